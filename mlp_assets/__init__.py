@@ -1,0 +1,60 @@
+"""The nouns and helpers of which a team's project file is made. Importing this imports no heavy library."""
+
+from mlp_assets.spec.aggregation import (
+    Aggregation,
+    count,
+    count_distinct,
+    days_since_last,
+    latest,
+    maximum,
+    mean,
+    minimum,
+    total,
+)
+from mlp_assets.spec.endpoint import Endpoint
+from mlp_assets.spec.entity import Entity
+from mlp_assets.spec.errors import MlpError, Problem, ProjectError
+from mlp_assets.spec.feature_view import FeatureView
+from mlp_assets.spec.gates import AtLeast, AtMost, BetterThan, NoWorseThan
+from mlp_assets.spec.model import Accelerate, Local, Model
+from mlp_assets.spec.monitor import DriftAlarm, Monitor, PerformanceAlarm, QualityAlarm
+from mlp_assets.spec.project import Project
+from mlp_assets.spec.source import Source, Window
+from mlp_assets.spec.training_set import SplitByTime, TrainingSet
+from mlp_assets.training.run import Split, TrainingRun
+
+__all__ = [
+    "Accelerate",
+    "Aggregation",
+    "AtLeast",
+    "AtMost",
+    "BetterThan",
+    "DriftAlarm",
+    "Endpoint",
+    "Entity",
+    "FeatureView",
+    "Local",
+    "MlpError",
+    "Model",
+    "Monitor",
+    "NoWorseThan",
+    "PerformanceAlarm",
+    "Problem",
+    "Project",
+    "ProjectError",
+    "QualityAlarm",
+    "Source",
+    "Split",
+    "SplitByTime",
+    "TrainingRun",
+    "TrainingSet",
+    "Window",
+    "count",
+    "count_distinct",
+    "days_since_last",
+    "latest",
+    "maximum",
+    "mean",
+    "minimum",
+    "total",
+]

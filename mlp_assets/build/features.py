@@ -1,0 +1,112 @@
+"""FeatureView -> a partitioned Delta table, and an asset that publishes it online."""
+
+
+
+import dagster as dg
+import polars as pl
+
+from mlp_assets.build import keys
+from mlp_assets.build.common import Scope
+from mlp_assets.build.metadata import column_lineage, measured, table_metadata
+from mlp_assets.build.partitions import BY_PARTITION, mapping_to_source, partitions_of, windows_of
+from mlp_assets.build.sources import source_rows, source_versions
+from mlp_assets.engine.asof import best_as_known
+from mlp_assets.engine.digest import canonical_digest
+from mlp_assets.engine.windows import features_at
+from mlp_assets.spec.feature_view import FeatureView
+from mlp_assets.spec.words import duration
+
+
+def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
+    """The asset of a view's table: a partition holds the rows of the moment at which its window ends."""
+    source_key = keys.source(scope.home(view.source), view.source)
+    mapping = mapping_to_source(view) if view.source.ingested else None
+    key = keys.features(scope.project.name, view)
+
+    @dg.asset(
+        key=key,
+        deps=[dg.AssetDep(source_key, partition_mapping=mapping)],
+        partitions_def=partitions_of(view.source, view.every),
+        backfill_policy=BY_PARTITION,
+        **scope.arguments(view, ["polars", "deltalake"], f"Features of {view.entity.name}.", [view.derive]),
+    )
+    def compute(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        with measured() as cost:
+            versions = source_versions(scope, [view.source])
+            windows = windows_of(context)
+            frame = _rows(scope, view, windows, next(iter(versions.values())))
+            written = scope.environment.lake.write_partitions(keys.table(key), frame, [name for name, _ in windows])
+        return dg.MaterializeResult(
+            metadata=table_metadata(frame, written, versions) | cost.shown | {"dagster/column_lineage": lineage(scope, view)},
+            data_version=dg.DataVersion(canonical_digest(frame)[:16]),
+        )
+
+    return compute
+
+
+def _rows(scope: Scope, view: FeatureView, windows: list, version: int | None) -> pl.DataFrame:
+    first, last = windows[0][1].end, windows[-1][1].end
+    time = view.source.event_time
+    events = source_rows(scope, view.source, version)
+    events = events.filter(pl.col(time) >= first - view.lookback, pl.col(time) < last).collect().lazy()
+    frames = [features_at(view, events, window.end).with_columns(partition=pl.lit(name)) for name, window in windows]
+    return pl.concat(frames)
+
+
+def lineage(scope: Scope, view: FeatureView) -> dg.TableColumnLineage:
+    """Each feature's source columns, read from the aggregations and expressions."""
+    source_key = keys.source(scope.home(view.source), view.source)
+    columns = {name: set(feature.columns or (view.source.event_time,)) for name, feature in view.features.items()}
+    for name, expression in view.derived.items():
+        columns[name] = {c for root in expression.meta.root_names() for c in columns.get(root, {root})}
+    for key in view.entity.keys:
+        columns[key] = {key}
+    return column_lineage({name: [(source_key, c) for c in sorted(found)] for name, found in columns.items()})
+
+
+def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
+    """The asset that publishes the newest row of each entity for look-ups: all keys old until all are new."""
+    features_key = keys.features(scope.project.name, view)
+    key = keys.online(scope.project.name, view)
+    freshness = dg.FreshnessPolicy.time_window(fail_window=duration(view.fresh_within)) if view.fresh_within else None
+
+    @dg.asset(
+        key=key,
+        deps=[features_key],
+        freshness_policy=freshness,
+        **scope.arguments(view, ["lmdb"], f"The newest features of each {view.entity.name}, for look-ups by endpoints."),
+    )
+    def publish() -> dg.MaterializeResult:
+        environment = scope.environment
+        with measured() as cost:
+            table = keys.table(features_key)
+            version = environment.lake.version(table)
+            newest = newest_rows(view, environment.lake.scan(table, version))
+            path = environment.online_path(scope.project.name, view.name)
+            environment.online.publish(
+                path, list(view.entity.keys), list(view.feature_names), newest, version=version or 0
+            )
+        return dg.MaterializeResult(
+            metadata={
+                "entities": newest.height,
+                "as_of": str(newest["event_time"].max()),
+                "delta_versions_read": dg.MetadataValue.json({str(table): version}),
+                "location": dg.MetadataValue.path(path),
+            }
+            | cost.shown,
+            data_version=dg.DataVersion(canonical_digest(newest)[:16]),
+        )
+
+    return publish
+
+
+def newest_rows(view: FeatureView, rows: pl.LazyFrame) -> pl.DataFrame:
+    """The newest row of each entity that could still be within its TTL: keys, ``event_time`` and the features."""
+    keys_ = list(view.entity.keys)
+    if view.ttl_length is not None:
+        newest = rows.select(pl.col("event_time").max()).collect().item()
+        if newest is not None:
+            rows = rows.filter(pl.col("event_time") >= newest - view.ttl_length)
+    best = best_as_known(rows, keys_).group_by(keys_, maintain_order=True).last()
+    return best.select(*keys_, "event_time", *view.feature_names).collect()
+

@@ -1,0 +1,45 @@
+"""Cadences as Dagster partitions: a partition is named by the day on which its window starts."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from mlp_assets.spec.feature_view import FeatureView
+from mlp_assets.spec.source import Source, Window
+from mlp_assets.spec.words import duration, moment
+
+BY_PARTITION = dg.BackfillPolicy.single_run()
+
+
+def partitions_of(source: Source, every: str) -> dg.TimeWindowPartitionsDefinition:
+    """The partitions of length ``every`` over the source's history. Weeks begin on the weekday of ``source.start``."""
+    start = moment(source.start)
+    common = {"start": start, "end": moment(source.end) if source.end else None, "fmt": "%Y-%m-%d", "timezone": "UTC"}
+    if duration(every) == timedelta(days=7):
+        return dg.TimeWindowPartitionsDefinition(cron_schedule=f"0 0 * * {start.isoweekday() % 7}", **common)
+    return dg.TimeWindowPartitionsDefinition(cron_schedule="0 0 * * *", **common)
+
+
+def mapping_to_source(view: FeatureView) -> dg.PartitionMapping:
+    """A feature partition reads the source partitions that its longest window spans."""
+    view_step, source_step = duration(view.every), duration(view.source.every)
+    if view_step < source_step:
+        return dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+    back = -(-view.lookback // view_step) - 1
+    return dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
+
+
+def windows_of(context: dg.AssetExecutionContext) -> list[tuple[str, Window]]:
+    """(partition key, window) for each partition of this run, oldest first."""
+    definition = context.assets_def.partitions_def
+    if not isinstance(definition, dg.TimeWindowPartitionsDefinition):
+        raise TypeError(f"{context.asset_key} has no time partitions")
+    spans: list[tuple[str, Window]] = []
+    for key in sorted(context.partition_keys):
+        span = definition.time_window_for_partition_key(key)
+        spans.append((key, Window(_utc(span.start), _utc(span.end))))
+    return spans
+
+
+def _utc(time: datetime) -> datetime:
+    return datetime.fromtimestamp(time.timestamp(), UTC)

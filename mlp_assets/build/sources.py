@@ -1,0 +1,83 @@
+"""Source -> an external asset, or an asset that ingests one partition at a time."""
+
+import dagster as dg
+import polars as pl
+
+from mlp_assets.build import keys
+from mlp_assets.build.common import Scope
+from mlp_assets.build.metadata import column_schema, measured, table_metadata
+from mlp_assets.build.partitions import BY_PARTITION, partitions_of, windows_of
+from mlp_assets.engine.digest import canonical_digest
+from mlp_assets.engine.windows import as_declared
+from mlp_assets.spec.source import Source
+
+
+def source_asset(scope: Scope, source: Source) -> dg.AssetsDefinition | dg.AssetSpec:
+    """The asset of a source."""
+    key = keys.source(scope.home(source), source)
+    if not source.ingested:
+        return external_source(scope, source, key)
+
+    @dg.asset(
+        key=key,
+        deps=[keys.source(scope.home(other), other) for other in source.inputs],
+        partitions_def=partitions_of(source, source.every),
+        backfill_policy=BY_PARTITION,
+        **scope.arguments(source, ["polars", "deltalake"], f"Rows of {source.name}, ingested as they become known.", [source.read]),
+    )
+    def ingest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        with measured() as cost:
+            windows = windows_of(context)
+            inputs = [source_rows(scope, other) for other in source.inputs]
+            frames = [_partition(source, key, source.read(window, *inputs)) for key, window in windows]  # type: ignore[misc]
+            frame = pl.concat(frames)
+            written = scope.environment.lake.write_partitions(keys.table(key), frame, [name for name, _ in windows])
+        return dg.MaterializeResult(
+            metadata=table_metadata(frame, written, source_versions(scope, source.inputs)) | cost.shown,
+            data_version=dg.DataVersion(canonical_digest(frame)[:16]),
+        )
+
+    return ingest
+
+
+def external_source(scope: Scope, source: Source, key: dg.AssetKey) -> dg.AssetSpec:
+    """The asset of a table that the project reads where it lies."""
+    columns = {name: pl.DataType.from_python(dtype) if isinstance(dtype, type) and not issubclass(dtype, pl.DataType) else dtype for name, dtype in source.columns.items()}
+    return dg.AssetSpec(
+        key,
+        group_name=scope.project.name,
+        owners=[source.owner or scope.project.owner],
+        kinds={"deltalake" if source.delta else "parquet"},
+        description=source.description or f"The table {source.name}.",
+        metadata={
+            "location": source.delta or source.parquet or "",
+            "dagster/column_schema": column_schema(columns),  # type: ignore[arg-type]
+        },
+    )
+
+
+def source_rows(scope: Scope, source: Source, version: int | None = None) -> pl.LazyFrame:
+    """The declared columns of a source's table, plus ``known_at`` (and ``partition`` is dropped)."""
+    return as_declared(source, raw_rows(scope, source, version))
+
+
+def raw_rows(scope: Scope, source: Source, version: int | None = None) -> pl.LazyFrame:
+    if source.delta is not None:
+        return pl.scan_delta(source.delta, version=version)
+    if source.parquet is not None:
+        return pl.scan_parquet(source.parquet)
+    return scope.environment.lake.scan(keys.table(keys.source(scope.home(source), source)), version)
+
+
+def source_versions(scope: Scope, sources: "list[Source] | tuple[Source, ...]") -> dict[str, int | None]:
+    """Table name -> Delta version of each source, now."""
+    found: dict[str, int | None] = {}
+    for source in sources:
+        table = keys.table(keys.source(scope.home(source), source))
+        found[str(table)] = scope.environment.lake.version(table) if source.ingested else None
+    return found
+
+
+def _partition(source: Source, partition: str, rows: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    declared = as_declared(source, rows.lazy()).select(list(source.columns)).collect()
+    return declared.with_columns(partition=pl.lit(partition)).sort(source.event_time)

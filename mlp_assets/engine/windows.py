@@ -1,0 +1,105 @@
+"""Features of one moment: aggregations over trailing windows of the events that were known by then."""
+
+from datetime import datetime
+
+import polars as pl
+
+from mlp_assets.spec.aggregation import Aggregation
+from mlp_assets.spec.errors import UnknownSourceColumn
+from mlp_assets.spec.feature_view import FeatureView
+from mlp_assets.spec.source import Source
+from mlp_assets.spec.words import did_you_mean
+
+UTC_TIME = pl.Datetime("us", "UTC")
+
+
+def as_declared(source: Source, frame: pl.LazyFrame) -> pl.LazyFrame:
+    """The declared columns of a source's frame in their declared types, plus ``known_at``; times in UTC.
+
+    Raises:
+        UnknownSourceColumn: a declared column is missing, or cannot be of its declared type.
+    """
+    schema = frame.collect_schema()
+    missing = [column for column in source.columns if column not in schema]
+    if missing:
+        hints = " ".join(f"{column!r} is missing. {did_you_mean(column, schema.names())}" for column in missing)
+        raise UnknownSourceColumn(f"{source.where}: its data does not have the columns that it declares: {hints}")
+    selected = frame.select(_typed(source, column, schema[column]) for column in source.columns)
+    return selected.with_columns(known_at=source.known_expression())
+
+
+def _typed(source: Source, column: str, found: pl.DataType) -> pl.Expr:
+    wanted = source.columns[column]
+    expression = pl.col(column)
+    if wanted == pl.Datetime:
+        if isinstance(found, pl.Datetime) and found.time_zone is not None:
+            return expression.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+        if found in (pl.Date, pl.Datetime):
+            return expression.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    elif wanted == found or (wanted.is_numeric() and found.is_numeric()):  # pyright: ignore[reportUnknownMemberType]
+        return expression.cast(wanted)
+    raise UnknownSourceColumn(
+        f"{source.where}: column {column!r} is declared as {wanted} but its data holds {found}. "
+        f"Write columns={{{column!r}: pl.{found.base_type().__name__}}}, or mend the data."
+    )
+
+
+def features_at(view: FeatureView, events: pl.LazyFrame, end: datetime) -> pl.DataFrame:
+    """The feature rows of the moment ``end``.
+
+    Args:
+        view: what to compute.
+        events: the source's rows as ``as_declared`` returns them.
+        end: rows count that happened before, and were known at or before, this time.
+
+    Returns:
+        One row for each entity with an event in the view's longest window: keys, ``event_time`` and ``known_at``
+        (both ``end``), and the features as Float64; sorted by key. Sums run over sorted rows in one fixed order, so a
+        recomputation gives the same bits.
+    """
+    time = view.source.event_time
+    keys = list(view.entity.keys)
+    needed = dict.fromkeys([*keys, time, *(c for f in view.features.values() for c in f.columns)])
+    recent = (
+        events.filter(pl.col(time) >= end - view.lookback, pl.col(time) < end, pl.col("known_at") <= end)
+        .filter(*(pl.col(key).is_not_null() for key in keys))
+        .select(*needed)
+        .sort(list(needed))
+    )
+    rows = recent.group_by(keys, maintain_order=True).agg(
+        **{name: aggregated(feature, time, end) for name, feature in view.features.items()}
+    )
+    for name, expression in view.derived.items():
+        rows = rows.with_columns(expression.cast(pl.Float64).alias(name))
+    moment = pl.lit(end).cast(UTC_TIME)
+    return rows.select(
+        *keys,
+        moment.alias("event_time"),
+        moment.alias("known_at"),
+        *(pl.col(name).cast(pl.Float64) for name in view.feature_names),
+    ).collect()
+
+
+def aggregated(feature: Aggregation, time: str, end: datetime) -> pl.Expr:
+    """The aggregation as a Polars expression over the events of one entity, sorted by time."""
+    kept = pl.col(time) >= end - feature.window
+    if feature.where is not None:
+        kept = kept & feature.where
+    values = pl.col(feature.column or time).filter(kept)
+    match feature.kind:
+        case "total":
+            return values.sum()
+        case "count":
+            return values.len()
+        case "count_distinct":
+            return values.drop_nulls().n_unique()
+        case "mean":
+            return values.mean()
+        case "minimum":
+            return values.min()
+        case "maximum":
+            return values.max()
+        case "latest":
+            return values.drop_nulls().last()
+        case "days_since_last":
+            return (pl.lit(end).cast(UTC_TIME) - values.max()).dt.total_microseconds() / 86_400_000_000

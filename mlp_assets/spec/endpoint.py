@@ -1,0 +1,78 @@
+"""Endpoint: which model serves over HTTP, and how it scales."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mlp_assets.spec import words
+from mlp_assets.spec.errors import Problem
+from mlp_assets.spec.model import Model
+
+_ROUTE = re.compile(r"^/[a-z0-9][a-z0-9_\-/]*[a-z0-9]$")
+
+
+@dataclass(frozen=True, eq=False)
+class Endpoint:
+    """A model's champion behind HTTP, in the Open Inference Protocol (V2 REST).
+
+    Args:
+        name: lower-case identifier; also the model name in the protocol's paths.
+        model: whose champion is served.
+        route: URL prefix; ``/<name>`` by default.
+        replicas: smallest and largest number of replicas.
+        cpus: cores that a replica reserves of the Ray cluster; fractions are right for small models.
+        max_rows: how many rows one request may carry.
+        on_missing: ``"null"`` scores an unknown or expired entity with missing features and flags the row as degraded;
+            ``"error"`` refuses the request.
+    """
+
+    name: str
+    model: Model
+    route: str | None = None
+    replicas: tuple[int, int] = (1, 1)
+    cpus: float = 0.1
+    max_rows: int = 1000
+    on_missing: Literal["null", "error"] = "null"
+    description: str = ""
+    owner: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "replicas", tuple(self.replicas))
+        object.__setattr__(self, "tags", words.frozen_mapping(self.tags))
+
+    @property
+    def where(self) -> str:
+        return f"Endpoint {self.name!r}"
+
+    @property
+    def url_path(self) -> str:
+        return self.route if self.route is not None else f"/{self.name}"
+
+    def problems(self) -> list[Problem]:
+        found = words.name_problems(self.where, self.name)
+        if not _ROUTE.match(self.url_path):
+            found.append(Problem(self.where, f"route={self.route!r} is no URL path", f"Write route='/{self.name}'."))
+        if len(self.replicas) != 2 or not 1 <= self.replicas[0] <= self.replicas[1]:
+            what = f"replicas={self.replicas!r} is not (smallest, largest) with 1 or more"
+            found.append(Problem(self.where, what, "Write replicas=(1, 4)."))
+        if self.cpus <= 0:
+            found.append(Problem(self.where, f"cpus={self.cpus} reserves nothing", "Write cpus=0.1, say."))
+        if not 1 <= self.max_rows <= 100_000:
+            found.append(Problem(self.where, f"max_rows={self.max_rows} is not usable", "Write 1 to 100000."))
+        if self.on_missing not in ("null", "error"):
+            fix = words.did_you_mean(self.on_missing, ("null", "error"))
+            found.append(Problem(self.where, f"on_missing={self.on_missing!r} is no policy", fix))
+        return found + self._online_problems()
+
+    def _online_problems(self) -> list[Problem]:
+        views = [view for view in self.model.training_set.features if not view.online]
+        return [
+            Problem(
+                self.where,
+                f"its model {self.model.name!r} trains on features of view {view.name!r}, which is not online",
+                f"Write online=True on FeatureView {view.name!r}, or take it out of the training set.",
+            )
+            for view in views
+        ]

@@ -1,0 +1,49 @@
+"""The exceptions of the platform.
+
+MlpError
+├── ProjectError          a project file cannot work; carries every problem found
+├── UnknownSourceColumn   a source's data does not have the columns that its spec declares
+├── LakeError             a table cannot be read or written
+├── NothingToTrainError   a training set has no rows in a part of its split
+└── (adapters and the serving path derive their own from MlpError)
+"""
+
+from dataclasses import dataclass
+
+
+class MlpError(Exception):
+    """Base of every error that the platform raises on purpose: its text is meant for the user."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a spec: where it stands, what is wrong, and what to write instead."""
+
+    where: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}. {self.fix}"
+
+
+class ProjectError(MlpError):
+    """A project file cannot work. ``problems`` holds all that was found, not only the first."""
+
+    def __init__(self, project: str, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        lines = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(problems, 1))
+        super().__init__(f"Project {project!r} has {count}:\n{lines}")
+
+
+class UnknownSourceColumn(MlpError):
+    """A source's data lacks a declared column, or has it with another type."""
+
+
+class LakeError(MlpError):
+    """A table of the lake cannot be read or written."""
+
+
+class NothingToTrainError(MlpError):
+    """A training set has no rows, or one class only, in a part of its split."""

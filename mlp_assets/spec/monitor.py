@@ -1,0 +1,124 @@
+"""Monitor: what is watched on an endpoint, when it alarms, and what then happens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mlp_assets.spec import words
+from mlp_assets.spec.endpoint import Endpoint
+from mlp_assets.spec.errors import Problem
+from mlp_assets.spec.gates import METRICS_OF_TASK
+from mlp_assets.spec.source import cadence_problems
+
+
+@dataclass(frozen=True)
+class DriftAlarm:
+    """The distribution of the inputs moved further than it does from one reference window to the next.
+
+    Args:
+        features: which features count; None means all.
+        share: the share of those features, in (0, 1], that must have drifted for a window to alarm.
+        consecutive: how many windows in a row must alarm.
+    """
+
+    features: tuple[str, ...] | None = None
+    share: float = 0.25
+    consecutive: int = 2
+
+
+@dataclass(frozen=True)
+class QualityAlarm:
+    """Values are missing or out of the reference's range more often than from one reference window to the next.
+
+    The fields mean what they mean for ``DriftAlarm``.
+    """
+
+    features: tuple[str, ...] | None = None
+    share: float = 0.1
+    consecutive: int = 2
+
+
+@dataclass(frozen=True)
+class PerformanceAlarm:
+    """The estimated or realised metric left the band that the reference windows span.
+
+    Args:
+        metric: ``"roc_auc"`` (binary) or ``"mae"`` (regression).
+        kind: ``"realised"`` from labels, or ``"estimated"`` before they are in.
+        consecutive: how many windows in a row must alarm.
+    """
+
+    metric: str
+    kind: Literal["estimated", "realised"] = "realised"
+    consecutive: int = 2
+
+
+Alarm = DriftAlarm | QualityAlarm | PerformanceAlarm
+
+
+@dataclass(frozen=True, eq=False)
+class Monitor:
+    """Drift, data quality and performance of an endpoint, one window at a time.
+
+    Args:
+        name: lower-case identifier.
+        watches: the endpoint.
+        alarms: when a window alarms.
+        every: the length of a window.
+        reference_windows: how many labelled windows before the deployment are the reference.
+        minimum_rows: a window of fewer rows is reported as insufficient data, never as fine.
+        retrain: whether an alarm starts one retraining per live version and alarm episode.
+        calm: how many calm windows in a row end an episode.
+    """
+
+    name: str
+    watches: Endpoint
+    alarms: Sequence[Alarm]
+    every: str = "1w"
+    reference_windows: int = 12
+    minimum_rows: int = 500
+    retrain: bool = False
+    calm: int = 2
+    description: str = ""
+    owner: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alarms", words.frozen_sequence(self.alarms))
+        object.__setattr__(self, "tags", words.frozen_mapping(self.tags))
+
+    @property
+    def where(self) -> str:
+        return f"Monitor {self.name!r}"
+
+    def problems(self) -> list[Problem]:
+        found = words.name_problems(self.where, self.name)
+        found += words.duration_problems(self.where, "every", self.every) + cadence_problems(self.where, self.every)
+        if not self.alarms:
+            fix = "Write alarms=[mlp.DriftAlarm(), mlp.QualityAlarm()], say."
+            found.append(Problem(self.where, "it has no alarms, so nobody would hear of anything", fix))
+        for name, least in (("reference_windows", 4), ("minimum_rows", 1), ("calm", 1)):
+            if getattr(self, name) < least:
+                what = f"{name}={getattr(self, name)} is too few"
+                found.append(Problem(self.where, what, f"Write {name}={least} or more."))
+        for alarm in self.alarms:
+            found += self._alarm_problems(alarm)
+        return found
+
+    def _alarm_problems(self, alarm: Alarm) -> list[Problem]:
+        if not isinstance(alarm, Alarm):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return [Problem(self.where, f"{alarm!r} is no alarm", "Write mlp.DriftAlarm(), say.")]
+        spot = f"{self.where}, {type(alarm).__name__}"
+        found: list[Problem] = []
+        if alarm.consecutive < 1:
+            found.append(Problem(spot, f"consecutive={alarm.consecutive} never holds", "Write consecutive=2."))
+        if isinstance(alarm, PerformanceAlarm):
+            metrics = METRICS_OF_TASK.get(self.watches.model.task, ())
+            if alarm.metric not in metrics:
+                what = f"metric {alarm.metric!r} does not exist for a {self.watches.model.task} model"
+                found.append(Problem(spot, what, words.did_you_mean(alarm.metric, metrics)))
+            return found
+        if not 0 < alarm.share <= 1:
+            found.append(Problem(spot, f"share={alarm.share} is no share", "Write a number above 0, at most 1."))
+        names = self.watches.model.training_set.feature_names
+        return found + words.column_problems(spot, alarm.features or (), dict.fromkeys(names), "the model's features")

@@ -1,0 +1,117 @@
+"""Source: a table, its event time, and the time at which a row became known."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from mlp_assets.spec import words
+from mlp_assets.spec.errors import Problem
+
+Columns = Mapping[str, type[pl.DataType] | pl.DataType]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The half-open span [start, end) of time, in UTC, that one partition covers."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A table of events or labels. Exactly one of ``delta``, ``parquet`` and ``read`` says where it comes from.
+
+    A Delta or Parquet source is an external asset: it is read where it lies. A ``read`` function makes the source
+    an asset that the project ingests, one partition of length ``every`` at a time.
+
+    Args:
+        name: lower-case identifier.
+        columns: each column that the project uses with its Polars type; other columns are ignored.
+        event_time: the column that says when the row happened.
+        delta, parquet: the location of the table.
+        read: ``read(window, *inputs)`` returns the rows that became known in the window, as a Polars frame.
+        inputs: sources whose tables ``read`` gets as lazy frames, in this order.
+        known_at: the column that says when the row became known; else ``event_time`` plus ``delay``.
+        delay: how long after its event time a row becomes known.
+        every: the length of a partition, ``"1d"`` or ``"1w"``.
+        start, end: the first and (if the history is closed) last moment of the partitions.
+    """
+
+    name: str
+    columns: Columns
+    event_time: str
+    delta: str | None = None
+    parquet: str | None = None
+    read: Callable[..., pl.DataFrame | pl.LazyFrame] | None = None
+    inputs: Sequence["Source"] = ()
+    known_at: str | None = None
+    delay: str | None = None
+    every: str = "1d"
+    start: str = "2020-01-01"
+    end: str | None = None
+    description: str = ""
+    owner: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", words.frozen_mapping(self.columns))
+        object.__setattr__(self, "inputs", words.frozen_sequence(self.inputs))
+        object.__setattr__(self, "tags", words.frozen_mapping(self.tags))
+
+    @property
+    def where(self) -> str:
+        return f"Source {self.name!r}"
+
+    @property
+    def ingested(self) -> bool:
+        """Whether the project itself writes this table."""
+        return self.read is not None
+
+    @property
+    def delay_length(self) -> timedelta:
+        return words.duration(self.delay) if self.delay else timedelta(0)
+
+    def known_expression(self) -> pl.Expr:
+        """The time at which a row became known, as a Polars expression over the source's columns."""
+        if self.known_at is not None:
+            return pl.max_horizontal(pl.col(self.known_at), pl.col(self.event_time))
+        return pl.col(self.event_time) + self.delay_length
+
+    def problems(self) -> list[Problem]:
+        found = words.name_problems(self.where, self.name)
+        given = [kind for kind in ("delta", "parquet", "read") if getattr(self, kind) is not None]
+        if len(given) != 1:
+            what = "nothing says where its rows come from" if not given else f"{' and '.join(given)} are both given"
+            found.append(Problem(self.where, what, "Write exactly one of delta='...', parquet='...', read=function."))
+        if not self.columns:
+            found.append(Problem(self.where, "it declares no columns", "Write columns={'bought_at': pl.Datetime, ...}."))
+        else:
+            times = [column for column in (self.event_time, self.known_at) if column is not None]
+            found += words.column_problems(self.where, times, self.columns, "its columns")
+        for column in words.RESERVED_COLUMNS & set(self.columns):
+            found.append(Problem(self.where, f"column {column!r} is a reserved name", "Rename it in the source."))
+        if self.known_at and self.delay:
+            fix = "Keep the one that says when a row became known."
+            found.append(Problem(self.where, "known_at and delay are both given", fix))
+        if self.inputs and not self.ingested:
+            found.append(Problem(self.where, "inputs are for a read function, and there is none", "Write read=function."))
+        return found + self._time_problems()
+
+    def _time_problems(self) -> list[Problem]:
+        found = words.function_problems(self.where, "read", self.read)
+        found += words.duration_problems(self.where, "delay", self.delay)
+        found += words.duration_problems(self.where, "every", self.every)
+        found += words.moment_problems(self.where, "start", self.start)
+        found += words.moment_problems(self.where, "end", self.end)
+        return found + cadence_problems(self.where, self.every)
+
+
+def cadence_problems(where: str, every: Any) -> list[Problem]:
+    """A cadence is one day or one week: what partitions are made of."""
+    if every in ("1d", "1w", "7d") or words.duration_problems(where, "every", every):
+        return []
+    return [Problem(where, f"every={every!r} is not a cadence", "Write every='1d' or every='1w'.")]

@@ -1,0 +1,126 @@
+"""TrainingSet: labels with times, and features joined as they were known at each label's time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import polars as pl
+
+from mlp_assets.spec import words
+from mlp_assets.spec.errors import Problem
+from mlp_assets.spec.feature_view import Derive, FeatureView, derive_problems
+from mlp_assets.spec.source import Source
+
+
+@dataclass(frozen=True)
+class SplitByTime:
+    """The newest ``test`` of the labelled time is for the gates, the ``validation`` before it for early stopping.
+
+    ``train`` bounds how far back training rows go; None means to the beginning.
+    """
+
+    validation: str = "2w"
+    test: str = "4w"
+    train: str | None = None
+
+    def problems(self, where: str) -> list[Problem]:
+        found: list[Problem] = []
+        for name in ("validation", "test", "train"):
+            found += words.duration_problems(f"{where}, split", name, getattr(self, name))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Rows to learn from, each with only what was known at its own time.
+
+    Args:
+        name: lower-case identifier.
+        labels: a source whose rows are keys, an event time (when the prediction is asked for) and the target.
+        target: the column of ``labels`` that the model predicts.
+        features: feature views, joined by their entities' keys.
+        request: columns of ``labels`` that the caller of the endpoint sends with the request.
+        derive: a function that returns feature name -> Polars expression over features and request columns.
+        split: how the rows are divided by time.
+        since: rows before this date are left out (features still warming up, say).
+    """
+
+    name: str
+    labels: Source
+    target: str
+    features: Sequence[FeatureView]
+    request: Sequence[str] = ()
+    derive: Derive | None = None
+    split: SplitByTime = SplitByTime()
+    since: str | None = None
+    description: str = ""
+    owner: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", words.frozen_sequence(self.features))
+        object.__setattr__(self, "request", words.frozen_sequence(self.request))
+        object.__setattr__(self, "tags", words.frozen_mapping(self.tags))
+
+    @property
+    def where(self) -> str:
+        return f"TrainingSet {self.name!r}"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The key columns of its rows: those of all its views' entities, each once."""
+        return tuple(dict.fromkeys(key for view in self.features for key in view.entity.keys))
+
+    @cached_property
+    def derived(self) -> Mapping[str, pl.Expr]:
+        return words.frozen_mapping(self.derive() if self.derive is not None else {})
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """What a model is given, in this order: stored features, request columns, derived features."""
+        stored = [name for view in self.features for name in view.feature_names]
+        return (*stored, *self.request, *self.derived)
+
+    def problems(self) -> list[Problem]:
+        found = words.name_problems(self.where, self.name)
+        found += self.split.problems(self.where) + words.moment_problems(self.where, "since", self.since)
+        if not self.features:
+            found.append(Problem(self.where, "it has no features", "Write features=[a_feature_view]."))
+        labels = f"labels {self.labels.name!r}"
+        found += words.column_problems(self.where, [self.target, *self.request], self.labels.columns, labels)
+        for view in self.features:
+            found += words.column_problems(
+                f"{self.where}, keys of view {view.name!r}", view.entity.keys, self.labels.columns, labels
+            )
+        return found + self._name_problems() + self._derive_problems()
+
+    def _name_problems(self) -> list[Problem]:
+        found: list[Problem] = []
+        owner: dict[str, str] = {}
+        for view in self.features:
+            for name in view.features if view.problems() else view.feature_names:
+                if name == self.target:
+                    found.append(self._label_leak(f"feature {name!r} of view {view.name!r}"))
+                if name in owner:
+                    what = f"feature {name!r} is in both {owner[name]!r} and {view.name!r}"
+                    found.append(Problem(self.where, what, "Rename it in one of the views."))
+                owner[name] = view.name
+        if self.target in self.request:
+            found.append(self._label_leak(f"request column {self.target!r}"))
+        return found
+
+    def _label_leak(self, which: str) -> Problem:
+        fix = "Take it out of the features: the answer cannot be known when the prediction is asked for."
+        return Problem(self.where, f"{which} is the target itself", fix)
+
+    def _derive_problems(self) -> list[Problem]:
+        if self.derive is None:
+            return []
+        refused = words.function_problems(self.where, "derive", self.derive)
+        if refused or any(view.problems() for view in self.features):
+            return refused
+        stored = {name for view in self.features for name in view.feature_names}
+        found = derive_problems(self.where, self.derive, stored | set(self.request) | set(self.keys))
+        if not found and any(self.target in e.meta.root_names() for e in self.derived.values()):
+            found.append(self._label_leak("a derived feature reads it; the column"))
+        return found

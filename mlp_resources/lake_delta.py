@@ -1,0 +1,132 @@
+"""The lake on Delta tables: a folder or an object store."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import Transaction as DeltaTransaction
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+from mlp_assets.spec.errors import LakeError
+from mlp_resources.ports import Table, Transaction, Written
+
+_ATTEMPTS = 8
+
+
+class DeltaLake:
+    """Tables below ``root``, one Delta table each, partitioned by the column ``partition`` where there is one."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = str(root).rstrip("/")
+
+    def location(self, table: Table) -> str:
+        return f"{self.root}/{table}"
+
+    def version(self, table: Table) -> int | None:
+        handle = self._handle(table)
+        return None if handle is None else handle.version()
+
+    def scan(self, table: Table, version: int | None = None) -> pl.LazyFrame:
+        handle = self._handle(table, version)
+        if handle is None:
+            raise LakeError(f"Table {table} does not exist yet. Materialize the asset that writes it first.")
+        return pl.scan_delta(handle)
+
+    def write_partitions(self, table: Table, frame: pl.DataFrame, partitions: Sequence[str]) -> Written:
+        stray = set(frame["partition"].unique()) - set(partitions)
+        if stray:
+            raise LakeError(f"Table {table}: rows of partitions {sorted(stray)} in a write of {list(partitions)}.")
+        listed = ", ".join(f"'{partition}'" for partition in partitions)
+        return self._overwrite(table, frame, predicate=f"partition IN ({listed})")
+
+    def replace(self, table: Table, frame: pl.DataFrame) -> Written:
+        return self._overwrite(table, frame, predicate=None)
+
+    def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> Written:
+        handle = self._handle(table)
+        if handle is not None and _landed(handle, transaction):
+            return Written(handle.version(), changed=False, bytes=0)
+        properties = CommitProperties(
+            app_transactions=[DeltaTransaction(transaction.application, transaction.number)]
+        )
+
+        def write(current: DeltaTable | None) -> None:
+            target = current if current is not None else self.location(table)
+            write_deltalake(
+                target,
+                frame,
+                mode="append",
+                schema_mode="merge",
+                partition_by=_partition_columns(current, frame),
+                commit_properties=properties,
+            )
+
+        return self._commit(table, write, landed=lambda current: _landed(current, transaction))
+
+    def transaction(self, table: Table, application: str) -> int | None:
+        handle = self._handle(table)
+        return None if handle is None else handle.transaction_version(application)
+
+    def _overwrite(self, table: Table, frame: pl.DataFrame, predicate: str | None) -> Written:
+        def write(current: DeltaTable | None) -> None:
+            bounded = predicate if current is not None else None
+            write_deltalake(
+                current if current is not None else self.location(table),
+                frame,
+                mode="overwrite",
+                predicate=bounded,
+                schema_mode=None if bounded else "overwrite",
+                partition_by=_partition_columns(current, frame),
+            )
+
+        return self._commit(table, write, landed=lambda _: False)
+
+    def _commit(
+        self, table: Table, write: Callable[[DeltaTable | None], None], landed: Callable[[DeltaTable], bool]
+    ) -> Written:
+        for attempt in range(_ATTEMPTS):
+            handle = self._handle(table)
+            if handle is not None and attempt and landed(handle):
+                return Written(handle.version(), changed=True, bytes=0)
+            known = _paths(handle)
+            try:
+                write(handle)
+            except CommitFailedError as error:
+                if attempt == _ATTEMPTS - 1:
+                    raise LakeError(f"Table {table}: other writers came between {_ATTEMPTS} times: {error}") from error
+                time.sleep(random.uniform(0.01, 0.1) * (attempt + 1))
+                continue
+            after = self._handle(table)
+            if after is None:
+                raise LakeError(f"Table {table}: it vanished while it was written.")
+            return Written(after.version(), changed=True, bytes=_added_bytes(after, known))
+        raise AssertionError("unreachable")
+
+    def _handle(self, table: Table, version: int | None = None) -> DeltaTable | None:
+        try:
+            return DeltaTable(self.location(table), version=version)
+        except TableNotFoundError:
+            return None
+
+
+def _partition_columns(current: DeltaTable | None, frame: pl.DataFrame) -> list[str] | None:
+    if current is not None:
+        return current.metadata().partition_columns or None
+    return ["partition"] if "partition" in frame.columns else None
+
+
+def _paths(handle: DeltaTable | None) -> set[str]:
+    return set() if handle is None else set(pl.DataFrame(handle.get_add_actions())["path"])
+
+
+def _landed(handle: DeltaTable, transaction: Transaction) -> bool:
+    number = handle.transaction_version(transaction.application)
+    return number is not None and number >= transaction.number
+
+
+def _added_bytes(handle: DeltaTable, known: set[str]) -> int:
+    files = pl.DataFrame(handle.get_add_actions()).select("path", "size_bytes")
+    return sum(size for path, size in files.iter_rows() if path not in known)

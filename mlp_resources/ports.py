@@ -1,0 +1,66 @@
+"""What the platform asks of its surroundings: Protocols with plain data in and out. Adapters are one a file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Table:
+    """The name of a table of the lake."""
+
+    project: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did: the version that now holds it, whether this call made it, and the bytes that it added."""
+
+    version: int
+    changed: bool
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """The identity of a write. A second write of the same application with the same or a lower number is a no-op."""
+
+    application: str
+    number: int
+
+
+class Lake(Protocol):
+    """Versioned tables. Every write is atomic, and tells when another one came between."""
+
+    def location(self, table: Table) -> str: ...
+
+    def version(self, table: Table) -> int | None:
+        """The newest version, None when the table does not exist."""
+        ...
+
+    def scan(self, table: Table, version: int | None = None) -> pl.LazyFrame:
+        """The table's rows. Raises LakeError when it does not exist."""
+        ...
+
+    def write_partitions(self, table: Table, frame: pl.DataFrame, partitions: Sequence[str]) -> Written:
+        """Replaces exactly the partitions named; ``frame`` has the column ``partition``."""
+        ...
+
+    def replace(self, table: Table, frame: pl.DataFrame) -> Written:
+        """Replaces the whole table, its schema too."""
+        ...
+
+    def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> Written:
+        """Adds rows, once for each transaction."""
+        ...
+
+    def transaction(self, table: Table, application: str) -> int | None:
+        """The number of the application's last transaction."""
+        ...
