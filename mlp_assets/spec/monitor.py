@@ -18,11 +18,13 @@ class DriftAlarm:
     Args:
         features: which features count; None means all.
         share: the share of those features, in (0, 1], that must have drifted for a window to alarm.
+        strong: one feature that is this many times over its own limit alarms alone; None: only the share counts.
         consecutive: how many windows in a row must alarm.
     """
 
     features: tuple[str, ...] | None = None
     share: float = 0.25
+    strong: float | None = 4.0
     consecutive: int = 2
 
 
@@ -35,6 +37,7 @@ class QualityAlarm:
 
     features: tuple[str, ...] | None = None
     share: float = 0.1
+    strong: float | None = 4.0
     consecutive: int = 2
 
 
@@ -45,11 +48,13 @@ class PerformanceAlarm:
     Args:
         metric: ``"roc_auc"`` (binary) or ``"mae"`` (regression).
         kind: ``"realised"`` from labels, or ``"estimated"`` before they are in.
+        drop: the smallest worsening that matters, as a share of the reference's median.
         consecutive: how many windows in a row must alarm.
     """
 
     metric: str
     kind: Literal["estimated", "realised"] = "realised"
+    drop: float = 0.02
     consecutive: int = 2
 
 
