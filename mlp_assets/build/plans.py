@@ -1,0 +1,52 @@
+"""The serving plan: all that a replica needs, compiled once from the specs, as plain JSON."""
+
+from pathlib import Path
+from typing import Any
+
+from mlp_assets.build.common import Scope
+from mlp_assets.spec.endpoint import Endpoint
+from mlp_assets.spec.feature_view import FeatureView
+from mlp_assets.spec.words import function_path
+
+
+def serving_plan(scope: Scope, endpoint: Endpoint, version: str, artifact: Path, digest: str) -> dict[str, Any]:
+    """The plan by which the endpoint serves this version of its model."""
+    training_set = endpoint.model.training_set
+    columns = training_set.labels.columns
+    return {
+        "project": scope.project.name,
+        "endpoint": endpoint.name,
+        "route": endpoint.url_path,
+        "keys": {key: _type_name(columns[key]) for key in training_set.keys},
+        "request": {name: _type_name(columns[name]) for name in training_set.request},
+        "views": [_view(scope, view) for view in training_set.features],
+        "derive": function_path(training_set.derive) if training_set.derive is not None else None,
+        "inputs": list(training_set.feature_names),
+        "model": {
+            "name": f"{scope.home(endpoint.model)}.{endpoint.model.name}",
+            "version": version,
+            "path": str(artifact),
+            "digest": digest,
+        },
+        "spool": scope.environment.spool_path(scope.project.name, endpoint.name),
+        "max_rows": endpoint.max_rows,
+        "max_body_bytes": 4 * 1024 * 1024,
+        "task": endpoint.model.task,
+        "target": training_set.target,
+        "on_missing": endpoint.on_missing,
+    }
+
+
+def _view(scope: Scope, view: FeatureView) -> dict[str, Any]:
+    ttl = view.ttl_length
+    return {
+        "name": view.name,
+        "keys": list(view.entity.keys),
+        "features": list(view.feature_names),
+        "ttl_seconds": int(ttl.total_seconds()) if ttl is not None else None,
+        "path": scope.environment.online_path(scope.home(view), view.name),
+    }
+
+
+def _type_name(dtype: Any) -> str:
+    return str(dtype).split("(")[0]

@@ -1,0 +1,62 @@
+"""What a user's own repository calls: ``definitions_for(project)`` turns projects into one set of Dagster definitions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from mlp_assets.build.common import Scope
+from mlp_assets.build.endpoints import endpoint_asset, feedback_asset, predictions_asset
+from mlp_assets.build.features import features_asset, online_asset
+from mlp_assets.build.jobs import project_jobs, project_schedules
+from mlp_assets.build.models import candidate_asset, champion_asset
+from mlp_assets.build.monitors import monitor_assets
+from mlp_assets.build.sources import source_asset
+from mlp_assets.build.training_sets import training_set_asset
+from mlp_assets.spec.project import Project
+from mlp_resources.environments import Environment, local
+from mlp_sensors.monitoring import monitoring_sensor
+from mlp_sensors.retraining import retraining_sensor
+from mlp_sensors.watching import watched
+
+
+def definitions_for(
+    *projects: Project, environment: Environment | None = None, sensor_interval_seconds: int = 30
+) -> dg.Definitions:
+    """One set of Dagster definitions of the projects: assets, checks, jobs, schedules and sensors.
+
+    Args:
+        projects: with all that is reached from them.
+        environment: which adapters to use; everything on this machine by default.
+        sensor_interval_seconds: the shortest time between two ticks of a sensor.
+    """
+    surroundings = environment if environment is not None else local()
+    monitors = watched(projects)
+    sensors = [monitoring_sensor("recompute_monitors", monitors, sensor_interval_seconds)] if monitors else []
+    if any(monitor.monitor.retrain for monitor in monitors):
+        sensors.append(retraining_sensor("retrain_on_alarm", monitors, sensor_interval_seconds))
+    return dg.Definitions(
+        assets=[asset for project in projects for asset in project_assets(Scope(project, surroundings))],
+        jobs=[job for project in projects for job in project_jobs(project)],
+        schedules=[schedule for project in projects for schedule in project_schedules(project)],
+        sensors=sensors,
+        executor=dg.in_process_executor,
+    )
+
+
+def project_assets(scope: Scope) -> Sequence[Any]:
+    """The assets of one project, in the order in which they are made."""
+    project = scope.project
+    assets: list[Any] = [source_asset(scope, source) for source in project.sources]
+    for view in project.feature_views:
+        assets.append(features_asset(scope, view))
+        if view.online:
+            assets.append(online_asset(scope, view))
+    assets += [training_set_asset(scope, training_set) for training_set in project.training_sets]
+    for model in project.models:
+        assets += [candidate_asset(scope, model), champion_asset(scope, model)]
+    for endpoint in project.endpoints:
+        assets += [endpoint_asset(scope, endpoint), predictions_asset(scope, endpoint), feedback_asset(scope, endpoint)]
+    for monitor in project.monitors:
+        assets += monitor_assets(scope, monitor)
+    return assets

@@ -1,0 +1,63 @@
+"""Which adapters the platform uses: all of them on this machine (``local``), with the same ports as anywhere else."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mlp_resources.home import home as default_home
+from mlp_resources.lake_delta import DeltaLake
+from mlp_resources.online_lmdb import LmdbOnlineStore
+from mlp_resources.ports import Lake
+from mlp_resources.ports_monitoring import MonitoringEngine
+from mlp_resources.ports_serving import OnlineStore, ServingControl
+from mlp_resources.ports_training import Registry, TrainingRunner
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Everything of the surroundings that assets use. Adapters are made on first use, so loading definitions is cheap."""
+
+    home: Path
+
+    @cached_property
+    def lake(self) -> Lake:
+        return DeltaLake(self.home / "lake")
+
+    @cached_property
+    def online(self) -> OnlineStore:
+        return LmdbOnlineStore()
+
+    @cached_property
+    def runner(self) -> TrainingRunner:
+        from mlp_resources.runner_local import LocalRunner
+
+        return LocalRunner(self.home / "training")
+
+    @cached_property
+    def registry(self) -> Registry:
+        from mlp_resources.registry_mlflow import MlflowRegistry
+
+        return MlflowRegistry(self.home / "mlflow")
+
+    @cached_property
+    def serving(self) -> ServingControl:
+        from mlp_resources.serving_ray import RayServing
+
+        return RayServing(self.home)
+
+    @cached_property
+    def monitoring(self) -> MonitoringEngine:
+        from mlp_resources.monitor_nannyml import NannyMonitoring
+
+        return NannyMonitoring()
+
+    def online_path(self, project: str, view: str) -> str:
+        return str(self.home / "online" / project / view)
+
+    def spool_path(self, project: str, endpoint: str) -> str:
+        return str(self.home / "spool" / project / endpoint)
+
+
+def local(home: Path | None = None) -> Environment:
+    """Everything on this machine, below one directory."""
+    return Environment(home or default_home())

@@ -1,0 +1,44 @@
+"""New predictions or labels -> the monitors that follow them are recomputed."""
+
+import json
+from collections.abc import Sequence
+
+import dagster as dg
+
+from mlp_sensors.watching import Watched, newest
+
+
+def monitoring_sensor(name: str, monitors: Sequence[Watched], interval_seconds: int) -> dg.SensorDefinition:
+    """One sensor for all monitors of a code location; its cursor holds what each monitor has last seen."""
+
+    @dg.sensor(
+        name=name,
+        target=dg.AssetSelection.assets(*(key for monitor in monitors for key in monitor.monitoring)),
+        minimum_interval_seconds=interval_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Recomputes a monitor when its endpoint's predictions or its model's labels have news.",
+    )
+    def recompute(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        seen: dict[str, str] = json.loads(context.cursor or "{}")
+        events = newest(context.instance, [key for monitor in monitors for key in monitor.follows])
+        requests: list[dg.RunRequest] = []
+        for monitor in monitors:
+            predictions = events.get(monitor.follows[0])
+            if predictions is None:
+                continue
+            news = "-".join(f"{events[key].timestamp:.6f}" for key in monitor.follows if key in events)
+            if seen.get(monitor.label) == news:
+                continue
+            seen[monitor.label] = news
+            requests.append(
+                dg.RunRequest(
+                    run_key=f"monitor:{monitor.label}:{news}",
+                    asset_selection=list(monitor.monitoring),
+                    tags={"mlp/trigger": "new_predictions_or_labels", "mlp/monitor": monitor.label},
+                )
+            )
+        if not requests:
+            return dg.SkipReason("No monitor has new predictions or labels.")
+        return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen))
+
+    return recompute

@@ -1,0 +1,65 @@
+"""What the sensors know: which assets each monitor follows, and the newest facts of many assets in one query."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from mlp_assets.build import keys
+from mlp_assets.spec.monitor import Monitor
+from mlp_assets.spec.project import Project
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One monitor: the assets whose news it follows, its own assets, and what a retraining materializes."""
+
+    project: str
+    monitor: Monitor
+    follows: tuple[dg.AssetKey, ...]
+    monitoring: tuple[dg.AssetKey, ...]
+    alarms: dg.AssetKey
+    retraining: tuple[dg.AssetKey, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.project}.{self.monitor.name}"
+
+
+def watched(projects: Sequence[Project]) -> list[Watched]:
+    """Every monitor of the projects."""
+    return [_watched(project, monitor) for project in projects for monitor in project.monitors]
+
+
+def _watched(project: Project, monitor: Monitor) -> Watched:
+    endpoint = monitor.watches
+    model = endpoint.model
+    homes = {id(spec): project.home_of(spec).name for spec in (endpoint, model, model.training_set)}
+    training_set = model.training_set
+    labels = keys.source(project.home_of(training_set.labels).name, training_set.labels)
+    predictions = keys.predictions(homes[id(endpoint)], endpoint)
+    return Watched(
+        project=project.name,
+        monitor=monitor,
+        follows=(predictions, labels),
+        monitoring=(
+            keys.drift(project.name, monitor),
+            keys.estimated_performance(project.name, monitor),
+            keys.realised_performance(project.name, monitor),
+            keys.alarms(project.name, monitor),
+        ),
+        alarms=keys.alarms(project.name, monitor),
+        retraining=(
+            keys.training_set(homes[id(training_set)], training_set),
+            keys.candidate(homes[id(model)], model),
+            keys.champion(homes[id(model)], model),
+            keys.endpoint(homes[id(endpoint)], endpoint),
+        ),
+    )
+
+
+def newest(instance: dg.DagsterInstance, asset_keys: Sequence[dg.AssetKey]) -> dict[dg.AssetKey, dg.EventLogEntry]:
+    """The newest materialization of each asset that has one, in one query however many there are."""
+    records = instance.get_asset_records(list(dict.fromkeys(asset_keys)))
+    found = {record.asset_entry.asset_key: record.asset_entry.last_materialization for record in records}
+    return {key: entry for key, entry in found.items() if entry is not None}
