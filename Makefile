@@ -1,0 +1,57 @@
+# The two commands are `make demo` and `make test`; `make help` lists the rest.
+SHELL := /bin/sh
+BIN := .venv/bin
+READY := .venv/ready
+.DEFAULT_GOAL := help
+
+help: ## what there is
+	@grep -E '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml constraints.txt deploy/check-system.sh
+	@python=$$(sh deploy/check-system.sh) && rm -rf .venv && echo "Making .venv and installing from constraints.txt" && \
+		$$python -m venv .venv && \
+		$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[retail,dev]'
+	@touch $(READY)
+
+install: $(READY) ## .venv with the pinned versions
+
+demo: $(READY) ## the whole loop on ten weeks of real retail data
+	@$(BIN)/mlp demo
+
+replay: $(READY) ## the whole half-year for every household
+	@$(BIN)/mlp replay
+
+up: $(READY) ## start the platform and stay
+	@$(BIN)/mlp up
+
+down: $(READY) ## stop what `make up` started
+	@$(BIN)/mlp down
+
+doctor: $(READY) ## what is wrong with this environment
+	@$(BIN)/mlp doctor
+
+lint: $(READY)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(READY)
+	@$(BIN)/basedpyright --level error
+
+test: lint types ## lint, types and tests
+	@$(BIN)/pytest
+
+test-all: lint types ## with the long schedules
+	@MLP_LONG=1 $(BIN)/pytest
+
+bench-load: $(READY) ## time to load 200 projects, and a sensor tick over 200 monitors
+	@$(BIN)/python benchmarks/load.py
+
+bench-loop: $(READY) ## seconds and memory of each stage of the demo
+	@$(BIN)/python benchmarks/loop.py
+
+lock: ## renew constraints.txt
+	@sh deploy/lock.sh
+
+clean: ## remove .venv and all state
+	rm -rf .venv .mlp
+
+.PHONY: help install demo replay up down doctor lint types test test-all bench-load bench-loop lock clean

@@ -1,0 +1,29 @@
+"""The network of the repurchase model: it standardises its inputs itself, and knows which were missing."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class RepurchaseNetwork(nn.Module):
+    """Two hidden layers over log-scaled, standardised inputs and their missing flags.
+
+    Input (rows, features) float32 with NaN for missing; output (rows,) log-odds.
+    """
+
+    def __init__(self, inputs: np.ndarray, hidden: int) -> None:
+        super().__init__()
+        scaled = np.sign(inputs) * np.log1p(np.abs(inputs))
+        self.register_buffer("mean", torch.from_numpy(np.nanmean(scaled, axis=0).astype(np.float32)))
+        self.register_buffer("scale", torch.from_numpy(np.maximum(np.nanstd(scaled, axis=0), 1e-3).astype(np.float32)))
+        width = inputs.shape[1]
+        self.layers = nn.Sequential(
+            nn.Linear(2 * width, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        missing = torch.isnan(x)
+        known = torch.where(missing, torch.zeros_like(x), x)
+        scaled = (torch.sign(known) * torch.log1p(torch.abs(known)) - self.mean) / self.scale
+        inputs = torch.where(missing, torch.zeros_like(x), scaled.clamp(-6.0, 6.0))
+        return self.layers(torch.cat([inputs, missing.to(x.dtype)], dim=1)).squeeze(1)

@@ -1,0 +1,79 @@
+"""How the two retail models learn."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+import mlp_assets as mlp
+
+
+def train_repurchase(run: mlp.TrainingRun) -> object:
+    """A small network, trained by all processes of the run; the epoch with the best validation loss is kept."""
+    import torch
+    from torch import nn
+
+    from mlp_assets.projects.retail.network import RepurchaseNetwork
+
+    torch.manual_seed(run.seed)
+    accelerator = run.accelerator()
+    network = RepurchaseNetwork(run.train.x, hidden=run.params.get("hidden", 64))
+    rate, epochs, batch = run.params.get("rate", 4e-3), run.params.get("epochs", 5), run.params.get("batch", 4096)
+    steps = len(run.train.y) // batch
+    model, optimizer = accelerator.prepare(network, torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps + 1)
+    x, y = torch.from_numpy(run.train.x), torch.from_numpy(run.train.y)
+    loss_of = nn.BCEWithLogitsLoss()
+    best, kept = float("inf"), network.state_dict()
+    for epoch in range(epochs):
+        total = 0.0
+        for rows in _batches(run, epoch, steps, batch):
+            optimizer.zero_grad()
+            loss = loss_of(model(x[rows]), y[rows])
+            accelerator.backward(loss)
+            optimizer.step()
+            schedule.step()
+            total += loss.item()
+        with torch.no_grad():
+            validation = loss_of(network(torch.from_numpy(run.validation.x)), torch.from_numpy(run.validation.y)).item()
+        run.log((epoch + 1) * steps, train_log_loss=total / steps, validation_log_loss=validation)
+        if validation < best:
+            best, kept = validation, {name: value.clone() for name, value in network.state_dict().items()}
+    network.load_state_dict(kept)
+    return nn.Sequential(network, nn.Sigmoid())
+
+
+def _batches(run: mlp.TrainingRun, epoch: int, steps: int, batch: int) -> Iterator[np.ndarray]:
+    """This process's share of each batch: all processes shuffle alike, so no row is seen twice in an epoch."""
+    order = np.random.default_rng([run.seed, epoch]).permutation(len(run.train.y))
+    for step in range(steps):
+        yield order[step * batch : (step + 1) * batch][run.rank :: run.world_size]
+
+
+def train_demand(run: mlp.TrainingRun) -> object:
+    """Boosted trees for the absolute error, stopped when the validation weeks no longer improve."""
+    import lightgbm
+
+    curves: dict[str, dict[str, list[float]]] = {}
+    booster = lightgbm.train(
+        {
+            "objective": "regression_l1",
+            "metric": "mae",
+            "learning_rate": 0.05,
+            "num_leaves": 63,
+            "min_data_in_leaf": 100,
+            "num_threads": 2,
+            "seed": run.seed,
+            "deterministic": True,
+            "verbose": -1,
+        }
+        | dict(run.params),
+        lightgbm.Dataset(run.train.x.astype(np.float64), run.train.y, feature_name=list(run.features)),
+        num_boost_round=600,
+        valid_sets=[lightgbm.Dataset(run.validation.x.astype(np.float64), run.validation.y)],
+        valid_names=["validation"],
+        callbacks=[lightgbm.early_stopping(40, verbose=False), lightgbm.record_evaluation(curves)],
+    )
+    for step, value in enumerate(curves["validation"]["l1"], 1):
+        if step % 25 == 0 or step == booster.best_iteration:
+            run.log(step, validation_mae=value)
+    return booster

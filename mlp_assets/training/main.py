@@ -1,0 +1,80 @@
+"""The training process: ``python -m torch.distributed.run ... -m mlp_assets.training.main SPEC.json``."""
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlp_assets.spec.errors import MlpError
+from mlp_assets.training.export import export
+from mlp_assets.training.run import Split, TrainingRun
+
+
+def main(spec_path: str) -> int:
+    """Trains as the spec says. Rank 0 writes ``result.json`` last, or ``failure.json`` with the reason."""
+    folder = Path(spec_path).parent
+    spec = json.loads(Path(spec_path).read_text())
+    rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    try:
+        if world_size != spec["processes"]:
+            raise MlpError(f"{spec['processes']} processes were asked for and {world_size} started.")
+        with _pipes(rank) as pipes:
+            _train(spec, folder, rank, world_size, pipes)
+    except Exception as error:
+        expected = isinstance(error, MlpError)
+        reason = str(error) if expected else f"{type(error).__name__}: {error}"
+        (folder / f"failure-{rank}.json").write_text(json.dumps({"rank": rank, "reason": reason}))
+        if not expected:
+            traceback.print_exc()
+        print(f"rank {rank}: {reason}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _train(spec: dict[str, Any], folder: Path, rank: int, world_size: int, pipes: Any) -> None:
+    features, target = tuple(spec["features"]), spec["target"]
+    run = TrainingRun(
+        train=Split.read(folder / "train.parquet", features, target),
+        validation=Split.read(folder / "validation.parquet", features, target),
+        features=features,
+        target=target,
+        task=spec["task"],
+        seed=spec["seed"],
+        params=spec["params"],
+        rank=rank,
+        world_size=world_size,
+        folder=folder,
+        pipes=pipes,
+    )
+    model = _function(spec["function"])(run)
+    if rank == 0:
+        digest = export(run, model, folder / "artifact")
+        partial = folder / "result.json.partial"
+        partial.write_text(json.dumps({"digest": digest, "world_size": world_size}))
+        partial.rename(folder / "result.json")
+
+
+def _function(path: str) -> Callable[[TrainingRun], Any]:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@contextmanager
+def _pipes(rank: int) -> Iterator[Any]:
+    """Only rank 0 may talk to Dagster; and only when Dagster started it."""
+    from dagster_pipes import PipesContext, open_dagster_pipes
+
+    if rank != 0 or "DAGSTER_PIPES_CONTEXT" not in os.environ:
+        yield None
+        return
+    with open_dagster_pipes():
+        yield PipesContext.get()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,102 @@
+"""What training and the model registry take and give: plain data and Protocols."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from mlp_assets.spec.errors import MlpError
+
+
+class TrainingFailedError(MlpError):
+    """A training ended without a model; the message says why, in the training's own words where it has any."""
+
+
+class RegistryError(MlpError):
+    """The model registry refused, or another promotion came between."""
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One training: which function, on which rows, with what compute."""
+
+    name: str
+    function: str
+    train: pl.DataFrame
+    validation: pl.DataFrame
+    features: tuple[str, ...]
+    target: str
+    task: str
+    processes: int
+    seed: int
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training leaves: a verified artifact, its digest, and the metrics as (step, name, value)."""
+
+    artifact: Path
+    digest: str
+    history: tuple[tuple[int, str, float], ...]
+    seconds: float
+    peak_memory_bytes: int
+
+
+class TrainingRunner(Protocol):
+    """Runs a training outside of this process."""
+
+    def run(self, job: TrainingJob, context: Any = None) -> TrainingResult:
+        """Raises TrainingFailedError. ``context`` is the Dagster context whose log shows the training's lines."""
+        ...
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is registered: the artifact and all that is known of it. ``key`` names it, so a retry registers it once."""
+
+    model: str
+    key: str
+    artifact: Path
+    digest: str
+    example: pl.DataFrame
+    params: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    history: tuple[tuple[int, str, float], ...]
+    tags: Mapping[str, str]
+    pictures: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version in the registry."""
+
+    model: str
+    version: str
+    run_id: str
+    digest: str
+    tags: Mapping[str, str]
+
+
+class Registry(Protocol):
+    """Registered versions, and the alias ``champion`` that moves from one to the next."""
+
+    def register(self, candidate: Candidate) -> RegisteredVersion: ...
+
+    def versions(self, model: str) -> list[RegisteredVersion]:
+        """All versions, oldest first."""
+        ...
+
+    def champion(self, model: str) -> RegisteredVersion | None: ...
+
+    def promote(self, model: str, version: str, expected: str | None) -> None:
+        """Moves the alias if it is still on ``expected``; raises RegistryError when it is not."""
+        ...
+
+    def tag(self, model: str, version: str, key: str, value: str) -> None: ...
+
+    def download(self, model: str, version: str) -> Path:
+        """The folder of the version's artifact, verified against its registered digest."""
+        ...
