@@ -1,0 +1,64 @@
+"""The serving plan: all that a replica knows, read once from plain JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """One view to look up."""
+
+    name: str
+    keys: tuple[str, ...]
+    features: tuple[str, ...]
+    ttl_seconds: int | None
+    path: str
+
+
+@dataclass(frozen=True)
+class ServingPlan:
+    """An endpoint: what callers send, what is looked up, which model answers. See ``build/plans.py``."""
+
+    project: str
+    endpoint: str
+    route: str
+    keys: Mapping[str, str]
+    request: Mapping[str, str]
+    views: tuple[ViewPlan, ...]
+    derive: str | None
+    inputs: tuple[str, ...]
+    model_name: str
+    model_version: str
+    model_path: Path
+    model_digest: str
+    spool: Path
+    max_rows: int
+    max_body_bytes: int
+    task: str
+    target: str
+    on_missing: str
+
+    @classmethod
+    def from_json(cls, plan: Mapping[str, Any]) -> "ServingPlan":
+        model = plan["model"]
+        plain = ("project", "endpoint", "route", "keys", "request", "derive", "max_rows", "max_body_bytes", "task")
+        return cls(
+            **{name: plan[name] for name in (*plain, "target", "on_missing")},
+            views=tuple(
+                ViewPlan(v["name"], tuple(v["keys"]), tuple(v["features"]), v["ttl_seconds"], v["path"])
+                for v in plan["views"]
+            ),
+            inputs=tuple(plan["inputs"]),
+            model_name=model["name"],
+            model_version=str(model["version"]),
+            model_path=Path(model["path"]),
+            model_digest=model["digest"],
+            spool=Path(plan["spool"]),
+        )
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """What a caller sends: name -> Polars type name."""
+        return {**self.keys, **self.request}

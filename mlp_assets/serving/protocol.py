@@ -1,0 +1,186 @@
+"""The Open Inference Protocol, V2 REST: what comes in is checked in full, what is refused says what to send.
+
+Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any, cast
+
+from mlp_assets.spec.errors import MlpError
+
+_DATATYPES = {
+    "Int64": ("INT64", "INT32", "INT16", "INT8", "UINT8", "UINT16", "UINT32"),
+    "Float64": ("FP64", "FP32", "INT64", "INT32"),
+    "String": ("BYTES",),
+    "Boolean": ("BOOL",),
+}
+_INT64 = 2**63
+
+
+class ProtocolError(MlpError):
+    """A request is refused: the HTTP status, and a sentence that says what to send."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class InferRequest:
+    """A checked request: its columns as lists of equal length, and the time for which it asks."""
+
+    id: str | None
+    columns: Mapping[str, list[Any]]
+    rows: int
+    at: datetime
+
+
+def datatype(kind: str) -> str:
+    """The protocol's name of a Polars type."""
+    return _DATATYPES[kind][0]
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """Strict JSON: an object, UTF-8, no repeated names, no NaN or infinity. Raises ProtocolError 400."""
+
+    def constant(name: str) -> Any:
+        raise ProtocolError(400, f"{name} is not JSON. Leave the row out, or send a finite number.")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise ProtocolError(400, "A name is there twice in one JSON object. Send each name once.")
+        return found
+
+    try:
+        parsed = json.loads(body.decode("utf-8"), parse_constant=constant, object_pairs_hook=unique)
+    except ProtocolError:
+        raise
+    except UnicodeDecodeError as error:
+        raise ProtocolError(400, "The body is not UTF-8.") from error
+    except RecursionError as error:
+        raise ProtocolError(400, "The body is nested too deeply.") from error
+    except ValueError as error:
+        raise ProtocolError(400, f"The body is not JSON: {error}.") from error
+    if not isinstance(parsed, dict):
+        raise ProtocolError(400, 'The body is not a JSON object. Send {"inputs": [...]}.')
+    return cast("dict[str, Any]", parsed)
+
+
+def parse_infer(body: bytes, columns: Mapping[str, str], max_rows: int) -> InferRequest:
+    """Checks an infer request against the columns that the endpoint takes. Raises ProtocolError 400, 413 or 422."""
+    request = parse_json(body)
+    inputs = request.get("inputs")
+    if not isinstance(inputs, list) or not inputs:
+        raise ProtocolError(400, f"inputs is missing or not a list. Send one tensor for each of {sorted(columns)}.")
+    found: dict[str, list[Any]] = {}
+    for tensor in cast("list[Any]", inputs):
+        name = _tensor_name(tensor, columns, found)
+        found[name] = _tensor_data(name, tensor, columns[name], max_rows)
+    missing = [name for name in columns if name not in found]
+    if missing:
+        raise ProtocolError(422, f"Inputs {missing} are missing. Send one tensor for each of {sorted(columns)}.")
+    sizes = {name: len(values) for name, values in found.items()}
+    if len(set(sizes.values())) != 1:
+        raise ProtocolError(422, f"The inputs have different numbers of rows: {sizes}. Send as many in each.")
+    return InferRequest(_id(request), found, next(iter(sizes.values())), _at(request))
+
+
+def parse_feedback(body: bytes, max_rows: int) -> tuple[list[str], list[float]]:
+    """Checks a feedback call: the ids of predictions and what came true. Raises ProtocolError."""
+    request = parse_json(body)
+    ids, labels = request.get("prediction_id"), request.get("label")
+    if not isinstance(ids, list) or not isinstance(labels, list) or len(cast("list[Any]", ids)) != len(cast("list[Any]", labels)):
+        raise ProtocolError(422, 'Send {"prediction_id": ["..."], "label": [1.0]} with as many labels as ids.')
+    if not 1 <= len(cast("list[Any]", ids)) <= max_rows:
+        raise ProtocolError(422, f"Send 1 to {max_rows} labels in one call.")
+    if not all(isinstance(identity, str) and identity for identity in cast("list[Any]", ids)):
+        raise ProtocolError(422, "Each prediction_id is a text that an infer response gave.")
+    return cast("list[str]", ids), [_number("label", label) for label in cast("list[Any]", labels)]
+
+
+def _tensor_name(tensor: Any, columns: Mapping[str, str], found: Mapping[str, Any]) -> str:
+    if not isinstance(tensor, dict):
+        raise ProtocolError(400, 'An input is not an object. Send {"name", "datatype", "shape", "data"}.')
+    name = cast("dict[str, Any]", tensor).get("name")
+    if not isinstance(name, str) or name not in columns:
+        close = get_close_matches(str(name), list(columns), n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Send one tensor for each of {sorted(columns)}."
+        raise ProtocolError(422, f"Input {str(name)[:80]!r} is not known. {hint}")
+    if name in found:
+        raise ProtocolError(422, f"Input {name!r} is there twice. Send it once.")
+    return name
+
+
+def _tensor_data(name: str, tensor: dict[str, Any], kind: str, max_rows: int) -> list[Any]:
+    allowed = _DATATYPES[kind]
+    if tensor.get("datatype") not in allowed:
+        raise ProtocolError(422, f"Input {name!r} has datatype {tensor.get('datatype')!r}. Send {allowed[0]}.")
+    data, shape = tensor.get("data"), tensor.get("shape")
+    if not isinstance(data, list):
+        raise ProtocolError(422, f"Input {name!r} has no data list. Send data: [value, ...].")
+    values = cast("list[Any]", data)
+    if values and all(isinstance(value, list) for value in values):
+        values = [item for value in values for item in value]
+    if shape not in ([len(values)], [len(values), 1]):
+        raise ProtocolError(422, f"Input {name!r} has shape {shape} and {len(values)} values. Send shape [{len(values)}].")
+    if len(values) > max_rows:
+        raise ProtocolError(413, f"{len(values)} rows are too many. Send at most {max_rows} in one request.")
+    if not values:
+        raise ProtocolError(422, f"Input {name!r} has no rows. Send at least one.")
+    check = {"Int64": _integer, "Float64": _number, "String": _text, "Boolean": _truth}[kind]
+    return [check(name, value) for value in values]
+
+
+def _integer(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not -_INT64 <= value < _INT64:
+        raise ProtocolError(422, f"Input {name!r} holds {str(value)[:40]!r}. Send whole 64-bit numbers.")
+    return value
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e300 or not math.isfinite(value):
+        raise ProtocolError(422, f"Input {name!r} holds {str(value)[:40]!r}. Send finite numbers.")
+    return float(value)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 1000 or "\x1f" in value or "\x00" in value:
+        raise ProtocolError(422, f"Input {name!r} holds {str(value)[:40]!r}. Send plain texts of at most 1000 letters.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ProtocolError(422, f"Input {name!r} holds a text that is not Unicode.") from error
+    return value
+
+
+def _truth(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ProtocolError(422, f"Input {name!r} holds {str(value)[:40]!r}. Send true or false.")
+    return value
+
+
+def _id(request: dict[str, Any]) -> str | None:
+    identity = request.get("id")
+    if identity is not None and (not isinstance(identity, str) or len(identity) > 200):
+        raise ProtocolError(422, "id is not a text of at most 200 letters.")
+    return identity
+
+
+def _at(request: dict[str, Any]) -> datetime:
+    parameters = request.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise ProtocolError(422, 'parameters is not an object. Send {"at": "2017-07-03T00:00:00Z"} or leave it out.')
+    given = cast("dict[str, Any]", parameters).get("at")
+    if given is None:
+        return datetime.now(UTC)
+    try:
+        at = datetime.fromisoformat(given)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ProtocolError(422, f"at={str(given)[:40]!r} is not a time. Send ISO 8601, as 2017-07-03T00:00:00Z.") from error

@@ -1,0 +1,94 @@
+"""The embedded online store: one LMDB file a view, one atomic writer, readers in any number of processes."""
+
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mlp_assets.spec.errors import MlpError
+from mlp_resources.ports_serving import StalePublicationError
+
+_ABOUT = b"\x00about"
+_MAP_BYTES = 64 * 1024**3
+Key = tuple[Any, ...]
+
+
+class LmdbOnlineStore:
+    """Publishes views below any path. A value is the row's event time and its features as packed numbers."""
+
+    def publish(self, path: str, keys: list[str], features: list[str], frame: pl.DataFrame, *, version: int) -> None:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        with lmdb.open(path, map_size=_MAP_BYTES, max_dbs=1) as environment, environment.begin(write=True) as writer:
+            about = _about(writer)
+            if about is not None and about["version"] > version:
+                raise StalePublicationError(
+                    f"{Path(path).name}: version {about['version']} is online already, version {version} is older."
+                )
+            writer.drop(environment.open_db(None, txn=writer), delete=False)
+            cursor = writer.cursor()
+            cursor.putmulti(_packed(keys, features, frame))
+            told = {"version": version, "keys": keys, "features": features, "rows": frame.height}
+            writer.put(_ABOUT, json.dumps(told).encode())
+
+
+class OnlineView:
+    """One view for reading. Every call sees the newest whole publication."""
+
+    def __init__(self, path: str) -> None:
+        if not Path(path, "data.mdb").exists():
+            raise MlpError(f"View {Path(path).name!r} is not online yet. Materialize its online asset.")
+        self._environment = lmdb.open(path, readonly=True, lock=True, max_readers=512, map_size=_MAP_BYTES)
+        with self._environment.begin() as reader:
+            about = _about(reader)
+        if about is None:
+            raise MlpError(f"View {Path(path).name!r} is not online yet. Materialize its online asset.")
+        self.features: tuple[str, ...] = tuple(about["features"])
+
+    def get_many(self, keys: Sequence[Key]) -> "tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_], int]":
+        """The rows of the keys, all from one publication.
+
+        Returns:
+            Values (n, features) with NaN for missing; event times (n,) in microseconds; found (n,); the version.
+        """
+        width = len(self.features)
+        record = struct.Struct(f"<q{width}d")
+        values = np.full((len(keys), width), np.nan)
+        times = np.zeros(len(keys), dtype=np.int64)
+        found = np.zeros(len(keys), dtype=np.bool_)
+        with self._environment.begin() as reader:
+            about = _about(reader)
+            if about is None or tuple(about["features"]) != self.features:
+                raise MlpError("The view's features changed while it was served. Materialize the endpoint again.")
+            for row, key in enumerate(keys):
+                packed = reader.get(packed_key(key))
+                if packed is not None:
+                    times[row], *values[row] = record.unpack(packed)
+                    found[row] = True
+        return values, times, found, about["version"]
+
+    def close(self) -> None:
+        self._environment.close()
+
+
+def packed_key(key: Key) -> bytes:
+    """The key's bytes; a separator that no JSON text contains keeps ("a", "b") and ("ab",) apart."""
+    return b"\x1f".join(str(part).encode() for part in key)
+
+
+def _packed(keys: list[str], features: list[str], frame: pl.DataFrame) -> Iterator[tuple[bytes, bytes]]:
+    record = struct.Struct(f"<q{len(features)}d")
+    times = frame["event_time"].cast(pl.Datetime("us", "UTC")).to_physical().to_list()
+    values = frame.select(pl.col(features).cast(pl.Float64)).fill_null(float("nan")).to_numpy()
+    for key, time, row in zip(frame.select(keys).iter_rows(), times, values, strict=True):
+        yield packed_key(key), record.pack(time, *row)
+
+
+def _about(transaction: Any) -> dict[str, Any] | None:
+    raw = transaction.get(_ABOUT)
+    return None if raw is None else json.loads(raw)

@@ -1,0 +1,156 @@
+"""The model registry on MLflow: runs, versions, and the alias ``champion``. Works on SQLite without a server."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mlp_assets.engine.artifact import verify
+from mlp_resources.ports_training import Candidate, RegisteredVersion, RegistryError
+
+CHAMPION = "champion"
+_KEY, _DIGEST = "mlp.key", "mlp.digest"
+
+
+class MlflowRegistry:
+    """Registered models below ``folder``: ``mlflow.db``, artifacts, and the lock of promotions."""
+
+    def __init__(self, folder: Path, tracking_uri: str | None = None) -> None:
+        self.folder = folder
+        self.tracking_uri = tracking_uri or f"sqlite:///{folder}/mlflow.db"
+
+    def register(self, candidate: Candidate) -> RegisteredVersion:
+        """Registers the candidate once: a second call with the same key returns the version of the first."""
+        with self._locked():
+            for version in self.versions(candidate.model):
+                if version.tags.get(_KEY) == candidate.key:
+                    return version
+            run_id = self._log_run(candidate)
+            client = self._client()
+            with contextlib.suppress(self._mlflow_error()):
+                client.create_registered_model(candidate.model)
+            tags = dict(candidate.tags) | {_KEY: candidate.key, _DIGEST: candidate.digest}
+            made = client.create_model_version(candidate.model, f"runs:/{run_id}/model", run_id=run_id, tags=tags)
+            return RegisteredVersion(candidate.model, str(made.version), run_id, candidate.digest, tags)
+
+    def versions(self, model: str) -> list[RegisteredVersion]:
+        found = self._client().search_model_versions(f"name='{model}'")
+        return sorted((_version(version) for version in found), key=lambda version: int(version.version))
+
+    def champion(self, model: str) -> RegisteredVersion | None:
+        try:
+            return _version(self._client().get_model_version_by_alias(model, CHAMPION))
+        except self._mlflow_error():
+            return None
+
+    def promote(self, model: str, version: str, expected: str | None) -> None:
+        with self._locked():
+            live = self.champion(model)
+            if (live.version if live else None) != expected:
+                raise RegistryError(
+                    f"The champion of {model} is version {live.version if live else 'none'}, not {expected or 'none'}: "
+                    "another promotion came between. Materialize the champion again."
+                )
+            self._client().set_registered_model_alias(model, CHAMPION, version)
+
+    def tag(self, model: str, version: str, key: str, value: str) -> None:
+        self._client().set_model_version_tag(model, version, key, value)
+
+    def download(self, model: str, version: str) -> Path:
+        found = _version(self._client().get_model_version(model, version))
+        target = self.folder / "downloads" / found.digest
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+                fetched = Path(self._client().download_artifacts(found.run_id, "serving", scratch))
+                verify(fetched, found.digest)
+                with contextlib.suppress(OSError):
+                    shutil.move(str(fetched), target)
+        verify(target, found.digest)
+        return target
+
+    def _log_run(self, candidate: Candidate) -> str:
+        mlflow = self._mlflow()
+        with mlflow.start_run(experiment_id=self._experiment(candidate.model), run_name=candidate.key[:40]) as run:
+            mlflow.set_tags({str(key): str(value) for key, value in candidate.tags.items()})
+            mlflow.log_params(dict(candidate.params))
+            metrics = [mlflow.entities.Metric(n, v, 0, s) for s, n, v in candidate.history]
+            self._client().log_batch(run.info.run_id, metrics=metrics)
+            mlflow.log_metrics(dict(candidate.metrics))
+            mlflow.log_artifacts(str(candidate.artifact), "serving")
+            with tempfile.TemporaryDirectory() as scratch:
+                for name, png in candidate.pictures.items():
+                    path = Path(scratch) / f"{name}.png"
+                    path.write_bytes(png)
+                    mlflow.log_artifact(str(path), "pictures")
+            self._log_model(mlflow, candidate)
+            return run.info.run_id
+
+    def _experiment(self, name: str) -> str:
+        client = self._client()
+        found = client.get_experiment_by_name(name)
+        if found is not None:
+            return found.experiment_id
+        return client.create_experiment(name, artifact_location=(self.folder / "artifacts" / name).as_uri())
+
+    def _log_model(self, mlflow: Any, candidate: Candidate) -> None:
+        """The same artifact as an MLflow user expects it: with flavour, signature and input example."""
+        from mlflow.models import infer_signature
+
+        manifest = verify(candidate.artifact, candidate.digest)
+        path = str(candidate.artifact / manifest["file"])
+        if manifest["format"] == "lightgbm":
+            import lightgbm
+
+            example = candidate.example.to_pandas()
+            booster = lightgbm.Booster(model_file=path)
+            signature = infer_signature(example, booster.predict(example))
+            mlflow.lightgbm.log_model(booster, name="model", signature=signature, input_example=example)
+            return
+        import numpy as np
+        import onnx
+
+        from mlp_assets.engine.artifact import load_scorer
+
+        matrix = candidate.example.to_numpy().astype(np.float32)
+        signature = infer_signature(matrix, load_scorer(candidate.artifact).predict(matrix.astype(np.float64)))
+        mlflow.onnx.log_model(onnx.load(path), name="model", signature=signature, input_example=matrix)
+
+    def _mlflow(self) -> Any:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        import mlflow
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(self.tracking_uri)
+        return mlflow
+
+    def _client(self) -> Any:
+        mlflow = self._mlflow()
+        return mlflow.MlflowClient(self.tracking_uri)
+
+    def _mlflow_error(self) -> type[Exception]:
+        from mlflow.exceptions import MlflowException
+
+        return MlflowException
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "promotion.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _version(found: Any) -> RegisteredVersion:
+    tags = dict(found.tags)
+    return RegisteredVersion(found.name, str(found.version), found.run_id, tags.get(_DIGEST, ""), tags)
+
