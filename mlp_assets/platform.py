@@ -1,4 +1,4 @@
-"""What a user's own repository calls: ``definitions_for(project)`` turns projects into one set of Dagster definitions."""
+"""What a user's own repository calls: ``definitions_for(project)`` turns projects into Dagster definitions."""
 
 from collections.abc import Sequence
 from typing import Any

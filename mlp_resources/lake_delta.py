@@ -49,9 +49,7 @@ class DeltaLake:
         handle = self._handle(table)
         if handle is not None and _landed(handle, transaction):
             return Written(handle.version(), changed=False, bytes=0)
-        properties = CommitProperties(
-            app_transactions=[DeltaTransaction(transaction.application, transaction.number)]
-        )
+        properties = CommitProperties(app_transactions=[DeltaTransaction(transaction.application, transaction.number)])
 
         def write(current: DeltaTable | None) -> None:
             target = current if current is not None else self.location(table)

@@ -1,8 +1,10 @@
 """The embedded online store: one LMDB file a view, one atomic writer, readers in any number of processes."""
 
+import hashlib
 import json
 import struct
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports_serving import StalePublicationError
 
 _ABOUT = b"\x00about"
+_KEY_BYTES = 500
 _MAP_BYTES = 64 * 1024**3
 Key = tuple[Any, ...]
 
@@ -43,7 +46,7 @@ class OnlineView:
     def __init__(self, path: str) -> None:
         if not Path(path, "data.mdb").exists():
             raise MlpError(f"View {Path(path).name!r} is not online yet. Materialize its online asset.")
-        self._environment = lmdb.open(path, readonly=True, lock=True, max_readers=512, map_size=_MAP_BYTES)
+        self._environment = _reading(path)
         with self._environment.begin() as reader:
             about = _about(reader)
         if about is None:
@@ -72,13 +75,17 @@ class OnlineView:
                     found[row] = True
         return values, times, found, about["version"]
 
-    def close(self) -> None:
-        self._environment.close()
+
+@cache
+def _reading(path: str) -> Any:
+    """LMDB allows a file to be open once in a process, so all views of one path share it."""
+    return lmdb.open(path, readonly=True, lock=True, max_readers=512, map_size=_MAP_BYTES)
 
 
 def packed_key(key: Key) -> bytes:
-    """The key's bytes; a separator that no JSON text contains keeps ("a", "b") and ("ab",) apart."""
-    return b"\x1f".join(str(part).encode() for part in key)
+    """The key's bytes: its parts with a separator that no part holds; its hash where LMDB's 511 bytes are too few."""
+    packed = b"k" + b"\x1f".join(str(part).encode() for part in key)
+    return packed if len(packed) <= _KEY_BYTES else b"h" + hashlib.sha256(packed).digest()
 
 
 def _packed(keys: list[str], features: list[str], frame: pl.DataFrame) -> Iterator[tuple[bytes, bytes]]:

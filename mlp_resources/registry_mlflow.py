@@ -153,4 +153,3 @@ class MlflowRegistry:
 def _version(found: Any) -> RegisteredVersion:
     tags = dict(found.tags)
     return RegisteredVersion(found.name, str(found.version), found.run_id, tags.get(_DIGEST, ""), tags)
-

@@ -95,7 +95,7 @@ def _pipes_environment(context: Any) -> Iterator[dict[str, str]]:
         context_injector=dg.PipesTempFileContextInjector(),
         message_reader=dg.PipesTempFileMessageReader(),
     ) as session:
-        yield session.get_bootstrap_env_vars()
+        yield dict(session.get_bootstrap_env_vars())
 
 
 def _environment(job: TrainingJob, pipes: dict[str, str]) -> dict[str, str]:

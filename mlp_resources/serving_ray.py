@@ -13,7 +13,7 @@ import httpx
 
 from mlp_resources.ports_serving import DeploymentFailedError, ServingUnavailableError
 
-_READY_SECONDS = 90.0
+_READY_SECONDS = 60.0
 
 
 class RayServing:
@@ -85,7 +85,9 @@ class RayServing:
             if status == "RUNNING" and self._answers(route, endpoint) == version:
                 return
             time.sleep(0.2)
-        raise DeploymentFailedError(f"Endpoint {name} was not ready after {_READY_SECONDS:g} s. Ray says: {told[-1500:]}")
+        raise DeploymentFailedError(
+            f"Endpoint {name} was not ready after {_READY_SECONDS:g} s. Ray says: {told[-1500:]}"
+        )
 
     def _answers(self, route: str, endpoint: str) -> str | None:
         with contextlib.suppress(httpx.HTTPError, ValueError, KeyError, IndexError):
@@ -132,7 +134,11 @@ def _application(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     if smallest == largest:
         deployment["num_replicas"] = smallest
     else:
-        deployment["autoscaling_config"] = {"min_replicas": smallest, "max_replicas": largest, "target_ongoing_requests": 4}
+        deployment["autoscaling_config"] = {
+            "min_replicas": smallest,
+            "max_replicas": largest,
+            "target_ongoing_requests": 4,
+        }
     return {
         "name": name,
         "route_prefix": plan["route"],

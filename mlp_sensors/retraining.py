@@ -8,7 +8,7 @@ from mlp_sensors.watching import Watched, newest
 
 
 def retraining_sensor(name: str, monitors: Sequence[Watched], interval_seconds: int) -> dg.SensorDefinition:
-    """One sensor for all monitors with ``retrain=True``. The run key is the episode, so a second tick starts nothing."""
+    """One sensor for all monitors with ``retrain=True``; the run key is the episode, so a tick more starts nothing."""
     retrainable = [monitor for monitor in monitors if monitor.monitor.retrain]
 
     @dg.sensor(

@@ -30,7 +30,9 @@ def _described(value: Any, depth: int = 0) -> str:
     if is_dataclass(value) and not isinstance(value, type):
         if depth and hasattr(value, "where") and hasattr(value, "problems"):
             return f"{type(value).__name__}:{value.name}"  # type: ignore[attr-defined]
-        listed = (f"{f.name}={_described(getattr(value, f.name), depth + 1)}" for f in fields(value) if f.name not in _PROSE)
+        listed = (
+            f"{f.name}={_described(getattr(value, f.name), depth + 1)}" for f in fields(value) if f.name not in _PROSE
+        )
         return f"{type(value).__name__}({', '.join(listed)})"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {_described(item, depth + 1)}" for key, item in value.items()) + "}"
@@ -82,7 +84,11 @@ def _imports(module: str, path: Path) -> list[str]:
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module
+            base = (
+                importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+                if node.level
+                else node.module
+            )
             found += [str(base), *(f"{base}.{alias.name}" for alias in node.names)]
     return found
 

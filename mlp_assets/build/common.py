@@ -35,19 +35,24 @@ class Scope:
         """The name of the project that owns the spec."""
         return self.project.home_of(spec).name
 
-    def arguments(
+    def asset(
         self,
+        *,
+        key: dg.AssetKey,
         spec: Described,
         kinds: Sequence[str],
         what: str,
         functions: Sequence[Callable[..., object] | None] = (),
-    ) -> dict[str, Any]:
-        """The arguments that every ``dg.asset`` of the project gets. ``what`` describes it when the spec does not."""
-        return {
-            "group_name": self.project.name,
-            "owners": [spec.owner or self.project.owner],
-            "kinds": set(kinds),
-            "tags": {f"mlp/{key}": str(value) for key, value in spec.tags.items()},
-            "description": spec.description or what,
-            "code_version": code_version(spec, *functions),
-        }
+        **options: Any,
+    ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+        """``dg.asset`` with what every asset of the project has. ``what`` describes it, the spec's own words after."""
+        return dg.asset(
+            key=key,
+            group_name=self.project.name,
+            owners=[spec.owner or self.project.owner],
+            kinds=set(kinds),
+            tags={f"mlp/{key}": str(value) for key, value in spec.tags.items()},
+            description=f"{what} {spec.description}".strip(),
+            code_version=code_version(spec, *functions),
+            **options,
+        )

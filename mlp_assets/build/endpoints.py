@@ -20,10 +20,12 @@ def endpoint_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
     model = endpoint.model
     views = [keys.online(scope.home(view), view) for view in model.training_set.features]
 
-    @dg.asset(
+    @scope.asset(
         key=keys.endpoint(scope.project.name, endpoint),
         deps=[keys.champion(scope.home(model), model), *views],
-        **scope.arguments(endpoint, ["ray"], f"Predictions of {model.name} over HTTP, in the Open Inference Protocol."),
+        spec=endpoint,
+        kinds=["ray"],
+        what=f"Predictions of {model.name} over HTTP, in the Open Inference Protocol.",
     )
     def deploy() -> dg.MaterializeResult:
         environment = scope.environment
@@ -62,10 +64,12 @@ def feedback_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
 def _drain_asset(scope: Scope, endpoint: Endpoint, kind: str, key: dg.AssetKey) -> dg.AssetsDefinition:
     what = "Every prediction with its features and versions." if kind == PREDICTIONS else "Labels that callers sent."
 
-    @dg.asset(
+    @scope.asset(
         key=key,
         deps=[keys.endpoint(scope.project.name, endpoint)],
-        **scope.arguments(endpoint, ["polars", "deltalake"], what) | {"description": what},
+        spec=endpoint,
+        kinds=["polars", "deltalake"],
+        what=what,
     )
     def drain() -> dg.MaterializeResult:
         with measured() as cost:

@@ -1,7 +1,5 @@
 """FeatureView -> a partitioned Delta table, and an asset that publishes it online."""
 
-
-
 import dagster as dg
 import polars as pl
 
@@ -23,12 +21,15 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
     mapping = mapping_to_source(view) if view.source.ingested else None
     key = keys.features(scope.project.name, view)
 
-    @dg.asset(
+    @scope.asset(
         key=key,
         deps=[dg.AssetDep(source_key, partition_mapping=mapping)],
         partitions_def=partitions_of(view.source, view.every),
         backfill_policy=BY_PARTITION,
-        **scope.arguments(view, ["polars", "deltalake"], f"Features of {view.entity.name}.", [view.derive]),
+        spec=view,
+        kinds=["polars", "deltalake"],
+        what=f"Features of {view.entity.name}.",
+        functions=[view.derive],
     )
     def compute(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         with measured() as cost:
@@ -37,7 +38,9 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             frame = _rows(scope, view, windows, next(iter(versions.values())))
             written = scope.environment.lake.write_partitions(keys.table(key), frame, [name for name, _ in windows])
         return dg.MaterializeResult(
-            metadata=table_metadata(frame, written, versions) | cost.shown | {"dagster/column_lineage": lineage(scope, view)},
+            metadata=table_metadata(frame, written, versions)
+            | cost.shown
+            | {"dagster/column_lineage": lineage(scope, view)},
             data_version=dg.DataVersion(canonical_digest(frame)[:16]),
         )
 
@@ -70,11 +73,13 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
     key = keys.online(scope.project.name, view)
     freshness = dg.FreshnessPolicy.time_window(fail_window=duration(view.fresh_within)) if view.fresh_within else None
 
-    @dg.asset(
+    @scope.asset(
         key=key,
         deps=[features_key],
         freshness_policy=freshness,
-        **scope.arguments(view, ["lmdb"], f"The newest features of each {view.entity.name}, for look-ups by endpoints."),
+        spec=view,
+        kinds=["lmdb"],
+        what=f"The newest features of each {view.entity.name}, for look-ups by endpoints.",
     )
     def publish() -> dg.MaterializeResult:
         environment = scope.environment
@@ -109,4 +114,3 @@ def newest_rows(view: FeatureView, rows: pl.LazyFrame) -> pl.DataFrame:
             rows = rows.filter(pl.col("event_time") >= newest - view.ttl_length)
     best = best_as_known(rows, keys_).group_by(keys_, maintain_order=True).last()
     return best.select(*keys_, "event_time", *view.feature_names).collect()
-

@@ -1,14 +1,16 @@
 """Jobs and schedules of a project: what people launch by name."""
 
+from typing import Any
+
 import dagster as dg
 
 from mlp_assets.build import keys
 from mlp_assets.spec.project import Project
 
 
-def project_jobs(project: Project) -> list[dg.JobDefinition | dg.UnresolvedAssetJobDefinition]:
+def project_jobs(project: Project) -> list[Any]:
     """One job a model that retrains and deploys it, and one an endpoint that drains its predictions."""
-    jobs: list[dg.JobDefinition | dg.UnresolvedAssetJobDefinition] = []
+    jobs: list[Any] = []
     for model in project.models:
         endpoints = [keys.endpoint(project.name, e) for e in project.endpoints if e.model is model]
         selection = [
@@ -29,7 +31,9 @@ def project_jobs(project: Project) -> list[dg.JobDefinition | dg.UnresolvedAsset
         jobs.append(
             dg.define_asset_job(
                 drain_job_name(project.name, endpoint.name),
-                dg.AssetSelection.assets(keys.predictions(project.name, endpoint), keys.feedback(project.name, endpoint)),
+                dg.AssetSelection.assets(
+                    keys.predictions(project.name, endpoint), keys.feedback(project.name, endpoint)
+                ),
                 description=f"Moves the spooled predictions and feedback of {endpoint.name} to their tables.",
             )
         )

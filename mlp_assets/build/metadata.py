@@ -46,7 +46,7 @@ def table_metadata(frame: pl.DataFrame, written: Written, read: Mapping[str, int
         "dagster/row_count": frame.height,
         "bytes": written.bytes,
         "delta_version": written.version,
-        "delta_versions_read": dg.MetadataValue.json({name: version for name, version in read.items()}),
+        "delta_versions_read": dg.MetadataValue.json(dict(read)),
         "dagster/column_schema": column_schema(frame.schema),
         "preview": dg.MetadataValue.md(markdown_table(frame.head(5))),
     }
@@ -68,6 +68,7 @@ def column_lineage(lineage: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> 
 
 def markdown_table(frame: pl.DataFrame, digits: int = 4) -> str:
     """A small frame as a Markdown table."""
+
     def shown(value: object) -> str:
         if value is None:
             return "–"

@@ -1,5 +1,7 @@
 """Source -> an external asset, or an asset that ingests one partition at a time."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 import polars as pl
 
@@ -18,12 +20,15 @@ def source_asset(scope: Scope, source: Source) -> dg.AssetsDefinition | dg.Asset
     if not source.ingested:
         return external_source(scope, source, key)
 
-    @dg.asset(
+    @scope.asset(
         key=key,
         deps=[keys.source(scope.home(other), other) for other in source.inputs],
         partitions_def=partitions_of(source, source.every),
         backfill_policy=BY_PARTITION,
-        **scope.arguments(source, ["polars", "deltalake"], f"Rows of {source.name}, ingested as they become known.", [source.read]),
+        spec=source,
+        kinds=["polars", "deltalake"],
+        what=f"Rows of {source.name}, ingested as they become known.",
+        functions=[source.read],
     )
     def ingest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         with measured() as cost:
@@ -42,7 +47,12 @@ def source_asset(scope: Scope, source: Source) -> dg.AssetsDefinition | dg.Asset
 
 def external_source(scope: Scope, source: Source, key: dg.AssetKey) -> dg.AssetSpec:
     """The asset of a table that the project reads where it lies."""
-    columns = {name: pl.DataType.from_python(dtype) if isinstance(dtype, type) and not issubclass(dtype, pl.DataType) else dtype for name, dtype in source.columns.items()}
+    columns = {
+        name: pl.DataType.from_python(dtype)
+        if isinstance(dtype, type) and not issubclass(dtype, pl.DataType)
+        else dtype
+        for name, dtype in source.columns.items()
+    }
     return dg.AssetSpec(
         key,
         group_name=scope.project.name,
@@ -69,7 +79,7 @@ def raw_rows(scope: Scope, source: Source, version: int | None = None) -> pl.Laz
     return scope.environment.lake.scan(keys.table(keys.source(scope.home(source), source)), version)
 
 
-def source_versions(scope: Scope, sources: "list[Source] | tuple[Source, ...]") -> dict[str, int | None]:
+def source_versions(scope: Scope, sources: Sequence[Source]) -> dict[str, int | None]:
     """Table name -> Delta version of each source, now."""
     found: dict[str, int | None] = {}
     for source in sources:

@@ -20,15 +20,13 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
     views = [keys.features(scope.home(view), view) for view in training_set.features]
     labels = keys.source(scope.home(training_set.labels), training_set.labels)
 
-    @dg.asset(
+    @scope.asset(
         key=key,
         deps=[labels, *views],
-        **scope.arguments(
-            training_set,
-            ["polars", "deltalake"],
-            f"Labelled rows for {training_set.target}, joined as known at each row's time.",
-            [training_set.derive],
-        ),
+        spec=training_set,
+        kinds=["polars", "deltalake"],
+        what=f"Labelled rows for {training_set.target}, joined as known at each row's time.",
+        functions=[training_set.derive],
     )
     def join() -> dg.MaterializeResult:
         with measured() as cost:

@@ -32,7 +32,9 @@ class Scorer(Protocol):
 
 def write_manifest(directory: Path, *, format: str, file: str, features: tuple[str, ...], task: str) -> str:
     """Writes ``model.json`` with the SHA-256 of every file of the folder; returns the artifact's digest."""
-    files = {path.name: _sha256(path) for path in sorted(directory.iterdir()) if path.is_file() and path.name != MANIFEST}
+    files = {
+        path.name: _sha256(path) for path in sorted(directory.iterdir()) if path.is_file() and path.name != MANIFEST
+    }
     manifest = {"format": format, "file": file, "features": list(features), "task": task, "files": files}
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
     return artifact_digest(directory)
@@ -76,17 +78,18 @@ class _OnnxScorer:
     digest: str
 
     def __post_init__(self) -> None:
-        import onnxruntime
+        import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
-        options = onnxruntime.SessionOptions()
+        runtime = cast("Any", onnxruntime)
+        options = runtime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        self._session: Any = onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
+        self._session: Any = runtime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
         self._input: str = self._session.get_inputs()[0].name
 
     def predict(self, matrix: Matrix) -> Matrix:
         answer = self._session.run(None, {self._input: matrix.astype(np.float32)})[0]
-        return cast("Matrix", np.asarray(answer, dtype=np.float64).reshape(len(matrix)))
+        return np.asarray(answer, dtype=np.float64).reshape(len(matrix))
 
 
 @dataclass
@@ -102,7 +105,7 @@ class _LightgbmScorer:
         self._booster: Any = lightgbm.Booster(model_file=str(self.path))
 
     def predict(self, matrix: Matrix) -> Matrix:
-        return cast("Matrix", np.asarray(self._booster.predict(matrix, num_threads=1), dtype=np.float64))
+        return np.asarray(self._booster.predict(matrix, num_threads=1), dtype=np.float64)
 
 
 def _manifest(directory: Path) -> dict[str, Any]:
@@ -115,7 +118,10 @@ def _manifest(directory: Path) -> dict[str, Any]:
         raise ArtifactError(f"The artifact's {MANIFEST} is not one of this platform's.")
     found = cast("dict[str, Any]", manifest)
     names = [found["file"], *found["files"]]
-    if any(not isinstance(name, str) or Path(name).name != name for name in names) or found["file"] not in found["files"]:
+    if (
+        any(not isinstance(name, str) or Path(name).name != name for name in names)
+        or found["file"] not in found["files"]
+    ):
         raise ArtifactError(f"The artifact's {MANIFEST} names a file outside of its folder.")
     return found
 

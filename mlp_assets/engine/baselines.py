@@ -7,15 +7,21 @@ import polars as pl
 
 from mlp_assets.engine.metrics import Vector
 
-_PRIOR_ROWS = 5.0
+_PRIOR_ROWS = 2.0
 
 
 def baseline_prediction(
-    baseline: str, fit: pl.DataFrame, rows: pl.DataFrame, *, target: str, keys: tuple[str, ...], features: tuple[str, ...]
+    baseline: str,
+    fit: pl.DataFrame,
+    rows: pl.DataFrame,
+    *,
+    target: str,
+    keys: tuple[str, ...],
+    features: tuple[str, ...],
 ) -> Vector:
     """The baseline's predictions of ``rows`` (rows,), fitted on ``fit`` alone.
 
-    - ``base_rate``: the target's mean for the row's keys, drawn to the overall mean by five pseudo-rows.
+    - ``base_rate``: the target's mean for the row's keys, drawn to the last key's mean by two pseudo-rows.
     - ``logistic_regression``: on the same features, standardised, missing ones at their mean with a flag.
     - ``mean``: the overall mean.
     - ``column:<feature>``: that feature itself; its mean where it is missing.
@@ -33,14 +39,15 @@ def baseline_prediction(
 
 
 def _base_rate(fit: pl.DataFrame, rows: pl.DataFrame, target: str, keys: tuple[str, ...], overall: float) -> Vector:
-    rate = (pl.col(target).sum() + _PRIOR_ROWS * overall) / (pl.len() + _PRIOR_ROWS)
-    rates = fit.group_by(*keys).agg(__rate=rate)
+    prior = pl.col(target).mean().over(keys[-1])
+    rate = (pl.col(target).sum() + _PRIOR_ROWS * pl.col("__prior").first()) / (pl.len() + _PRIOR_ROWS)
+    rates = fit.with_columns(__prior=prior).group_by(*keys).agg(__rate=rate)
     joined = rows.select(*keys).join(rates, on=list(keys), how="left", maintain_order="left")
     return joined["__rate"].fill_null(overall).to_numpy()
 
 
 def _logistic_regression(fit: pl.DataFrame, rows: pl.DataFrame, target: str, features: tuple[str, ...]) -> Vector:
-    from sklearn.linear_model import LogisticRegression
+    from sklearn import linear_model  # pyright: ignore[reportMissingTypeStubs]
 
     matrix = fit.select(features).to_numpy()
     mean, spread = np.nanmean(matrix, axis=0), np.nanstd(matrix, axis=0) + 1e-9
@@ -50,5 +57,7 @@ def _logistic_regression(fit: pl.DataFrame, rows: pl.DataFrame, target: str, fea
         return np.hstack([np.where(missing, 0.0, (values - mean) / spread), missing[:, missing_columns]])
 
     missing_columns = np.unique(np.isnan(matrix), axis=1, return_index=True)[1]
-    fitted: Any = LogisticRegression(max_iter=300).fit(prepared(matrix), fit[target].to_numpy())
+    fitted: Any = (
+        cast("Any", linear_model).LogisticRegression(max_iter=300).fit(prepared(matrix), fit[target].to_numpy())
+    )
     return cast("Vector", fitted.predict_proba(prepared(rows.select(features).to_numpy()))[:, 1])

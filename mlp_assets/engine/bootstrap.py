@@ -58,7 +58,9 @@ def paired_bootstrap(
     return Difference(metric_name, one, two, sign * (one - two), float(low), float(high))
 
 
-def _values(metric: Metric, target: Vector, prediction: Vector, groups: NDArray[np.int64], draws: list[Vector]) -> Vector:
+def _values(
+    metric: Metric, target: Vector, prediction: Vector, groups: NDArray[np.int64], draws: list[Vector]
+) -> Vector:
     if metric.rowwise is not None:
         sums = np.bincount(groups, weights=metric.rowwise(target, prediction))
         sizes = np.bincount(groups).astype(np.float64)

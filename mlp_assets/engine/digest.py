@@ -1,8 +1,13 @@
 """The canonical digest of a frame: equal for equal content, whatever the order of rows or the files behind it."""
 
 import hashlib
+from typing import Protocol
 
 import polars as pl
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
 
 
 def canonical_digest(frame: pl.DataFrame, *, sort: bool = True) -> str:
@@ -21,7 +26,7 @@ def canonical_digest(frame: pl.DataFrame, *, sort: bool = True) -> str:
     return total.hexdigest()
 
 
-def _add(total: "hashlib._Hash", column: pl.Series) -> None:
+def _add(total: "_Hash", column: pl.Series) -> None:
     total.update(column.is_null().to_numpy().tobytes())
     if column.dtype.is_numeric():
         total.update(column.fill_null(0).to_numpy().tobytes())

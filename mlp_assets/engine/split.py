@@ -14,8 +14,9 @@ PARTS = ("train", "validation", "test")
 def with_split(rows: pl.DataFrame, time: str, split: SplitByTime) -> pl.DataFrame:
     """Adds the column ``split``; rows that belong to no part are dropped.
 
-    The newest ``split.test`` of the rows' times is the test part, the ``split.validation`` before it the validation
-    part. An earlier row whose label was not yet known when the next part began is dropped: its answer overlaps it.
+    The newest ``split.test`` of the times is the test part, the ``split.validation`` before it the
+    validation part. An earlier row whose label was not yet known when the next part began is
+    dropped: its answer overlaps it.
 
     Args:
         rows: with the columns ``time`` and ``known_at``.
@@ -42,7 +43,7 @@ def with_split(rows: pl.DataFrame, time: str, split: SplitByTime) -> pl.DataFram
     if missing:
         span = f"from {rows[time].min()} to {newest}"
         raise NothingToTrainError(
-            f"The labelled rows ({span}) leave no rows for {' and '.join(missing)} with validation={split.validation!r} "
+            f"The rows ({span}) leave no rows for {' and '.join(missing)} with validation={split.validation!r} "
             f"and test={split.test!r}. Materialize more history, or write a shorter split."
         )
     kept = _known_before(begins, "train", "validation") & _known_before(begins, "validation", "test")

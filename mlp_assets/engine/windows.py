@@ -34,7 +34,7 @@ def _typed(source: Source, column: str, found: pl.DataType) -> pl.Expr:
     if wanted == pl.Datetime:
         if isinstance(found, pl.Datetime) and found.time_zone is not None:
             return expression.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
-        if found in (pl.Date, pl.Datetime):
+        if found == pl.Date or isinstance(found, pl.Datetime):
             return expression.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     elif wanted == found or (wanted.is_numeric() and found.is_numeric()):  # pyright: ignore[reportUnknownMemberType]
         return expression.cast(wanted)

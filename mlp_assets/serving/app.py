@@ -91,7 +91,9 @@ class _Handlers:
     def _model(self, request: Request) -> ServedModel:
         model, name = self._current(), request.path_params["name"]
         if name != model.plan.endpoint:
-            raise ProtocolError(404, f"There is no model {name[:80]!r} here. This endpoint serves {model.plan.endpoint!r}.")
+            raise ProtocolError(
+                404, f"There is no model {name[:80]!r} here. This endpoint serves {model.plan.endpoint!r}."
+            )
         return model
 
 
@@ -115,7 +117,10 @@ async def _refused(request: Request, error: Any) -> Response:
 
 
 async def _not_found(request: Request, error: Any) -> Response:
-    told = {404: f"There is nothing at {request.url.path[:200]}. See /docs.", 405: f"{request.method} is not for this path."}
+    told = {
+        404: f"There is nothing at {request.url.path[:200]}. See /docs.",
+        405: f"{request.method} is not for this path.",
+    }
     return JSONResponse({"error": told.get(error.status_code, str(error.detail))}, status_code=error.status_code)
 
 

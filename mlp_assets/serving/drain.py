@@ -15,7 +15,7 @@ _MAX_LINES = 2000
 
 
 def drained(file: Path, offset: int, kind: str) -> tuple[pl.DataFrame, int] | None:
-    """The rows of the file's lines from ``offset`` on (of at most 2,000 lines), and where they end; None without any."""
+    """The rows of at most 2,000 lines from ``offset`` on, and where they end; None when there are none."""
     entries: list[dict[str, Any]] = []
     for end, entry in read_lines(file, offset):
         entries.append(entry)
@@ -28,7 +28,12 @@ def drained(file: Path, offset: int, kind: str) -> tuple[pl.DataFrame, int] | No
 
 
 def prediction_entry(
-    plan: ServingPlan, ids: Sequence[str], times: tuple[str, str], columns: Mapping[str, Sequence[Any]], looked: Any, answers: Any
+    plan: ServingPlan,
+    ids: Sequence[str],
+    times: tuple[str, str],
+    columns: Mapping[str, Sequence[Any]],
+    looked: Any,
+    answers: Any,
 ) -> dict[str, Any]:
     """One request as a line of the spool."""
     matrix = looked.matrix
@@ -56,7 +61,11 @@ def prediction_rows(entries: Sequence[dict[str, Any]]) -> pl.DataFrame:
     """One row a prediction: ids, versions, times, keys, the inputs it was made from, and what was missing."""
     frames = [_rows(entry) for entry in entries]
     times = [pl.col(name).str.to_datetime(time_unit="us", time_zone="UTC") for name in ("requested_at", "at")]
-    return pl.concat(frames, how="diagonal").with_columns(times).with_columns(partition=pl.col("at").dt.to_string("%Y-%m-%d"))
+    return (
+        pl.concat(frames, how="diagonal")
+        .with_columns(times)
+        .with_columns(partition=pl.col("at").dt.to_string("%Y-%m-%d"))
+    )
 
 
 def _rows(entry: dict[str, Any]) -> pl.DataFrame:

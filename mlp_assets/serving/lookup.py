@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from mlp_assets.serving.plan import ServingPlan, ViewPlan
 
-_TYPES = {"Int64": pl.Int64, "Int32": pl.Int64, "Float64": pl.Float64, "Float32": pl.Float64, "String": pl.String, "Boolean": pl.Boolean}
+_TYPES = {
+    "Int64": pl.Int64,
+    "Int32": pl.Int64,
+    "Float64": pl.Float64,
+    "Float32": pl.Float64,
+    "String": pl.String,
+    "Boolean": pl.Boolean,
+}
 
 
 class View(Protocol):
@@ -74,7 +81,9 @@ class Lookup:
         matrix = np.column_stack([known[name] for name in self._plan.inputs]) if count else np.empty((0, 0))
         return Looked(matrix, missing, expired, versions)
 
-    def _derive(self, known: Mapping[str, NDArray[np.float64]], columns: Mapping[str, list[Any]]) -> dict[str, NDArray[np.float64]]:
+    def _derive(
+        self, known: Mapping[str, NDArray[np.float64]], columns: Mapping[str, list[Any]]
+    ) -> dict[str, NDArray[np.float64]]:
         keys = {key: pl.Series(columns[key], dtype=_TYPES[kind]) for key, kind in self._plan.keys.items()}
         stored = {name: pl.Series(values, nan_to_null=True) for name, values in known.items()}
         frame = pl.DataFrame(keys | stored)

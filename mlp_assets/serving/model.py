@@ -28,7 +28,9 @@ class ServedModel:
         self.spool = spool if spool is not None else Spool(plan.spool)
         self._scorer = load_scorer(plan.model_path, plan.model_digest)
         if self._scorer.features != plan.inputs:
-            raise MlpError(f"Model {plan.model_name} version {plan.model_version} takes other features than the plan gives.")
+            raise MlpError(
+                f"Model {plan.model_name} version {plan.model_version} takes other features than the plan gives."
+            )
         self._views: dict[str, View] = {view.name: open_view(view.path) for view in plan.views}
         self._lookup = Lookup(plan, self._views)
 

@@ -31,8 +31,11 @@ def example_request(plan: ServingPlan) -> dict[str, Any]:
 def openapi(plan: ServingPlan) -> dict[str, Any]:
     """OpenAPI 3.1 of the endpoint."""
     model = f"{plan.route}/v2/models/{plan.endpoint}"
-    error = {"description": "What to send instead.", "content": {"application/json": {"schema": _object({"error": _type("string")})}}}
-    refused = {code: error for code in ("400", "404", "413", "415", "422")}
+    error = {
+        "description": "What to send instead.",
+        "content": {"application/json": {"schema": _object({"error": _type("string")})}},
+    }
+    refused: dict[str, Any] = dict.fromkeys(("400", "404", "413", "415", "422"), error)
     feedback = _object({"prediction_id": _list("string"), "label": _list("number")})
     return {
         "openapi": "3.1.0",
@@ -62,7 +65,10 @@ def _infer_schema(plan: ServingPlan) -> dict[str, Any]:
         }
     )
     schema = _object({"inputs": {"type": "array", "items": tensor, "minItems": len(plan.columns)}})
-    schema["properties"] |= {"id": _type("string"), "parameters": {"type": "object", "properties": {"at": _type("string")}}}
+    schema["properties"] |= {
+        "id": _type("string"),
+        "parameters": {"type": "object", "properties": {"at": _type("string")}},
+    }
     return schema
 
 
@@ -94,7 +100,9 @@ def docs_page(plan: ServingPlan, base: str) -> str:
         f"<tr><td><code>{escape(name)}</code></td><td>{datatype(kind)}</td><td>{'key' if name in plan.keys else 'request'}</td></tr>"
         for name, kind in plan.columns.items()
     )
-    looked = "".join(f"<tr><td><code>{escape(v.name)}</code></td><td>{escape(', '.join(v.features))}</td></tr>" for v in plan.views)
+    looked = "".join(
+        f"<tr><td><code>{escape(v.name)}</code></td><td>{escape(', '.join(v.features))}</td></tr>" for v in plan.views
+    )
     paths = "".join(
         f"<tr><td><span class=m>{method.upper()}</span> <code>{escape(path)}</code></td><td>{escape(told['summary'])}</td></tr>"
         for path, methods in openapi(plan)["paths"].items()

@@ -95,7 +95,11 @@ def parse_feedback(body: bytes, max_rows: int) -> tuple[list[str], list[float]]:
     """Checks a feedback call: the ids of predictions and what came true. Raises ProtocolError."""
     request = parse_json(body)
     ids, labels = request.get("prediction_id"), request.get("label")
-    if not isinstance(ids, list) or not isinstance(labels, list) or len(cast("list[Any]", ids)) != len(cast("list[Any]", labels)):
+    if (
+        not isinstance(ids, list)
+        or not isinstance(labels, list)
+        or len(cast("list[Any]", ids)) != len(cast("list[Any]", labels))
+    ):
         raise ProtocolError(422, 'Send {"prediction_id": ["..."], "label": [1.0]} with as many labels as ids.')
     if not 1 <= len(cast("list[Any]", ids)) <= max_rows:
         raise ProtocolError(422, f"Send 1 to {max_rows} labels in one call.")
@@ -128,7 +132,9 @@ def _tensor_data(name: str, tensor: dict[str, Any], kind: str, max_rows: int) ->
     if values and all(isinstance(value, list) for value in values):
         values = [item for value in values for item in value]
     if shape not in ([len(values)], [len(values), 1]):
-        raise ProtocolError(422, f"Input {name!r} has shape {shape} and {len(values)} values. Send shape [{len(values)}].")
+        raise ProtocolError(
+            422, f"Input {name!r} has shape {shape} and {len(values)} values. Send shape [{len(values)}]."
+        )
     if len(values) > max_rows:
         raise ProtocolError(413, f"{len(values)} rows are too many. Send at most {max_rows} in one request.")
     if not values:
@@ -183,4 +189,6 @@ def _at(request: dict[str, Any]) -> datetime:
         at = datetime.fromisoformat(given)
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ProtocolError(422, f"at={str(given)[:40]!r} is not a time. Send ISO 8601, as 2017-07-03T00:00:00Z.") from error
+        raise ProtocolError(
+            422, f"at={str(given)[:40]!r} is not a time. Send ISO 8601, as 2017-07-03T00:00:00Z."
+        ) from error

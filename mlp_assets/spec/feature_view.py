@@ -91,7 +91,9 @@ class FeatureView:
     def _ttl_problems(self) -> list[Problem]:
         if self.ttl is None or words.duration(self.ttl) >= words.duration(self.every):
             return []
-        what = f"ttl={self.ttl!r} is shorter than every={self.every!r}, so features would expire before they are renewed"
+        what = (
+            f"ttl={self.ttl!r} is shorter than every={self.every!r}, so features would expire before they are renewed"
+        )
         return [Problem(self.where, what, f"Write a ttl of {self.every!r} or more, or a shorter cadence.")]
 
     def _feature_problems(self, name: str, feature: Aggregation) -> list[Problem]:
@@ -100,9 +102,14 @@ class FeatureView:
         if name in words.RESERVED_COLUMNS or name in self.entity.keys:
             found.append(Problem(where, "the name is taken by a key or a reserved column", "Choose another name."))
         if not isinstance(feature, Aggregation):  # pyright: ignore[reportUnnecessaryIsInstance]
-            return [*found, Problem(where, f"{feature!r} is no aggregation", "Write mlp.total('column', over='30d'), say.")]
+            return [
+                *found,
+                Problem(where, f"{feature!r} is no aggregation", "Write mlp.total('column', over='30d'), say."),
+            ]
         found += words.duration_problems(where, "over", feature.over)
-        return found + words.column_problems(where, feature.columns, self.source.columns, f"source {self.source.name!r}")
+        return found + words.column_problems(
+            where, feature.columns, self.source.columns, f"source {self.source.name!r}"
+        )
 
     def _derive_problems(self) -> list[Problem]:
         if self.derive is None or words.function_problems(self.where, "derive", self.derive):

@@ -101,5 +101,7 @@ def gate_problems(where: str, gate: Gate, task: str, features: Collection[str], 
             what = f"baseline {gate.baseline!r} does not exist for a {task} model"
             found.append(Problem(spot, what, words.did_you_mean(gate.baseline, choices)))
         if gate.by is not None and gate.by not in keys:
-            found.append(Problem(spot, f"by={gate.by!r} is no key of the training set", words.did_you_mean(gate.by, keys)))
+            found.append(
+                Problem(spot, f"by={gate.by!r} is no key of the training set", words.did_you_mean(gate.by, keys))
+            )
     return found

@@ -86,7 +86,9 @@ class Project:
             fix = f"Write owner='team:{self.name}' or an e-mail address."
             found.append(Problem(where, f"owner={self.owner!r} is nobody", fix))
         if not self.assets:
-            found.append(Problem(where, "it has no assets", "Write assets=[the monitors, endpoints or models you want]."))
+            found.append(
+                Problem(where, "it has no assets", "Write assets=[the monitors, endpoints or models you want].")
+            )
         for asset in self.assets:
             if not isinstance(asset, ASSETS):  # pyright: ignore[reportUnnecessaryIsInstance]
                 found.append(Problem(where, f"assets holds {asset!r}, which is no spec", "Write the object itself."))
@@ -112,7 +114,9 @@ class Project:
 def _duplicate_names(specs: Sequence[Spec]) -> list[Problem]:
     counts = Counter((type(spec).__name__, spec.name) for spec in specs)
     return [
-        Problem(f"{noun} {name!r}", f"{count} different objects have this name", "Rename all but one, or use one object.")
+        Problem(
+            f"{noun} {name!r}", f"{count} different objects have this name", "Rename all but one, or use one object."
+        )
         for (noun, name), count in counts.items()
         if count > 1
     ]

@@ -88,7 +88,9 @@ class Source:
             what = "nothing says where its rows come from" if not given else f"{' and '.join(given)} are both given"
             found.append(Problem(self.where, what, "Write exactly one of delta='...', parquet='...', read=function."))
         if not self.columns:
-            found.append(Problem(self.where, "it declares no columns", "Write columns={'bought_at': pl.Datetime, ...}."))
+            found.append(
+                Problem(self.where, "it declares no columns", "Write columns={'bought_at': pl.Datetime, ...}.")
+            )
         else:
             times = [column for column in (self.event_time, self.known_at) if column is not None]
             found += words.column_problems(self.where, times, self.columns, "its columns")
@@ -98,7 +100,9 @@ class Source:
             fix = "Keep the one that says when a row became known."
             found.append(Problem(self.where, "known_at and delay are both given", fix))
         if self.inputs and not self.ingested:
-            found.append(Problem(self.where, "inputs are for a read function, and there is none", "Write read=function."))
+            found.append(
+                Problem(self.where, "inputs are for a read function, and there is none", "Write read=function.")
+            )
         return found + self._time_problems()
 
     def _time_problems(self) -> list[Problem]:

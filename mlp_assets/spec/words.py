@@ -24,7 +24,7 @@ def duration(text: str) -> timedelta:
     Raises:
         ValueError: the text is not a whole number above zero and one of s, m, h, d, w.
     """
-    match = _DURATION.match(text) if isinstance(text, str) else None
+    match = _DURATION.match(str(text))
     if match is None:
         raise ValueError(f"{text!r} is not a duration")
     return timedelta(**{_UNIT[match[2]]: int(match[1])})
@@ -50,7 +50,9 @@ def name_problems(where: str, name: object) -> list[Problem]:
     if isinstance(name, str) and _NAME.match(name):
         return []
     suggestion = re.sub(r"[^a-z0-9_]+", "_", str(name).lower()).strip("_") or "my_name"
-    return [Problem(where, f"{name!r} cannot be a name", f"Write lower-case letters, digits and _, such as {suggestion!r}.")]
+    return [
+        Problem(where, f"{name!r} cannot be a name", f"Write lower-case letters, digits and _, such as {suggestion!r}.")
+    ]
 
 
 def duration_problems(where: str, field: str, text: str | None) -> list[Problem]:

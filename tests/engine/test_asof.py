@@ -38,9 +38,16 @@ def test_each_row_sees_the_newest_row_known_at_its_time(
             "known_at": [at(event + lag) for _, event, lag in rows],
             "value": [float(number) for number in range(len(rows))],
         },
-        schema={"key": pl.Int64, "event_time": pl.Datetime("us", "UTC"), "known_at": pl.Datetime("us", "UTC"), "value": pl.Float64},
+        schema={
+            "key": pl.Int64,
+            "event_time": pl.Datetime("us", "UTC"),
+            "known_at": pl.Datetime("us", "UTC"),
+            "value": pl.Float64,
+        },
     )
-    asked = pl.DataFrame({"key": [k for k, _ in spine], "at": [at(day) for _, day in spine], "row": list(range(len(spine)))})
+    asked = pl.DataFrame(
+        {"key": [k for k, _ in spine], "at": [at(day) for _, day in spine], "row": list(range(len(spine)))}
+    )
     asked = asked.with_columns(pl.col("at").cast(pl.Datetime("us", "UTC")))
     table = FeatureTable(features.lazy(), ("key",), ("value",), timedelta(days=ttl) if ttl is not None else None)
     found = join_as_known(asked.lazy(), "at", [table]).collect().sort("row")

@@ -27,7 +27,9 @@ FEATURES = {
 }
 VIEW = s.view(features=FEATURES)
 events = st.lists(
-    st.tuples(st.integers(0, 2), st.integers(-1, 12 * 24), st.one_of(st.none(), st.integers(0, 9))), min_size=1, max_size=40
+    st.tuples(st.integers(0, 2), st.integers(-1, 12 * 24), st.one_of(st.none(), st.integers(0, 9))),
+    min_size=1,
+    max_size=40,
 )
 
 
@@ -71,7 +73,12 @@ def test_the_order_of_events_does_not_change_a_bit() -> None:
     rows = pl.DataFrame(
         {"user_id": [1] * 500, "amount": [0.1 * i for i in range(500)], "at": [END - timedelta(hours=1)] * 500}
     )
-    found = {features_at(VIEW, as_declared(VIEW.source, rows.sample(fraction=1, shuffle=True, seed=seed).lazy()), END)["spend_3d"][0] for seed in range(20)}
+    found = {
+        features_at(VIEW, as_declared(VIEW.source, rows.sample(fraction=1, shuffle=True, seed=seed).lazy()), END)[
+            "spend_3d"
+        ][0]
+        for seed in range(20)
+    }
     assert len(found) == 1
 
 

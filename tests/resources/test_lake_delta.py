@@ -24,7 +24,8 @@ def test_a_partition_is_replaced_and_no_other(tmp_path: Path) -> None:
     written = lake.write_partitions(TABLE, rows("b", 2), ["b"])
     values = dict(lake.scan(TABLE).group_by("partition").agg(pl.col("value").sum()).collect().iter_rows())
     assert values == {"a": 3.0, "b": 6.0}
-    assert written.version == 1 and written.bytes > 0
+    assert written.version == 1
+    assert written.bytes > 0
     assert lake.scan(TABLE, 0).collect()["value"].sum() == 6.0
 
 

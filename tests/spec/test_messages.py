@@ -63,7 +63,11 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
         ["column 'att' is not in its columns", "Did you mean 'at'?"],
     ),
     "reserved column": (
-        lambda: s.view(source=s.source(columns={"user_id": pl.Int64, "at": pl.Datetime, "amount": pl.Float64, "partition": pl.String})),
+        lambda: s.view(
+            source=s.source(
+                columns={"user_id": pl.Int64, "at": pl.Datetime, "amount": pl.Float64, "partition": pl.String}
+            )
+        ),
         ["column 'partition' is a reserved name"],
     ),
     "bad start": (lambda: s.view(source=s.source(start="first of May")), ["start='first of May' is not a date"]),

@@ -14,7 +14,7 @@ import polars as pl
 
 import mlp_assets as mlp
 
-# The categories with the most purchase lines in the weeks before 2017-07-03, fuel left out as its units are no packages.
+# The categories with the most purchase lines before 2017-07-03; fuel is left out, its units are no packages.
 CATEGORIES = (
     "SOFT DRINKS", "FLUID MILK PRODUCTS", "BAKED BREAD/BUNS/ROLLS", "CHEESE", "BAG SNACKS", "FRZN MEAT/MEAT DINNERS",
     "BEEF", "YOGURT", "SOUP", "FROZEN PIZZA", "VEGETABLES - SHELF STABLE", "CANDY - CHECKLANE", "COLD CEREAL",

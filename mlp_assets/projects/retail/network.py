@@ -11,6 +11,9 @@ class RepurchaseNetwork(nn.Module):
     Input (rows, features) float32 with NaN for missing; output (rows,) log-odds.
     """
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, inputs: np.ndarray, hidden: int) -> None:
         super().__init__()
         scaled = np.sign(inputs) * np.log1p(np.abs(inputs))

@@ -1,18 +1,20 @@
 """A grocery's two questions: will this household buy again, and how much will this store sell?"""
 
+from functools import partial
+
 import polars as pl
 
 import mlp_assets as mlp
-from mlp_assets.projects.retail import feed, features, training
+from mlp_assets.projects.retail import features, feed, training
 
-YEAR = {"every": "1w", "start": "2016-12-26", "end": "2018-01-08"}
+weekly_source = partial(mlp.Source, every="1w", start="2016-12-26", end="2018-01-08")
 
 household = mlp.Entity("household", keys=["household_id"], description="A household with a loyalty card.")
 shelf = mlp.Entity("shelf", keys=["household_id", "category"], description="What a household buys of a category.")
 category = mlp.Entity("category", keys=["category"], description="One of the thirty categories most bought.")
 stock = mlp.Entity("stock", keys=["store_id", "category"], description="What a store sells of a category.")
 
-purchases = mlp.Source(
+purchases = weekly_source(
     "purchases",
     read=feed.till_lines,
     event_time="bought_at",
@@ -21,9 +23,8 @@ purchases = mlp.Source(
         "department": pl.String, "quantity": pl.Int64, "sales_value": pl.Float64, "bought_at": pl.Datetime,
     },
     description="Every line of every till receipt.",
-    **YEAR,
 )  # fmt: skip
-outcomes = mlp.Source(
+outcomes = weekly_source(
     "repurchase_outcomes",
     read=feed.repurchase_outcomes,
     inputs=[purchases],
@@ -31,9 +32,8 @@ outcomes = mlp.Source(
     delay="7d",
     columns={"household_id": pl.Int64, "category": pl.String, "asked_at": pl.Datetime, "bought_again": pl.Float64},
     description="Did the household buy the category within seven days? Known seven days later.",
-    **YEAR,
 )
-sales = mlp.Source(
+sales = weekly_source(
     "demand_outcomes",
     read=feed.demand_outcomes,
     inputs=[purchases],
@@ -44,7 +44,6 @@ sales = mlp.Source(
         "displays": pl.Float64, "mailers": pl.Float64, "units": pl.Float64,
     },
     description="Units that the store sold of the category within seven days, and the promotions planned for them.",
-    **YEAR,
 )  # fmt: skip
 
 household_habits = mlp.FeatureView(

@@ -1,0 +1,198 @@
+"""Model -> the candidate (trained, judged, registered) and the champion (the alias, moved only after the gates)."""
+
+import json
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from mlp_assets.build import keys
+from mlp_assets.build.common import Scope
+from mlp_assets.build.metadata import markdown_table, measured, picture
+from mlp_assets.engine.artifact import load_scorer
+from mlp_assets.engine.digest import canonical_digest
+from mlp_assets.engine.gates import Judgement, Trial, judge
+from mlp_assets.engine.pictures import curves_picture, performance_picture
+from mlp_assets.spec.errors import MlpError
+from mlp_assets.spec.model import Accelerate, Model
+from mlp_assets.spec.words import function_path
+from mlp_resources.ports_training import Candidate, RegisteredVersion, TrainingJob, TrainingResult
+
+GATES_TAG = "mlp.gates"
+
+
+def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
+    """The asset of a candidate. Its gates are blocking checks, so nothing after it runs when one fails."""
+    key = keys.candidate(scope.project.name, model)
+
+    @scope.asset(
+        key=key,
+        deps=[keys.training_set(scope.home(model.training_set), model.training_set)],
+        check_specs=[
+            dg.AssetCheckSpec(gate.name, asset=key, blocking=True, description=str(gate)) for gate in model.gates
+        ],
+        spec=model,
+        kinds=["mlflow", "pytorch" if isinstance(model.compute, Accelerate) else "python"],
+        what=f"A newly trained {model.name}, judged by its gates.",
+        functions=[model.train],
+    )
+    def train(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        with measured() as cost:
+            rows, version = _training_rows(scope, model)
+            result = scope.environment.runner.run(_job(model, rows), context)
+            judgement, predicted = _judged(scope, model, rows, result)
+            pictures = _pictures(model, rows, predicted, result)
+            registered = scope.environment.registry.register(
+                _candidate(scope, model, rows, version, result, judgement, pictures, context.run_id)
+            )
+            verdict = "passed" if judgement.passed else "refused"
+            scope.environment.registry.tag(registered.model, registered.version, GATES_TAG, verdict)
+        return dg.MaterializeResult(
+            metadata=_metadata(registered, judgement, result, version)
+            | {n: picture(png) for n, png in pictures.items()}
+            | cost.shown,
+            data_version=dg.DataVersion(registered.digest[:16]),
+            check_results=[
+                dg.AssetCheckResult(
+                    passed=gate.passed,
+                    check_name=gate.name,
+                    metadata={"told": gate.sentence, **{name: float(value) for name, value in gate.numbers.items()}},
+                )
+                for gate in judgement.results
+            ],
+        )
+
+    return train
+
+
+def champion_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
+    """The asset of the alias ``champion``: it moves to the newest version if that one's gates passed."""
+    name = keys.registered_model(scope.project.name, model)
+
+    @scope.asset(
+        key=keys.champion(scope.project.name, model),
+        deps=[keys.candidate(scope.project.name, model)],
+        spec=model,
+        kinds=["mlflow"],
+        what=f"The version of {model.name} that endpoints serve.",
+    )
+    def promote() -> dg.MaterializeResult:
+        registry = scope.environment.registry
+        with measured() as cost:
+            versions = registry.versions(name)
+            if not versions:
+                raise MlpError(f"{name} has no version yet. Materialize its candidate first.")
+            newest, live = versions[-1], registry.champion(name)
+            if newest.tags.get(GATES_TAG) != "passed":
+                raise MlpError(f"Version {newest.version} of {name} did not pass its gates, so it is not promoted.")
+            before = live.version if live is not None else None
+            if before != newest.version:
+                registry.promote(name, newest.version, expected=before)
+        return dg.MaterializeResult(
+            metadata={"version": newest.version, "before": before or "none", "digest": newest.digest} | cost.shown,
+            data_version=dg.DataVersion(f"{newest.version}-{newest.digest[:12]}"),
+        )
+
+    return promote
+
+
+def _training_rows(scope: Scope, model: Model) -> tuple[pl.DataFrame, int]:
+    table = keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
+    version = scope.environment.lake.version(table)
+    if version is None:
+        raise MlpError(f"{model.training_set.where} is not there yet. Materialize it first.")
+    return scope.environment.lake.scan(table, version).collect(), version
+
+
+def _part(rows: pl.DataFrame, part: str) -> pl.DataFrame:
+    return rows.filter(pl.col("split") == part)
+
+
+def _job(model: Model, rows: pl.DataFrame) -> TrainingJob:
+    return TrainingJob(
+        name=model.name,
+        function=function_path(model.train),
+        train=_part(rows, "train"),
+        validation=_part(rows, "validation"),
+        features=model.training_set.feature_names,
+        target=model.training_set.target,
+        task=model.task,
+        processes=model.compute.processes,
+        seed=model.seed,
+        params=dict(model.params),
+    )
+
+
+def _judged(scope: Scope, model: Model, rows: pl.DataFrame, result: TrainingResult) -> tuple[Judgement, np.ndarray]:
+    test, features = _part(rows, "test"), model.training_set.feature_names
+    matrix = test.select(features).fill_null(float("nan")).to_numpy()
+    registry, name = scope.environment.registry, keys.registered_model(scope.project.name, model)
+    live = registry.champion(name)
+    rival = None
+    if live is not None:
+        scorer = load_scorer(registry.download(name, live.version), live.digest)
+        rival = scorer.predict(test.select(scorer.features).fill_null(float("nan")).to_numpy())
+    predicted = load_scorer(result.artifact, result.digest).predict(matrix)
+    trial = Trial(
+        model.task, model.training_set.target, model.training_set.keys, features, _part(rows, "train"), test,
+        predicted, rival, model.seed,
+    )  # fmt: skip
+    return judge(trial, tuple(model.gates)), predicted
+
+
+def _pictures(model: Model, rows: pl.DataFrame, predicted: np.ndarray, result: TrainingResult) -> dict[str, bytes]:
+    truth = _part(rows, "test")[model.training_set.target].to_numpy()
+    curves = curves_picture(result.history)
+    return {"performance": performance_picture(model.task, truth, predicted)} | ({"curves": curves} if curves else {})
+
+
+def _candidate(
+    scope: Scope, model: Model, rows: pl.DataFrame, version: int, result: TrainingResult,
+    judgement: Judgement, pictures: dict[str, bytes], run_id: str,
+) -> Candidate:  # fmt: skip
+    features = model.training_set.feature_names
+    table = keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
+    metrics = {
+        f"{_plain(who)}.{name}" if who != "candidate" else f"test.{name}": value
+        for who, values in judgement.metrics.items()
+        for name, value in values.items()
+    }
+    return Candidate(
+        model=keys.registered_model(scope.project.name, model),
+        key=f"{run_id}:{result.digest[:16]}",
+        artifact=result.artifact,
+        digest=result.digest,
+        example=_part(rows, "validation").select(features).head(5),
+        params={"seed": model.seed, "processes": model.compute.processes, **model.params},
+        metrics=metrics,
+        history=result.history,
+        tags={
+            "mlp.training_set": json.dumps({str(table): version}),
+            "mlp.training_set_digest": canonical_digest(rows),
+            "dagster.run_id": run_id,
+        },
+        pictures=pictures,
+    )
+
+
+def _plain(name: str) -> str:
+    return name.replace(":", ".")
+
+
+def _metadata(
+    registered: RegisteredVersion, judgement: Judgement, result: TrainingResult, version: int
+) -> dict[str, Any]:
+    compared = pl.DataFrame([{"model": who, **values} for who, values in judgement.metrics.items()])
+    gates = pl.DataFrame([{"gate": g.name, "passed": str(g.passed), "told": g.sentence} for g in judgement.results])
+    return {
+        "version": registered.version,
+        "mlflow_run": registered.run_id,
+        "training_set_version": version,
+        "compared": dg.MetadataValue.md(markdown_table(compared)),
+        "gates": dg.MetadataValue.md(markdown_table(gates)),
+        "metrics": dg.MetadataValue.json({who: dict(values) for who, values in judgement.metrics.items()}),
+        "artifact_digest": registered.digest,
+        "training_seconds": round(result.seconds, 2),
+        "training_peak_bytes": result.peak_memory_bytes,
+    }
