@@ -3,12 +3,52 @@
 import os
 from pathlib import Path
 
+_DAGSTER_YAML = """\
+# Written once by the platform; yours to change.
+telemetry:
+  enabled: false
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 180
+  poll_interval_seconds: 30
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+sensors:
+  use_threads: true
+  num_workers: 2
+"""
+
 
 def home() -> Path:
     """``MLP_HOME``, or ``.mlp`` below the working directory; absolute."""
     return Path(os.environ.get("MLP_HOME") or ".mlp").expanduser().resolve()
 
 
-def dagster_home() -> Path:
-    """The home of the Dagster instance, below ``home()``."""
-    return home() / "dagster"
+def prepare_home() -> Path:
+    """Makes the directory with a Dagster instance in it, where there is none yet."""
+    folder = home()
+    (folder / "dagster").mkdir(parents=True, exist_ok=True)
+    settings = folder / "dagster" / "dagster.yaml"
+    if not settings.exists():
+        partial = settings.with_suffix(".partial")
+        partial.write_text(_DAGSTER_YAML)
+        partial.replace(settings)
+    return folder
+
+
+def environment_variables() -> dict[str, str]:
+    """What every process of the platform gets in its environment, so that all use one home and none phones home."""
+    folder = home()
+    return {
+        "MLP_HOME": str(folder),
+        "DAGSTER_HOME": str(folder / "dagster"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow/mlflow.db",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_MODEL_CATALOG_URI": "",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "NML_DISABLE_USAGE_LOGGING": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "DO_NOT_TRACK": "1",
+    }

@@ -1,0 +1,66 @@
+"""The ``mlp`` command."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from mlp_assets.spec.errors import MlpError
+
+app = typer.Typer(
+    help="An asset-oriented ML platform on Dagster.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+console = Console()
+Workspace = Annotated[Path, typer.Option("--workspace", "-w", help="The workspace file that Dagster loads.")]
+
+
+@app.command()
+def up(workspace: Workspace = Path("workspace.yaml")) -> None:
+    """Start Dagster, MLflow and Ray, and stay until Ctrl-C."""
+    from mlp_assets.cli.up import run
+
+    run(workspace, console)
+
+
+@app.command()
+def down() -> None:
+    """Stop what `mlp up` started."""
+    from mlp_assets.cli.supervise import stop_running
+
+    console.print("Stopped." if stop_running() else "Nothing is running.")
+
+
+@app.command()
+def doctor() -> None:
+    """Tell what is wrong with this environment, and how to mend it."""
+    from mlp_assets.cli.doctor import report
+
+    raise typer.Exit(0 if report(console) else 1)
+
+
+@app.command()
+def demo() -> None:
+    """Run the whole loop on ten weeks of real retail data."""
+    from mlp_assets.cli.demo import run
+
+    run(console)
+
+
+def main() -> None:
+    """The entry point: an expected error is one sentence, an interrupt is quiet."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        app()
+    except MlpError as error:
+        console.print(f"[red]{error}[/red]" if os.environ.get("TERM") else str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,93 @@
+"""The services of the platform on this machine: what is started, on which port, and how it is known to be well."""
+
+import hashlib
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlp_resources.home import home
+
+_SOCKET_PATH_LIMIT = 40
+
+
+@dataclass(frozen=True)
+class Ports:
+    """One port a service, each with the variable that changes it."""
+
+    dagster: int
+    mlflow: int
+    ray: int
+    ray_dashboard: int
+    serve: int
+
+    @classmethod
+    def from_environment(cls) -> "Ports":
+        def port(name: str, default: int) -> int:
+            return int(os.environ.get(f"MLP_PORT_{name}", default))
+
+        return cls(
+            port("DAGSTER", 3000),
+            port("MLFLOW", 5000),
+            port("RAY", 6379),
+            port("RAY_DASHBOARD", 8265),
+            port("SERVE", 8000),
+        )
+
+    def by_variable(self) -> dict[str, int]:
+        """The variable that sets each port, and the port."""
+        return {f"MLP_PORT_{name.upper()}": number for name, number in vars(self).items()}
+
+
+@dataclass(frozen=True)
+class Service:
+    """A child process: its command, the URL that answers when it is well, and what people open."""
+
+    name: str
+    command: tuple[str, ...]
+    health: str
+    url: str
+
+
+def services(ports: Ports, workspace: Path) -> list[Service]:
+    """Ray, MLflow and Dagster, all on 127.0.0.1 alone, in the order in which they start."""
+    binaries, folder = Path(sys.executable).parent, home()
+    ray, mlflow, dagster = (str(binaries / name) for name in ("ray", "mlflow", "dagster"))
+    here = "127.0.0.1"
+    return [
+        Service(
+            "ray",
+            (
+                ray, "start", "--head", "--block", f"--node-ip-address={here}", f"--port={ports.ray}",
+                f"--dashboard-host={here}", f"--dashboard-port={ports.ray_dashboard}", "--disable-usage-stats",
+                f"--num-cpus={os.cpu_count() or 1}", f"--temp-dir={ray_folder()}",
+            ),
+            f"http://{here}:{ports.ray_dashboard}/api/serve/applications/",
+            f"http://{here}:{ports.ray_dashboard}",
+        ),
+        Service(
+            "mlflow",
+            (
+                mlflow, "server", "--host", here, "--port", str(ports.mlflow), "--workers", "1",
+                "--backend-store-uri", f"sqlite:///{folder}/mlflow/mlflow.db",
+                "--default-artifact-root", f"{folder}/mlflow/artifacts",
+            ),
+            f"http://{here}:{ports.mlflow}/health",
+            f"http://{here}:{ports.mlflow}",
+        ),
+        Service(
+            "dagster",
+            (dagster, "dev", "-w", str(workspace), "-h", here, "-p", str(ports.dagster)),
+            f"http://{here}:{ports.dagster}/server_info",
+            f"http://{here}:{ports.dagster}",
+        ),
+    ]  # fmt: skip
+
+
+def ray_folder() -> Path:
+    """Ray's folder: below the home, or a short one where the home's path is too long for a Unix socket."""
+    wanted = home() / "ray"
+    if len(str(wanted)) <= _SOCKET_PATH_LIMIT:
+        return wanted
+    return Path(tempfile.gettempdir()) / f"mlp-{hashlib.sha256(str(wanted).encode()).hexdigest()[:10]}"

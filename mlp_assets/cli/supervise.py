@@ -1,0 +1,164 @@
+"""Starting the services, waiting until they are well, and ending every process of them."""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+
+from mlp_assets.cli.services import Ports, Service
+from mlp_assets.spec.errors import MlpError
+from mlp_resources.home import environment_variables, home, prepare_home
+
+_START_SECONDS = 120.0
+_GRACE_SECONDS = 15.0
+_PARENT_DEATH_SIGNAL = 1
+
+
+class ServiceError(MlpError):
+    """A service cannot start or did not become well."""
+
+
+class Supervisor:
+    """The services that this process started. Ending it ends them all."""
+
+    def __init__(self, tell: Callable[[str], None] = lambda _: None) -> None:
+        self._tell = tell
+        self._children: list[tuple[Service, subprocess.Popen[bytes]]] = []
+
+    def start(self, services: list[Service]) -> None:
+        """Starts the services and returns when all are well. Raises ServiceError, with none left running."""
+        folder = prepare_home()
+        for name in ("logs", "run", "mlflow"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        try:
+            for service in services:
+                log = (folder / "logs" / f"{service.name}.log").open("ab")
+                environment = os.environ | environment_variables()
+                process = subprocess.Popen(
+                    service.command,
+                    stdout=log,
+                    stderr=log,
+                    env=environment,
+                    start_new_session=True,
+                    preexec_fn=_die_with_parent,
+                )
+                log.close()
+                self._children.append((service, process))
+            for service, process in self._children:
+                self._wait(service, process)
+        except BaseException:
+            self.stop()
+            raise
+
+    def watch(self) -> None:
+        """Returns only by an interrupt; raises ServiceError when a service ends by itself."""
+        while True:
+            for service, process in self._children:
+                if process.poll() is not None:
+                    raise ServiceError(f"{service.name} ended by itself. {_last_words(service)}")
+            time.sleep(0.5)
+
+    def stop(self) -> None:
+        """Ends every process of every service: asks, waits, then kills."""
+        members = [member for _, process in self._children for member in _tree(process.pid)]
+        for _, process in reversed(self._children):
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+        _, alive = psutil.wait_procs(members, timeout=_GRACE_SECONDS)
+        for member in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(alive, timeout=5)
+        for _, process in self._children:
+            process.wait()
+        self._children.clear()
+
+    def _wait(self, service: Service, process: "subprocess.Popen[bytes]") -> None:
+        started = time.monotonic()
+        while time.monotonic() - started < _START_SECONDS:
+            if process.poll() is not None:
+                raise ServiceError(f"{service.name} ended while it started. {_last_words(service)}")
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(service.health, timeout=2).status_code < 400:
+                    self._tell(f"{service.name} is up after {time.monotonic() - started:.0f} s: {service.url}")
+                    return
+            time.sleep(0.3)
+        raise ServiceError(f"{service.name} was not well after {_START_SECONDS:g} s. {_last_words(service)}")
+
+
+@contextlib.contextmanager
+def single_instance(ports: Ports) -> Iterator[None]:
+    """Holds the record of this start. Raises ServiceError on a second start, or a port that someone else has."""
+    running = running_instance()
+    if running is not None:
+        raise ServiceError(f"The platform is up already (process {running.pid}). Stop it with `mlp down`.")
+    for variable, port in ports.by_variable().items():
+        check_port(variable, port)
+    record = _record()
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps({"pid": os.getpid(), "started": psutil.Process().create_time()}))
+    try:
+        yield
+    finally:
+        record.unlink(missing_ok=True)
+
+
+def running_instance() -> psutil.Process | None:
+    """The process that holds the record; a record of a process that is gone is no record."""
+    with contextlib.suppress(OSError, ValueError, KeyError, psutil.Error):
+        told = json.loads(_record().read_text())
+        process = psutil.Process(told["pid"])
+        if abs(process.create_time() - told["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    return None
+
+
+def stop_running() -> bool:
+    """Ends what another ``mlp up`` started; False when there is nothing."""
+    process = running_instance()
+    if process is None:
+        return False
+    process.terminate()
+    process.wait(timeout=60)
+    return True
+
+
+def _record() -> Path:
+    return home() / "run" / "up.json"
+
+
+def check_port(variable: str, port: int) -> None:
+    """Raises ServiceError when someone listens on the port."""
+    taken = [c for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"]
+    if taken:
+        pid = taken[0].pid
+        who = f"process {pid} ({psutil.Process(pid).name()})" if pid else "another user's process"
+        raise ServiceError(
+            f"Port {port} is taken by {who}. Stop it, or choose another port: {variable}={port + 1} mlp up"
+        )
+
+
+def _last_words(service: Service) -> str:
+    log = home() / "logs" / f"{service.name}.log"
+    lines = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
+    return f"Its log {log} ends with:\n" + "\n".join(lines)
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        return [parent, *parent.children(recursive=True)]
+    return []
+
+
+def _die_with_parent() -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)

@@ -1,0 +1,53 @@
+"""``mlp up``: the platform, until Ctrl-C."""
+
+import contextlib
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from mlp_assets.cli.services import Ports, services
+from mlp_assets.cli.supervise import ServiceError, Supervisor, single_instance
+from mlp_assets.spec.errors import MlpError
+from mlp_resources.environments import local
+from mlp_resources.home import home
+
+
+def run(workspace: Path, console: Console) -> None:
+    """Starts everything, brings the endpoints back to where they were, prints the URLs, and waits."""
+    if not workspace.exists():
+        raise ServiceError(f"There is no workspace file {workspace}. Run from the project's folder, or pass -w FILE.")
+    ports = Ports.from_environment()
+    supervisor = Supervisor(tell=console.print)
+    with single_instance(ports):
+        chosen = services(ports, workspace)
+        try:
+            with console.status("Starting Ray, MLflow and Dagster"):
+                supervisor.start(chosen)
+            _restore(console)
+            console.print(_urls(ports))
+            with contextlib.suppress(KeyboardInterrupt):
+                supervisor.watch()
+        finally:
+            with console.status("Stopping"):
+                supervisor.stop()
+            console.print("Stopped. `mlp up` starts again where it was.")
+
+
+def _restore(console: Console) -> None:
+    try:
+        for name in local().serving.reconcile():
+            console.print(f"endpoint {name} is live again")
+    except MlpError as error:
+        console.print(f"An endpoint is not back: {error}")
+
+
+def _urls(ports: Ports) -> Panel:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Dagster", f"http://127.0.0.1:{ports.dagster}", "assets, runs, sensors")
+    table.add_row("MLflow", f"http://127.0.0.1:{ports.mlflow}", "experiments and registered models")
+    table.add_row("Ray", f"http://127.0.0.1:{ports.ray_dashboard}", "endpoints and their replicas")
+    table.add_row("Endpoints", f"http://127.0.0.1:{ports.serve}", "<route>/docs says what to send")
+    table.add_row("State", str(home()), "")
+    return Panel(table, title="The platform is up", subtitle="Ctrl-C stops it", expand=False)
