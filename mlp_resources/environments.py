@@ -8,6 +8,7 @@ from mlp_resources.home import home as default_home
 from mlp_resources.lake_delta import DeltaLake
 from mlp_resources.online_lmdb import LmdbOnlineStore
 from mlp_resources.ports import Lake
+from mlp_resources.ports_monitoring import MonitoringEngine
 from mlp_resources.ports_serving import OnlineStore, ServingControl
 from mlp_resources.ports_training import Registry, TrainingRunner
 
@@ -43,6 +44,12 @@ class Environment:
         from mlp_resources.serving_ray import RayServing
 
         return RayServing(self.home)
+
+    @cached_property
+    def monitoring(self) -> MonitoringEngine:
+        from mlp_resources.monitor_nannyml import NannyMonitoring
+
+        return NannyMonitoring()
 
     def online_path(self, project: str, view: str) -> str:
         return str(self.home / "online" / project / view)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 _DAGSTER_YAML = """\
 # Written once by the platform; yours to change.
+nux:
+  enabled: false
 telemetry:
   enabled: false
 run_monitoring:

@@ -109,7 +109,7 @@ class RayServing:
 
     def _store(self, desired: Mapping[str, Any]) -> None:
         partial = self._folder / "desired.json.partial"
-        partial.write_text(json.dumps(desired, indent=1, sort_keys=True))
+        partial.write_text(json.dumps(desired, indent=1))
         partial.replace(self._folder / "desired.json")
 
     @contextlib.contextmanager

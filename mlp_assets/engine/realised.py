@@ -1,0 +1,31 @@
+"""Realised performance: metrics of the windows whose labels are in, beside those of the reference windows."""
+
+import polars as pl
+
+from mlp_assets.engine.metrics import METRICS
+from mlp_assets.engine.monitor_rows import by_window, tidy
+
+
+def realised(
+    reference: pl.DataFrame, windows: pl.DataFrame, *, task: str, target: str, minimum_rows: int
+) -> pl.DataFrame:
+    """Tidy rows of the methods ``realised_<metric>``; windows and reference have ``prediction`` and the target."""
+    return tidy(
+        _metrics(windows, task, target),
+        _metrics(reference, task, target),
+        floor=0.0,
+        minimum_rows=minimum_rows,
+        one_sided=False,
+    )
+
+
+def _metrics(frame: pl.DataFrame, task: str, target: str) -> pl.DataFrame:
+    found: list[tuple[str, str, str, float, int]] = []
+    for window, rows in by_window(frame):
+        truth, prediction = rows[target].to_numpy(), rows["prediction"].to_numpy()
+        for metric in METRICS.values():
+            if metric.task == task:
+                value = metric.compute(truth, prediction)
+                found.append((window, "prediction", f"realised_{metric.name}", value, rows.height))
+    schema = {"window": pl.String, "feature": pl.String, "method": pl.String, "value": pl.Float64, "rows": pl.Int64}
+    return pl.DataFrame(found, schema=schema, orient="row")

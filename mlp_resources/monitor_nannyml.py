@@ -1,0 +1,141 @@
+"""Drift and estimated performance by NannyML. The only file that knows it."""
+
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from mlp_assets.engine.monitor_rows import by_window, tidy
+
+_METHOD = "jensen_shannon"
+_FLOOR = 0.1
+_ROWS_PER_WINDOW = 10_000
+_SEED = 1
+
+
+class NannyMonitoring:
+    """Every window is one chunk. Each reference window is scored against the others: its ordinary distance."""
+
+    def drift(
+        self, reference: pl.DataFrame, windows: pl.DataFrame, *, features: Sequence[str], minimum_rows: int
+    ) -> pl.DataFrame:
+        """Univariate drift by the Jensen-Shannon distance (0 to 1)."""
+        kept = _sampled(reference.select("window", *features))
+        told = self._distances(kept, _sampled(windows.select("window", *features)), features)
+        ordinary = [
+            self._distances(kept.filter(pl.col("window") != window), rows, features) for window, rows in by_window(kept)
+        ]
+        counts = windows.group_by("window").agg(rows=pl.len().cast(pl.Int64))
+        told = told.drop("rows").join(counts, on="window", how="left")
+        return tidy(told, pl.concat(ordinary), floor=_FLOOR, minimum_rows=minimum_rows)
+
+    def estimate(
+        self,
+        reference: pl.DataFrame,
+        windows: pl.DataFrame,
+        *,
+        task: str,
+        target: str,
+        features: Sequence[str],
+        minimum_rows: int,
+    ) -> pl.DataFrame:
+        """CBPE's estimate of the ROC AUC for a binary model, DLE's of the MAE for a regression."""
+        kept = _sampled(reference.select("window", *features, "prediction", target))
+        shown = _sampled(windows.select("window", *features, "prediction"))
+        metric = "roc_auc" if task == "binary" else "mae"
+        estimator = _cbpe(target) if task == "binary" else _dle(target, list(features))
+        estimator.fit(_pandas(kept, target, task))
+        told = self._estimates(estimator, shown, metric, task)
+        ordinary = self._estimates(estimator, kept.drop(target), metric, task)
+        return tidy(told, ordinary, floor=0.0, minimum_rows=minimum_rows, one_sided=False)
+
+    def _distances(self, reference: pl.DataFrame, windows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
+        nml = _nannyml()
+        usable = [name for name in features if reference[name].drop_nulls().n_unique() > 1]
+        found: list[tuple[str, str, str, float, int]] = []
+        if usable:
+            calculator = nml.UnivariateDriftCalculator(
+                column_names=usable, treat_as_numerical=usable, continuous_methods=[_METHOD], chunker=_one_chunk()
+            )
+            calculator.fit(reference.select(usable).to_pandas())
+            for window, rows in by_window(windows):
+                known = [name for name in usable if rows[name].drop_nulls().len()]
+                if len(known) < len(usable):
+                    continue
+                frame = calculator.calculate(rows.select(usable).to_pandas()).filter(period="analysis").to_df()
+                found += [
+                    (window, n, _METHOD, float(frame[(n, _METHOD, "value")].iloc[0]), rows.height) for n in usable
+                ]
+        return _tidy_values(found)
+
+    def _estimates(self, estimator: Any, windows: pl.DataFrame, metric: str, task: str) -> pl.DataFrame:
+        found: list[tuple[str, str, str, float, int]] = []
+        for window, rows in by_window(windows):
+            frame = estimator.estimate(_pandas(rows, None, task)).filter(period="analysis").to_df()
+            value = float(frame[(metric, "value")].iloc[0])
+            found.append((window, "prediction", f"estimated_{metric}", value, rows.height))
+        return _tidy_values(found)
+
+
+def _tidy_values(found: list[tuple[str, str, str, float, int]]) -> pl.DataFrame:
+    schema = {"window": pl.String, "feature": pl.String, "method": pl.String, "value": pl.Float64, "rows": pl.Int64}
+    return pl.DataFrame(found, schema=schema, orient="row")
+
+
+def _sampled(frame: pl.DataFrame) -> pl.DataFrame:
+    parts = [
+        rows.sample(_ROWS_PER_WINDOW, seed=_SEED) if rows.height > _ROWS_PER_WINDOW else rows
+        for _, rows in by_window(frame)
+    ]
+    return pl.concat(parts) if parts else frame
+
+
+def _pandas(frame: pl.DataFrame, target: str | None, task: str) -> Any:
+    shown = frame.drop("window")
+    if task == "binary":
+        shown = shown.with_columns(decision=(pl.col("prediction") >= 0.5).cast(pl.Int64))
+        if target is not None:
+            shown = shown.with_columns(pl.col(target).cast(pl.Int64))
+    return shown.to_pandas()
+
+
+def _cbpe(target: str) -> Any:
+    return _nannyml().CBPE(
+        problem_type="classification_binary",
+        y_pred_proba="prediction",
+        y_pred="decision",
+        y_true=target,
+        metrics=["roc_auc"],
+        chunker=_one_chunk(),
+    )
+
+
+def _dle(target: str, features: list[str]) -> Any:
+    return _nannyml().DLE(
+        feature_column_names=features, y_pred="prediction", y_true=target, metrics=["mae"], chunker=_one_chunk()
+    )
+
+
+def _one_chunk() -> Any:
+    _nannyml()
+    from nannyml.chunk import Chunk, Chunker
+
+    class Whole(Chunker):
+        """All rows are one chunk: the caller has cut the windows."""
+
+        def _split(self, data: Any) -> list[Any]:
+            return [Chunk(key="all", data=data, start_index=0, end_index=len(data) - 1)]
+
+    return Whole()
+
+
+def _nannyml() -> Any:
+    os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
+    warnings.filterwarnings("ignore", module="nannyml.*")
+    import nannyml
+
+    logging.getLogger("nannyml").setLevel(logging.ERROR)
+    return nannyml

@@ -1,0 +1,25 @@
+"""What monitoring takes and gives: plain frames."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import polars as pl
+
+
+class MonitoringEngine(Protocol):
+    """Drift and estimated performance. Frames have ``window`` (String), features, ``prediction``; tidy rows come out."""
+
+    def drift(
+        self, reference: pl.DataFrame, windows: pl.DataFrame, *, features: Sequence[str], minimum_rows: int
+    ) -> pl.DataFrame: ...
+
+    def estimate(
+        self,
+        reference: pl.DataFrame,
+        windows: pl.DataFrame,
+        *,
+        task: str,
+        target: str,
+        features: Sequence[str],
+        minimum_rows: int,
+    ) -> pl.DataFrame: ...
