@@ -7,7 +7,7 @@ import polars as pl
 
 
 class MonitoringEngine(Protocol):
-    """Drift and estimated performance. Frames have ``window`` (String), features, ``prediction``; tidy rows come out."""
+    """Drift and estimated performance. Frames with ``window``, features and ``prediction`` in, tidy rows out."""
 
     def drift(
         self, reference: pl.DataFrame, windows: pl.DataFrame, *, features: Sequence[str], minimum_rows: int

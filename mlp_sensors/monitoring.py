@@ -7,6 +7,14 @@ import dagster as dg
 
 from mlp_sensors.watching import Watched, newest
 
+_TRIGGER = "mlp/trigger"
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
 
 def monitoring_sensor(name: str, monitors: Sequence[Watched], interval_seconds: int) -> dg.SensorDefinition:
     """One sensor for all monitors of a code location; its cursor holds what each monitor has last seen."""
@@ -21,10 +29,11 @@ def monitoring_sensor(name: str, monitors: Sequence[Watched], interval_seconds: 
     def recompute(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         seen: dict[str, str] = json.loads(context.cursor or "{}")
         events = newest(context.instance, [key for monitor in monitors for key in monitor.follows])
+        busy = _busy(context.instance)
         requests: list[dg.RunRequest] = []
         for monitor in monitors:
             predictions = events.get(monitor.follows[0])
-            if predictions is None:
+            if predictions is None or monitor.label in busy:
                 continue
             news = "-".join(f"{events[key].timestamp:.6f}" for key in monitor.follows if key in events)
             if seen.get(monitor.label) == news:
@@ -34,7 +43,7 @@ def monitoring_sensor(name: str, monitors: Sequence[Watched], interval_seconds: 
                 dg.RunRequest(
                     run_key=f"monitor:{monitor.label}:{news}",
                     asset_selection=list(monitor.monitoring),
-                    tags={"mlp/trigger": "new_predictions_or_labels", "mlp/monitor": monitor.label},
+                    tags={_TRIGGER: "news", "mlp/monitor": monitor.label},
                 )
             )
         if not requests:
@@ -42,3 +51,9 @@ def monitoring_sensor(name: str, monitors: Sequence[Watched], interval_seconds: 
         return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen))
 
     return recompute
+
+
+def _busy(instance: dg.DagsterInstance) -> set[str]:
+    """The monitors that are being recomputed; their news is taken together when that is done."""
+    runs = instance.get_runs(filters=dg.RunsFilter(tags={_TRIGGER: "news"}, statuses=_UNFINISHED))
+    return {run.tags.get("mlp/monitor", "") for run in runs}

@@ -171,6 +171,7 @@ def _candidate(
             "mlp.training_set": json.dumps({str(table): version}),
             "mlp.training_set_digest": canonical_digest(rows),
             "dagster.run_id": run_id,
+            "mlp.compared": json.dumps({who: dict(values) for who, values in judgement.metrics.items()}),
         },
         pictures=pictures,
     )

@@ -89,4 +89,4 @@ def versions_by_window(scope: Scope, monitor: Monitor) -> dict[str, str]:
     """Window -> the version that served it last."""
     predictions = with_window(monitor, prediction_rows(scope, monitor.watches))
     last = predictions.sort("requested_at").group_by("window").agg(pl.col("model_version").last())
-    return {window: version for window, version in last.iter_rows()}
+    return dict(last.iter_rows())

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-_INK, _LINE, _BAND, _ALARM = "#1c2330", "#0b6bcb", "#dce8f6", "#d1343b"
+_LINE, _BAND, _ALARM = "#0b6bcb", "#dce8f6", "#d1343b"
 
 
 def drift_picture(rows: pl.DataFrame) -> bytes:
@@ -41,10 +41,9 @@ def performance_picture(rows: pl.DataFrame, method: str) -> bytes:
 def _figure(width: float, height: float) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=80, layout="constrained")
+    figure: Any = Figure(figsize=(width, height), dpi=80, layout="constrained")
     axis = figure.add_subplot()
     axis.spines[["top", "right"]].set_visible(False)
-    axis.tick_params(colors=_INK)
     return figure, axis
 
 

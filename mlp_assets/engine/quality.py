@@ -34,7 +34,8 @@ def _shares(
         for name in features:
             column = rows[name].fill_nan(None)
             bottom, top = low[name], high[name]
-            outside = ((column < bottom) | (column > top)).sum() if bottom is not None and top is not None else 0
+            beyond = (column < bottom) | (column > top) if bottom is not None and top is not None else None
+            outside = int(beyond.sum() or 0) if beyond is not None else 0
             found.append((window, name, "missing_share", column.null_count() / rows.height, rows.height))
             found.append((window, name, "out_of_range_share", outside / rows.height, rows.height))
     schema = {"window": pl.String, "feature": pl.String, "method": pl.String, "value": pl.Float64, "rows": pl.Int64}

@@ -1,0 +1,154 @@
+"""The retail year, replayed: weeks are ingested, requests are sent, predictions are drained, as they would have been."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import httpx
+import polars as pl
+
+from mlp_assets.platform import definitions_for
+from mlp_assets.projects.retail import feed
+from mlp_assets.projects.retail.project import demand, project, purchases, repurchase
+from mlp_assets.spec.errors import MlpError
+from mlp_assets.spec.model import Model
+from mlp_assets.spec.source import Window
+from mlp_resources.environments import Environment
+from mlp_resources.ports import Table
+from mlp_resources.ports_training import RegisteredVersion
+
+WEEK = timedelta(days=7)
+FIRST_WEEK = datetime(2016, 12, 26, tzinfo=UTC)
+_BATCH = 1000
+
+
+class ReplayError(MlpError):
+    """A stage of the replay did not happen."""
+
+
+@dataclass
+class Sent:
+    """What the callers saw."""
+
+    requests: int = 0
+    rows: int = 0
+    failed: int = 0
+    versions: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+
+class Replay:
+    """Drives the platform's own assets, runs and endpoints; knows the retail project, nothing of the future."""
+
+    def __init__(self, environment: Environment, instance: dg.DagsterInstance, share: float) -> None:
+        self.environment = environment
+        self.share = share
+        self.sent = Sent()
+        self._instance = instance
+        definitions = definitions_for(project, environment=environment)
+        self._job = definitions.resolve_implicit_global_asset_job_def()
+        self._client = httpx.Client(timeout=30)
+
+    def ingest(self, first: datetime, end: datetime) -> None:
+        """Sources, features and publications of the weeks from ``first`` to before ``end``, in one run."""
+        kinds = ("source", "features", "online")
+        tags = {
+            "dagster/asset_partition_range_start": f"{first:%Y-%m-%d}",
+            "dagster/asset_partition_range_end": f"{end - WEEK:%Y-%m-%d}",
+        }
+        self.materialize([key for key in self._job.asset_layer.executable_asset_keys if key.path[1] in kinds], tags)
+
+    def materialize(self, keys: Sequence[dg.AssetKey], tags: dict[str, str] | None = None) -> None:
+        """One run of the assets. Raises ReplayError with the reason when it fails."""
+        result = self._job.execute_in_process(
+            instance=self._instance, asset_selection=list(keys), tags=tags or {}, raise_on_error=False
+        )
+        if not result.success:
+            failed = [event for event in result.all_events if event.is_step_failure]
+            told = failed[0].step_failure_data.error if failed else None
+            cause = (told.cause or told) if told is not None else None
+            raise ReplayError(f"A run failed: {cause.message if cause is not None else 'no step says why'}")
+
+    def deploy(self, model: Model, endpoint: str) -> None:
+        """Training set, candidate, champion and endpoint of one model, in one run."""
+        names = [
+            ("training_set", model.training_set.name),
+            ("candidate", model.name),
+            ("champion", model.name),
+            ("endpoint", endpoint),
+        ]
+        self.materialize([dg.AssetKey([project.name, kind, name]) for kind, name in names])
+
+    def drain(self) -> None:
+        self.materialize([dg.AssetKey([project.name, "predictions", e.name]) for e in project.endpoints])
+
+    def champion(self, model: Model) -> RegisteredVersion:
+        found = self.environment.registry.champion(f"{project.name}.{model.name}")
+        if found is None:
+            raise ReplayError(f"{model.name} has no champion.")
+        return found
+
+    def ask(self, week: datetime) -> None:
+        """Sends the requests that callers would have sent at the start of the week."""
+        table = self.environment.lake.scan(Table(project.name, "source", purchases.name))
+        known = table.filter(pl.col("bought_at") < week)
+        window = Window(week, week + WEEK)
+        chosen = pl.col("household_id").hash(7) % 10_000 < self.share * 10_000
+        pairs = feed.repurchase_outcomes(window, known).filter(chosen).select("household_id", "category").collect()
+        self._send("repurchase_score", pairs, week)
+        stocks = feed.demand_outcomes(window, known).select("store_id", "category", "displays", "mailers").collect()
+        self._send("demand_forecast", stocks, week)
+
+    def _send(self, endpoint: str, rows: pl.DataFrame, week: datetime) -> None:
+        url = f"{self.environment.serving.url(f'/{endpoint}')}/v2/models/{endpoint}/infer"
+        for batch in rows.iter_slices(_BATCH):
+            answer = self._client.post(url, json=infer_request(batch, week))
+            self.sent.requests += 1
+            self.sent.rows += batch.height
+            if answer.status_code != 200:
+                self.sent.failed += 1
+                continue
+            seen = self.sent.versions.setdefault(endpoint, [])
+            version = answer.json()["model_version"]
+            if version not in seen:
+                seen.append(version)
+
+    def example(self, week: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
+        """One real request and its response."""
+        one = pl.DataFrame({"household_id": [900], "category": ["CHEESE"]})
+        request = infer_request(one, week)
+        url = f"{self.environment.serving.url('/repurchase_score')}/v2/models/repurchase_score/infer"
+        return request, self._client.post(url, json=request).json()
+
+
+def infer_request(rows: pl.DataFrame, at: datetime) -> dict[str, Any]:
+    """The rows as a request of the Open Inference Protocol."""
+    kinds = {pl.Int64: "INT64", pl.String: "BYTES", pl.Float64: "FP64"}
+    return {
+        "inputs": [
+            {"name": c.name, "datatype": kinds[c.dtype.base_type()], "shape": [len(c)], "data": c.to_list()}
+            for c in rows
+        ],
+        "parameters": {"at": at.isoformat()},
+    }
+
+
+def weeks(first: datetime, count: int) -> Iterator[datetime]:
+    """The starts of ``count`` weeks."""
+    return (first + number * WEEK for number in range(count))
+
+
+def wait_for(what: str, seconds: float, holds: Any) -> Any:
+    """Polls until ``holds()`` is true and returns that. Raises ReplayError when it is not in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = holds()
+        if found:
+            return found
+        time.sleep(1)
+    raise ReplayError(f"After {seconds:g} s there was still no {what}.")
+
+
+MODELS = ((repurchase, "repurchase_score"), (demand, "demand_forecast"))
