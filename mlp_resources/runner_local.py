@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,12 +91,15 @@ def _pipes_environment(context: Any) -> Iterator[dict[str, str]]:
         return
     import dagster as dg
 
-    with dg.open_pipes_session(
-        context=context,
-        context_injector=dg.PipesTempFileContextInjector(),
-        message_reader=dg.PipesTempFileMessageReader(),
-    ) as session:
-        yield dict(session.get_bootstrap_env_vars())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        session = dg.open_pipes_session(
+            context=context,
+            context_injector=dg.PipesTempFileContextInjector(),
+            message_reader=dg.PipesTempFileMessageReader(),
+        )
+        with session as opened:
+            yield dict(opened.get_bootstrap_env_vars())
 
 
 def _environment(job: TrainingJob, pipes: dict[str, str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What every asset of the platform has: key, group, owners, kinds, tags, code version."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -46,7 +47,8 @@ class Scope:
         **options: Any,
     ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
         """``dg.asset`` with what every asset of the project has. ``what`` describes it, the spec's own words after."""
-        return dg.asset(
+        return _quietly(
+            dg.asset,
             key=key,
             group_name=self.project.name,
             owners=[spec.owner or self.project.owner],
@@ -56,3 +58,14 @@ class Scope:
             code_version=code_version(spec, *functions),
             **options,
         )
+
+
+def _quietly(decorator: Callable[..., Any], **options: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Dagster marks backfill policies as beta; our bounds on its version hold the risk, so users need no warning."""
+
+    def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            return decorator(**options)(function)
+
+    return decorate

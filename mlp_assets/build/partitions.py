@@ -1,5 +1,6 @@
 """Cadences as Dagster partitions: a partition is named by the day on which its window starts."""
 
+import warnings
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -22,6 +23,12 @@ def partitions_of(source: Source, every: str) -> dg.TimeWindowPartitionsDefiniti
 
 def mapping_to_source(view: FeatureView) -> dg.PartitionMapping:
     """A feature partition reads the source partitions that its longest window spans."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # the version bounds hold the risk
+        return _mapping(view)
+
+
+def _mapping(view: FeatureView) -> dg.PartitionMapping:
     view_step, source_step = duration(view.every), duration(view.source.every)
     if view_step < source_step:
         return dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)

@@ -1,4 +1,4 @@
-"""The retail year, replayed: weeks are ingested, requests are sent, predictions are drained, as they would have been."""
+"""The retail year, replayed: weeks are ingested, requests sent, predictions drained, as they would have been."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -63,7 +63,11 @@ class Replay:
     def materialize(self, keys: Sequence[dg.AssetKey], tags: dict[str, str] | None = None) -> None:
         """One run of the assets. Raises ReplayError with the reason when it fails."""
         result = self._job.execute_in_process(
-            instance=self._instance, asset_selection=list(keys), tags=tags or {}, raise_on_error=False
+            instance=self._instance,
+            asset_selection=list(keys),
+            tags=tags or {},
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
         if not result.success:
             failed = [event for event in result.all_events if event.is_step_failure]

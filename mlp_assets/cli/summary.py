@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
@@ -22,9 +23,12 @@ def print_summary(console: Console, story: "Story", replay: Replay, ports: Ports
     for model, _ in MODELS:
         console.print(_metrics(replay, f"{project.name}.{model.name}"))
     request, response = story.example
-    console.print(Panel(json.dumps(request) + "\n\n" + json.dumps(response), title="One prediction", expand=False))
-    told = f"{story.alarm}\nepisode {story.episode}\n\nlive before: version {story.before}   live now: version {story.after}"
-    console.print(Panel(told, title="The alarm, and what followed", expand=False))
+    console.print(
+        Panel(escape(f"{json.dumps(request)}\n\n{json.dumps(response)}"), title="One prediction", expand=False)
+    )
+    versions = f"live before: version {story.before}   live now: version {story.after}"
+    told = f"{story.alarm}\nepisode {story.episode}\n\n{versions}"
+    console.print(Panel(escape(told), title="The alarm, and what followed", expand=False))
     where = Table.grid(padding=(0, 2))
     where.add_row("start it again", "make up")
     where.add_row("lineage", f"http://127.0.0.1:{ports.dagster}/asset-groups")

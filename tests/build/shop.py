@@ -1,0 +1,89 @@
+"""A small project on made-up purchases: who spends much comes again."""
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+
+import mlp_assets as mlp
+
+USERS = 400
+
+
+def spending_of(week: int) -> np.ndarray:
+    return np.random.default_rng(week).gamma(2.0, 10.0, USERS) * np.linspace(0.2, 2.0, USERS)
+
+
+def read_purchases(window: mlp.Window) -> pl.DataFrame:
+    amounts = spending_of(window.start.toordinal())
+    at = [window.start + timedelta(hours=user % 160) for user in range(USERS)]
+    return pl.DataFrame({"user_id": range(USERS), "amount": amounts, "bought_at": at})
+
+
+def read_outcomes(window: mlp.Window, purchases: pl.LazyFrame) -> pl.DataFrame:
+    asked_at = window.end - timedelta(days=7)
+    chance = np.linspace(0.02, 0.95, USERS)
+    came = np.random.default_rng([1, window.start.toordinal()]).random(USERS) < chance
+    return pl.DataFrame({"user_id": range(USERS), "came_again": came.astype(float)}).with_columns(
+        asked_at=pl.lit(asked_at)
+    )
+
+
+def train(run: mlp.TrainingRun) -> object:
+    import lightgbm
+
+    data = lightgbm.Dataset(run.train.x.astype(float), run.train.y)
+    booster = lightgbm.train({"objective": "binary", "verbose": -1, "num_threads": 1, "seed": run.seed}, data, 40)
+    run.log(40, rows=float(len(run.train.y)))
+    return booster
+
+
+def share() -> dict[str, pl.Expr]:
+    return {"spend_share": pl.col("spend_7d") / (pl.col("spend_28d") + 1)}
+
+
+def make(gates: list[object] | None = None) -> mlp.Project:
+    years = {"every": "1w", "start": "2024-01-01", "end": "2024-05-06"}
+    purchases = mlp.Source(
+        "purchases",
+        read=read_purchases,
+        event_time="bought_at",
+        columns={"user_id": pl.Int64, "amount": pl.Float64, "bought_at": pl.Datetime},
+        **years,  # type: ignore[arg-type]
+    )
+    outcomes = mlp.Source(
+        "outcomes",
+        read=read_outcomes,
+        inputs=[purchases],
+        event_time="asked_at",
+        delay="7d",
+        columns={"user_id": pl.Int64, "came_again": pl.Float64, "asked_at": pl.Datetime},
+        **years,  # type: ignore[arg-type]
+    )
+    spending = mlp.FeatureView(
+        "spending",
+        entity=mlp.Entity("user", keys=["user_id"]),
+        source=purchases,
+        every="1w",
+        features={"spend_7d": mlp.total("amount", over="7d"), "spend_28d": mlp.total("amount", over="28d")},
+        derive=share,
+        ttl="28d",
+        online=True,
+    )
+    model = mlp.Model(
+        "comes_again",
+        training_set=mlp.TrainingSet(
+            "history", labels=outcomes, target="came_again", features=[spending], since="2024-01-29"
+        ),
+        train=train,
+        task="binary",
+        gates=gates or [mlp.AtLeast("roc_auc", 0.6), mlp.NoWorseThan("champion", margin=0.05)],  # type: ignore[arg-type]
+    )
+    monitor = mlp.Monitor(
+        "health",
+        watches=mlp.Endpoint("score", model=model),
+        alarms=[mlp.DriftAlarm(), mlp.PerformanceAlarm("roc_auc")],
+        minimum_rows=100,
+        retrain=True,
+    )
+    return mlp.Project("shop", owner="team:shop", assets=[monitor])
