@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ class MlflowRegistry:
 
     def register(self, candidate: Candidate) -> RegisteredVersion:
         """Registers the candidate once: a second call with the same key returns the version of the first."""
-        with self._locked():
+        with self._locked(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's advice to its own callers is no news to ours
             for version in self.versions(candidate.model):
                 if version.tags.get(_KEY) == candidate.key:
                     return version
@@ -125,7 +127,9 @@ class MlflowRegistry:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        import mlflow
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import mlflow
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)

@@ -44,7 +44,7 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             judgement, predicted = _judged(scope, model, rows, result)
             pictures = _pictures(model, rows, predicted, result)
             registered = scope.environment.registry.register(
-                _candidate(scope, model, rows, version, result, judgement, pictures, context.run_id)
+                _candidate(scope, model, rows, version, result, judgement, pictures, context.run.run_id)
             )
             verdict = "passed" if judgement.passed else "refused"
             scope.environment.registry.tag(registered.model, registered.version, GATES_TAG, verdict)

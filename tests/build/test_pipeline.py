@@ -64,7 +64,7 @@ def test_from_source_to_champion(platform: Platform) -> None:
     assert found.tolist() == [True, False]
     features = platform.environment.lake.scan(Table("shop", "features", "spending"))
     newest = features.filter(pl.col("user_id") == 7).sort("event_time").last().collect()
-    assert values[0].tolist() == newest.select("spend_7d", "spend_28d", "spend_share").row(0)
+    assert tuple(values[0].tolist()) == newest.select("spend_7d", "spend_28d", "spend_share").row(0)
 
 
 def test_a_refused_candidate_is_registered_and_not_promoted(home: Path) -> None:
@@ -120,7 +120,7 @@ def test_training_rows_see_only_what_was_known(platform: Platform) -> None:
 def test_every_asset_says_who_owns_it_and_what_it_is(home: Path) -> None:
     definitions = Platform(shop.make(), home).definitions
     specs = list(definitions.resolve_all_asset_specs())
-    assert len(specs) == 13
+    assert len(specs) == 14
     for spec in specs:
         assert spec.owners == ["team:shop"]
         assert spec.group_name == "shop"
