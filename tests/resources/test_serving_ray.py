@@ -1,0 +1,94 @@
+"""Endpoints on a real local Ray: live, moved to another version under load, and kept when a new one is broken."""
+
+import os
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from mlp_assets.cli.services import Ports, services
+from mlp_assets.cli.supervise import Supervisor
+from mlp_resources.ports_serving import DeploymentFailedError, ServingUnavailableError
+from mlp_resources.serving_ray import RayServing
+from tests.serving.test_app import plan, request
+
+OPTIONS = {"replicas": [1, 1], "cpus": 0.1}
+
+
+def free_ports(count: int) -> list[int]:
+    opened = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    found = [server.getsockname()[1] for server in opened]
+    for server in opened:
+        server.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[RayServing]:
+    folder = Path(tempfile.mkdtemp(prefix="mlp", dir="/tmp"))
+    ports = Ports(*free_ports(5))
+    before, os.environ["MLP_HOME"] = os.environ.get("MLP_HOME"), str(folder)
+    supervisor = Supervisor()
+    ray = next(service for service in services(ports, Path("workspace.yaml")) if service.name == "ray")
+    supervisor.start([ray])
+    try:
+        yield RayServing(folder, dashboard=f"http://127.0.0.1:{ports.ray_dashboard}", port=ports.serve)
+    finally:
+        supervisor.stop()
+        os.environ.pop("MLP_HOME") if before is None else os.environ.update(MLP_HOME=before)
+        shutil.rmtree(folder, ignore_errors=True)
+    left = [
+        p.info["pid"]
+        for p in psutil.process_iter(["pid", "cmdline"])
+        if str(folder) in " ".join(p.info["cmdline"] or [])
+    ]
+    assert left == []
+
+
+def version(plan_of: dict[str, Any], number: str) -> dict[str, Any]:
+    return plan_of | {"model": plan_of["model"] | {"version": number}}
+
+
+def test_live_moved_under_load_and_kept(serving: RayServing, tmp_path: Path) -> None:
+    first = plan(tmp_path)
+    url = f"{serving.apply(first, OPTIONS)}/v2/models/score/infer"
+    statuses: list[tuple[int, str]] = []
+    stop = threading.Event()
+
+    def load() -> None:
+        with httpx.Client(timeout=30) as client:
+            while not stop.is_set():
+                answer = client.post(url, json=request([1], [2]))
+                statuses.append((answer.status_code, answer.json().get("model_version", "")))
+
+    callers = [threading.Thread(target=load) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    try:
+        serving.apply(version(first, "4"), OPTIONS)
+        broken = version(first, "5")
+        broken["model"]["digest"] = "0" * 64
+        with pytest.raises(DeploymentFailedError):
+            serving.apply(broken, OPTIONS)
+    finally:
+        stop.set()
+        for caller in callers:
+            caller.join()
+    assert {status for status, _ in statuses} == {200}
+    assert {number for _, number in statuses} == {"3", "4"}
+    assert httpx.post(url, json=request([1], [2])).json()["model_version"] == "4"
+    assert serving.desired()["shop.score"]["plan"]["model"]["version"] == "4"
+    assert serving.reconcile() == ["shop.score"]
+
+
+def test_without_ray_it_says_what_to_start(tmp_path: Path) -> None:
+    serving = RayServing(tmp_path, dashboard=f"http://127.0.0.1:{free_ports(1)[0]}", port=1)
+    with pytest.raises(ServingUnavailableError, match="Start the platform with `mlp up`"):
+        serving.apply(plan(tmp_path / "plan"), OPTIONS)
