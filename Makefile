@@ -18,9 +18,6 @@ install: $(READY) ## .venv with the pinned versions
 demo: $(READY) ## the whole loop on ten weeks of real retail data
 	@$(BIN)/mlp demo
 
-replay: $(READY) ## the whole half-year for every household
-	@$(BIN)/mlp replay
-
 up: $(READY) ## start the platform and stay
 	@$(BIN)/mlp up
 
@@ -45,13 +42,10 @@ test-all: lint types ## with the long schedules
 bench-load: $(READY) ## time to load 200 projects, and a sensor tick over 200 monitors
 	@$(BIN)/python benchmarks/load.py
 
-bench-loop: $(READY) ## seconds and memory of each stage of the demo
-	@$(BIN)/python benchmarks/loop.py
-
 lock: ## renew constraints.txt
 	@sh deploy/lock.sh
 
 clean: ## remove .venv and all state
 	rm -rf .venv .mlp
 
-.PHONY: help install demo replay up down doctor lint types test test-all bench-load bench-loop lock clean
+.PHONY: help install demo up down doctor lint types test test-all bench-load lock clean
