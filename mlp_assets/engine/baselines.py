@@ -21,7 +21,8 @@ def baseline_prediction(
 ) -> Vector:
     """The baseline's predictions of ``rows`` (rows,), fitted on ``fit`` alone.
 
-    - ``base_rate``: the target's mean for the row's keys, drawn to the last key's mean by two pseudo-rows.
+    - ``base_rate``: the target's mean for the row's keys, drawn by two pseudo-rows to the last key's mean
+      (to the overall mean where there is one key).
     - ``logistic_regression``: on the same features, standardised, missing ones at their mean with a flag.
     - ``mean``: the overall mean.
     - ``column:<feature>``: that feature itself; its mean where it is missing.
@@ -39,7 +40,7 @@ def baseline_prediction(
 
 
 def _base_rate(fit: pl.DataFrame, rows: pl.DataFrame, target: str, keys: tuple[str, ...], overall: float) -> Vector:
-    prior = pl.col(target).mean().over(keys[-1])
+    prior = pl.col(target).mean().over(keys[-1]) if len(keys) > 1 else pl.lit(overall)
     rate = (pl.col(target).sum() + _PRIOR_ROWS * pl.col("__prior").first()) / (pl.len() + _PRIOR_ROWS)
     rates = fit.with_columns(__prior=prior).group_by(*keys).agg(__rate=rate)
     joined = rows.select(*keys).join(rates, on=list(keys), how="left", maintain_order="left")

@@ -1,0 +1,64 @@
+"""The registry on a real MLflow store: one version a candidate, one champion, nothing unverified."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from mlp_assets.engine.artifact import ArtifactError
+from mlp_resources.ports_training import Candidate, RegistryError
+from mlp_resources.registry_mlflow import MlflowRegistry
+from tests.serving.test_app import doubling_model
+
+
+def candidate(folder: Path, key: str) -> Candidate:
+    artifact = folder / key
+    digest = doubling_model(artifact)
+    example = pl.DataFrame({"spend": [1.0, 2.0], "hour": [3.0, 4.0]})
+    history = ((1, "loss", 0.5), (2, "loss", 0.4))
+    tags = {"mlp.training_set": json.dumps({"shop/training_set/history": 3})}
+    pictures = {"performance": b"\x89PNG"}
+    return Candidate("shop.buys", key, artifact, digest, example, {"seed": 0}, {"mae": 1.5}, history, tags, pictures)
+
+
+def test_versions_and_the_champion(tmp_path: Path) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    first = registry.register(candidate(tmp_path, "one"))
+    assert registry.register(replace(candidate(tmp_path, "again"), key="one")).version == first.version
+    second = registry.register(candidate(tmp_path, "two"))
+    assert [version.version for version in registry.versions("shop.buys")] == ["1", "2"]
+    assert registry.champion("shop.buys") is None
+    registry.promote("shop.buys", "1", expected=None)
+    with pytest.raises(RegistryError, match="is version 1, not none: another promotion came between"):
+        registry.promote("shop.buys", second.version, expected=None)
+    registry.promote("shop.buys", second.version, expected="1")
+    champion = registry.champion("shop.buys")
+    assert champion is not None
+    assert (champion.version, champion.digest) == ("2", second.digest)
+    registry.tag("shop.buys", "2", "mlp.gates", "passed")
+    assert registry.versions("shop.buys")[1].tags["mlp.gates"] == "passed"
+
+
+def test_a_run_shows_what_an_mlflow_user_expects(tmp_path: Path) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    version = registry.register(candidate(tmp_path, "one"))
+    client = registry._client()
+    run = client.get_run(version.run_id)
+    assert run.data.metrics == {"mae": 1.5, "loss": 0.4}
+    assert run.data.params == {"seed": "0"}
+    assert [point.value for point in client.get_metric_history(version.run_id, "loss")] == [0.5, 0.4]
+    assert {item.path for item in client.list_artifacts(version.run_id)} == {"serving", "pictures"}
+    from mlflow.models import get_model_info
+
+    assert get_model_info(client.get_model_version("shop.buys", "1").source).signature is not None
+
+
+def test_a_changed_artifact_is_not_downloaded(tmp_path: Path) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    registry.register(candidate(tmp_path, "one"))
+    stored = next((tmp_path / "mlflow" / "artifacts").rglob("serving/model.onnx"))
+    stored.write_bytes(stored.read_bytes() + b"x")
+    with pytest.raises(ArtifactError, match="was changed after it was registered"):
+        registry.download("shop.buys", "1")

@@ -1,0 +1,108 @@
+"""Training in processes of its own: a result is demanded, and every way to fail is told."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import psutil
+import pytest
+
+import mlp_assets as mlp
+from mlp_assets.engine.artifact import load_scorer
+from mlp_resources.ports_training import TrainingFailedError, TrainingJob
+from mlp_resources.runner_local import LocalRunner
+
+
+def linear(run: mlp.TrainingRun) -> object:
+    import torch
+
+    accelerator = run.accelerator()
+    torch.manual_seed(run.seed)
+    model = accelerator.prepare(torch.nn.Linear(2, 1))
+    total = accelerator.reduce(torch.tensor(float(run.rank + 1)))
+    run.log(1, ranks=float(total))
+    return accelerator.unwrap_model(model)
+
+
+def diverging(run: mlp.TrainingRun) -> object:
+    run.log(7, loss=float("nan"))
+    return None
+
+
+def unservable(run: mlp.TrainingRun) -> object:
+    return {"weights": 1}
+
+
+def vanishing(run: mlp.TrainingRun) -> object:
+    os._exit(0)
+
+
+def hanging(run: mlp.TrainingRun) -> object:
+    time.sleep(300)
+    return None
+
+
+def job(function: Callable[..., Any], processes: int = 1) -> TrainingJob:
+    rows = pl.DataFrame({"a": np.linspace(0, 1, 50), "b": np.ones(50), "y": np.linspace(0, 2, 50)})
+    path = f"{function.__module__}:{function.__qualname__}"
+    return TrainingJob("sample", path, rows, rows, ("a", "b"), "y", "regression", processes, 0)
+
+
+def test_two_processes_train_and_the_artifact_serves(tmp_path: Path) -> None:
+    result = LocalRunner(tmp_path).run(job(linear, processes=2))
+    assert result.history == ((1, "ranks", 3.0),)
+    scorer = load_scorer(result.artifact, result.digest)
+    assert scorer.features == ("a", "b")
+    assert scorer.predict(np.ones((3, 2))).shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (diverging, "rank 0: loss is nan at step 7: the training diverged"),
+        (unservable, "cannot be served without unpickling. Return a torch.nn.Module or a lightgbm.Booster"),
+        (vanishing, "ended without a result, though its exit status was 0"),
+    ],
+)
+def test_a_training_that_gives_no_model_says_why(tmp_path: Path, function: Callable[..., Any], sentence: str) -> None:
+    with pytest.raises(TrainingFailedError) as raised:
+        LocalRunner(tmp_path).run(job(function))
+    assert sentence in str(raised.value)
+
+
+def trainers(folder: Path) -> list[psutil.Process]:
+    found = psutil.process_iter(["cmdline"])
+    return [process for process in found if str(folder) in " ".join(process.info["cmdline"] or [])]
+
+
+def test_a_killed_rank_ends_the_others(tmp_path: Path) -> None:
+    def kill_one() -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            ranks = [p for p in trainers(tmp_path) if "torch.distributed.run" not in " ".join(p.cmdline())]
+            if len(ranks) == 2:
+                time.sleep(0.5)
+                ranks[0].send_signal(signal.SIGKILL)
+                return
+            time.sleep(0.1)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    with pytest.raises(TrainingFailedError, match="gave no reason"):
+        LocalRunner(tmp_path).run(job(hanging, processes=2))
+    killer.join()
+    assert trainers(tmp_path) == []
+
+
+def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
+    timer = threading.Timer(5, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        LocalRunner(tmp_path).run(job(hanging, processes=2))
+    assert trainers(tmp_path) == []
