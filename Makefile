@@ -18,6 +18,9 @@ install: $(READY) ## .venv with the pinned versions
 demo: $(READY) ## the whole loop on ten weeks of real retail data
 	@$(BIN)/mlp demo
 
+replay: $(READY) ## the later half of the year for every household; FAULT=GROCERY@2017-08-28 plants a fault
+	@$(BIN)/mlp replay --fault "$(FAULT)"
+
 up: $(READY) ## start the platform and stay
 	@$(BIN)/mlp up
 
@@ -42,10 +45,13 @@ test-all: lint types ## with the long schedules
 bench-load: $(READY) ## time to load 200 projects, and a sensor tick over 200 monitors
 	@$(BIN)/python benchmarks/load.py
 
+bench-loop: $(READY) ## seconds and peak memory of each stage of the demo
+	@$(BIN)/python benchmarks/loop.py
+
 lock: ## renew constraints.txt
 	@sh deploy/lock.sh
 
 clean: ## remove .venv and all state
 	rm -rf .venv .mlp
 
-.PHONY: help install demo up down doctor lint types test test-all bench-load lock clean
+.PHONY: help install demo replay up down doctor lint types test test-all bench-load bench-loop lock clean

@@ -1,7 +1,7 @@
 """New predictions or labels -> the monitors that follow them are recomputed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
@@ -32,16 +32,15 @@ def monitoring_sensor(name: str, monitors: Sequence[Watched], interval_seconds: 
         busy = _busy(context.instance)
         requests: list[dg.RunRequest] = []
         for monitor in monitors:
-            predictions = events.get(monitor.follows[0])
-            if predictions is None or monitor.label in busy:
+            news = news_of(monitor, events)
+            if news is None or monitor.label in busy:
                 continue
-            news = "-".join(f"{events[key].timestamp:.6f}" for key in monitor.follows if key in events)
             if seen.get(monitor.label) == news:
                 continue
             seen[monitor.label] = news
             requests.append(
                 dg.RunRequest(
-                    run_key=f"monitor:{monitor.label}:{news}",
+                    run_key=run_key(monitor, news),
                     asset_selection=list(monitor.monitoring),
                     tags={_TRIGGER: "news", "mlp/monitor": monitor.label},
                 )
@@ -51,6 +50,17 @@ def monitoring_sensor(name: str, monitors: Sequence[Watched], interval_seconds: 
         return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen))
 
     return recompute
+
+
+def news_of(monitor: Watched, events: Mapping[dg.AssetKey, dg.EventLogEntry]) -> str | None:
+    """What is new for the monitor, as one word; None before its endpoint has predictions."""
+    if monitor.follows[0] not in events:
+        return None
+    return "-".join(f"{events[key].timestamp:.6f}" for key in monitor.follows if key in events)
+
+
+def run_key(monitor: Watched, news: str) -> str:
+    return f"monitor:{monitor.label}:{news}"
 
 
 def _busy(instance: dg.DagsterInstance) -> set[str]:

@@ -12,7 +12,7 @@ from mlp_assets.build.metadata import markdown_table, measured, picture
 from mlp_assets.build.observed import Observed, observed, versions_by_window, with_labels
 from mlp_assets.engine import alarms as rules
 from mlp_assets.engine.digest import canonical_digest
-from mlp_assets.engine.monitor_pictures import drift_picture, performance_picture
+from mlp_assets.engine.monitor_pictures import alarms_picture, drift_picture, performance_picture
 from mlp_assets.engine.monitor_rows import empty
 from mlp_assets.engine.quality import quality
 from mlp_assets.engine.realised import realised
@@ -122,7 +122,7 @@ def _alarms(scope: Scope, monitor: Monitor) -> dg.AssetsDefinition:
         deps=figures,
         check_specs=[dg.AssetCheckSpec("calm", asset=key, description="No alarm episode is open.")],
         spec=monitor,
-        kinds=["polars"],
+        kinds=["polars", "deltalake"],
         what="Which windows alarm, and the episodes that they form.",
     )
     def alarm() -> dg.MaterializeResult:
@@ -130,30 +130,38 @@ def _alarms(scope: Scope, monitor: Monitor) -> dg.AssetsDefinition:
             rows = pl.concat([scope.environment.lake.scan(keys.table(figure)).collect() for figure in figures])
             judged = [(rule, rules.judge(rule, rows)) for rule in monitor.alarms]
             states = rules.combine(judged, versions_by_window(scope, monitor))
-            episodes = rules.episodes(f"{project}.{monitor.name}", states, calm=monitor.calm)
-        newest = episodes[-1] if episodes else None
-        is_open = newest is not None and newest.open
-        told = pl.DataFrame([{"window": s.window, "alarm": str(s.alarm), "told": s.sentence} for s in states[-_SHOWN:]])
+            found = rules.episodes(f"{project}.{monitor.name}", states, calm=monitor.calm)
+            table = rules.windows_table(states, found)
+            written = scope.environment.lake.replace(keys.table(key), table)
+        newest = found[-1] if found else None
         return dg.MaterializeResult(
-            metadata={
-                "episode_open": is_open,
-                "episode": newest.id if newest is not None else "",
-                "told": newest.sentence if newest is not None else "",
-                "episodes": len(episodes),
-                "windows": dg.MetadataValue.md(markdown_table(told)) if told.height else "",
-            }
+            metadata=_alarm_facts(newest, table)
+            | {"episodes": len(found), "delta_version": written.version}
             | cost.shown,
             data_version=dg.DataVersion(
-                f"{newest.id}:{newest.last_window}:{is_open}" if newest is not None else "calm"
+                f"{newest.id}:{newest.last_window}:{newest.open}" if newest is not None else "calm"
             ),
-            check_results=[
-                dg.AssetCheckResult(
-                    passed=not is_open,
-                    check_name="calm",
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"told": newest.sentence if newest is not None and is_open else "calm"},
-                )
-            ],
+            check_results=[_calm(newest)],
         )
 
     return alarm
+
+
+def _alarm_facts(newest: rules.Episode | None, table: pl.DataFrame) -> dict[str, Any]:
+    shown = table.tail(_SHOWN).select("window", "model_version", "alarm", "told")
+    return {
+        "episode_open": newest is not None and newest.open,
+        "episode": newest.id if newest is not None else "",
+        "told": newest.sentence if newest is not None else "",
+        "windows": dg.MetadataValue.md(markdown_table(shown)) if table.height else "",
+    } | ({"picture": picture(alarms_picture(table))} if table.height else {})
+
+
+def _calm(newest: rules.Episode | None) -> dg.AssetCheckResult:
+    open_one = newest if newest is not None and newest.open else None
+    return dg.AssetCheckResult(
+        passed=open_one is None,
+        check_name="calm",
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"told": open_one.sentence if open_one is not None else "calm"},
+    )

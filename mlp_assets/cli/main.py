@@ -50,6 +50,17 @@ def demo() -> None:
     run(console)
 
 
+@app.command()
+def replay(
+    share: Annotated[float, typer.Option(min=0.001, max=1.0, help="The share of the households that is replayed.")] = 1,
+    fault: Annotated[str, typer.Option(help="A fault to plant, such as GROCERY@2017-08-28; none by default.")] = "",
+) -> None:
+    """Replay the later half of the retail year, week by week, and judge models and alarms on it."""
+    from mlp_assets.cli.half_year import run
+
+    run(console, share=share, fault=fault)
+
+
 def main() -> None:
     """The entry point: an expected error is one sentence, an interrupt is quiet."""
     signal.signal(signal.SIGTERM, _interrupted)

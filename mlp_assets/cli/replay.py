@@ -22,7 +22,8 @@ from mlp_resources.ports_training import RegisteredVersion
 
 WEEK = timedelta(days=7)
 FIRST_WEEK = datetime(2016, 12, 26, tzinfo=UTC)
-_BATCH = 1000
+DEPLOYED = datetime(2017, 7, 3, tzinfo=UTC)
+_BATCH, _TRICKLE = 1000, 20
 
 
 class ReplayError(MlpError):
@@ -46,10 +47,11 @@ class Replay:
         self.environment = environment
         self.share = share
         self.sent = Sent()
-        self._instance = instance
+        self.instance = instance
         definitions = definitions_for(project, environment=environment)
         self._job = definitions.resolve_implicit_global_asset_job_def()
         self._client = httpx.Client(timeout=30)
+        self._asked: dict[datetime, dict[str, pl.DataFrame]] = {}
 
     def ingest(self, first: datetime, end: datetime) -> None:
         """Sources, features and publications of the weeks from ``first`` to before ``end``, in one run."""
@@ -63,7 +65,7 @@ class Replay:
     def materialize(self, keys: Sequence[dg.AssetKey], tags: dict[str, str] | None = None) -> None:
         """One run of the assets. Raises ReplayError with the reason when it fails."""
         result = self._job.execute_in_process(
-            instance=self._instance,
+            instance=self.instance,
             asset_selection=list(keys),
             tags=tags or {},
             raise_on_error=False,
@@ -96,28 +98,38 @@ class Replay:
 
     def ask(self, week: datetime) -> None:
         """Sends the requests that callers would have sent at the start of the week."""
-        table = self.environment.lake.scan(Table(project.name, "source", purchases.name))
-        known = table.filter(pl.col("bought_at") < week)
-        window = Window(week, week + WEEK)
-        chosen = pl.col("household_id").hash(7) % 10_000 < self.share * 10_000
-        pairs = feed.repurchase_outcomes(window, known).filter(chosen).select("household_id", "category").collect()
-        self._send("repurchase_score", pairs, week)
-        stocks = feed.demand_outcomes(window, known).select("store_id", "category", "displays", "mailers").collect()
-        self._send("demand_forecast", stocks, week)
+        for endpoint, rows in self._questions(week).items():
+            for batch in rows.iter_slices(_BATCH):
+                self._send(endpoint, batch, week)
+
+    def trickle(self, week: datetime) -> None:
+        """Sends each endpoint one small request of the week: load that goes on while something else happens."""
+        for endpoint, rows in self._questions(week).items():
+            self._send(endpoint, rows.sample(min(_TRICKLE, rows.height), seed=self.sent.requests), week)
+
+    def _questions(self, week: datetime) -> dict[str, pl.DataFrame]:
+        if week not in self._asked:
+            table = self.environment.lake.scan(Table(project.name, "source", purchases.name))
+            known = table.filter(pl.col("bought_at") < week)
+            window = Window(week, week + WEEK)
+            chosen = pl.col("household_id").hash(7) % 10_000 < self.share * 10_000
+            pairs = feed.repurchase_outcomes(window, known).filter(chosen).select("household_id", "category")
+            stocks = feed.demand_outcomes(window, known).select("store_id", "category", "displays", "mailers")
+            self._asked = {week: {"repurchase_score": pairs.collect(), "demand_forecast": stocks.collect()}}
+        return self._asked[week]
 
     def _send(self, endpoint: str, rows: pl.DataFrame, week: datetime) -> None:
         url = f"{self.environment.serving.url(f'/{endpoint}')}/v2/models/{endpoint}/infer"
-        for batch in rows.iter_slices(_BATCH):
-            answer = self._client.post(url, json=infer_request(batch, week))
-            self.sent.requests += 1
-            self.sent.rows += batch.height
-            if answer.status_code != 200:
-                self.sent.failed += 1
-                continue
-            seen = self.sent.versions.setdefault(endpoint, [])
-            version = answer.json()["model_version"]
-            if version not in seen:
-                seen.append(version)
+        answer = self._client.post(url, json=infer_request(rows, week))
+        self.sent.requests += 1
+        self.sent.rows += rows.height
+        if answer.status_code != 200:
+            self.sent.failed += 1
+            return
+        seen = self.sent.versions.setdefault(endpoint, [])
+        version = answer.json()["model_version"]
+        if version not in seen:
+            seen.append(version)
 
     def example(self, week: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
         """One real request and its response."""
@@ -144,14 +156,14 @@ def weeks(first: datetime, count: int) -> Iterator[datetime]:
     return (first + number * WEEK for number in range(count))
 
 
-def wait_for(what: str, seconds: float, holds: Any) -> Any:
+def wait_for(what: str, seconds: float, holds: Any, every: float = 1.0) -> Any:
     """Polls until ``holds()`` is true and returns that. Raises ReplayError when it is not in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = holds()
         if found:
             return found
-        time.sleep(1)
+        time.sleep(every)
     raise ReplayError(f"After {seconds:g} s there was still no {what}.")
 
 

@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlp_assets.spec.errors import MlpError
 from mlp_resources.home import home
 
 _SOCKET_PATH_LIMIT = 40
@@ -51,7 +52,13 @@ class Service:
 
 
 def services(ports: Ports, workspace: Path) -> list[Service]:
-    """Ray, MLflow and Dagster, all on 127.0.0.1 alone, in the order in which they start."""
+    """Ray, MLflow and Dagster, all on 127.0.0.1 alone, in the order in which they start.
+
+    Raises:
+        MlpError: there is no such workspace file.
+    """
+    if not workspace.exists():
+        raise MlpError(f"There is no workspace file {workspace}. Run from the project's folder, or pass -w FILE.")
     binaries, folder = Path(sys.executable).parent, home()
     ray, mlflow, dagster = (str(binaries / name) for name in ("ray", "mlflow", "dagster"))
     here = "127.0.0.1"

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from mlp_assets.cli.replay import MODELS, Replay
 from mlp_assets.cli.services import Ports
+from mlp_assets.cli.stages import Stages
 from mlp_assets.projects.retail.project import project
 from mlp_resources.home import home
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from mlp_assets.cli.demo import Story
 
 
-def print_summary(console: Console, story: "Story", replay: Replay, ports: Ports) -> None:
+def print_summary(console: Console, story: "Story", stages: Stages, replay: Replay, ports: Ports) -> None:
     """What was built, the models beside their baselines, one prediction, the alarm, the versions, where to look."""
-    console.print(_built(story, replay))
+    console.print(built(stages, replay))
     for model, _ in MODELS:
         console.print(_metrics(replay, f"{project.name}.{model.name}"))
     request, response = story.example
@@ -38,13 +39,15 @@ def print_summary(console: Console, story: "Story", replay: Replay, ports: Ports
     console.print(Panel(where, title="Where to look", expand=False))
 
 
-def _built(story: "Story", replay: Replay) -> Table:
+def built(stages: Stages, replay: Replay) -> Table:
+    """The stages with their time and memory, and what the callers saw."""
     table = Table(title="What was built", show_edge=False)
     table.add_column("stage")
-    table.add_column("seconds", justify="right")
-    for name, seconds in story.stages.items():
-        table.add_row(name, f"{seconds:.1f}")
-    table.add_row("total", f"{sum(story.stages.values()):.1f}", style="bold")
+    for column in ("seconds", "peak GB"):
+        table.add_column(column, justify="right")
+    for stage in stages.finished:
+        table.add_row(stage.name, f"{stage.seconds:.1f}", f"{stage.peak_gb:.2f}")
+    table.add_row("all", f"{stages.total_seconds:.1f}", f"{stages.peak_gb:.2f}", style="bold")
     sent = replay.sent
     table.caption = (
         f"{len(project.specs)} specs; {sent.requests:,} requests with {sent.rows:,} rows for {replay.share:.0%} of the "

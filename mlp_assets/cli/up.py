@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from mlp_assets.cli.services import Ports, services
-from mlp_assets.cli.supervise import ServiceError, Supervisor, single_instance
+from mlp_assets.cli.supervise import Supervisor, single_instance
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.environments import local
 from mlp_resources.home import home
@@ -16,12 +16,9 @@ from mlp_resources.home import home
 
 def run(workspace: Path, console: Console) -> None:
     """Starts everything, brings the endpoints back to where they were, prints the URLs, and waits."""
-    if not workspace.exists():
-        raise ServiceError(f"There is no workspace file {workspace}. Run from the project's folder, or pass -w FILE.")
     ports = Ports.from_environment()
-    supervisor = Supervisor(tell=console.print)
+    supervisor, chosen = Supervisor(tell=console.print), services(ports, workspace)
     with single_instance(ports):
-        chosen = services(ports, workspace)
         try:
             with console.status("Starting Ray, MLflow and Dagster"):
                 supervisor.start(chosen)

@@ -136,6 +136,24 @@ def episodes(monitor: str, states: Sequence[WindowState], *, calm: int) -> list[
     return found
 
 
+def windows_table(states: Sequence[WindowState], found: Sequence[Episode]) -> pl.DataFrame:
+    """One row a window: its version, whether it alarms, why, and the episode that it belongs to (null if none)."""
+    schema = {
+        "window": pl.String, "model_version": pl.String, "alarm": pl.Boolean, "told": pl.String, "episode": pl.String,
+    }  # fmt: skip
+    rows = [
+        (
+            state.window,
+            state.model_version,
+            state.alarm,
+            state.sentence,
+            next((one.id for one in found if one.first_window <= state.window <= one.last_window), None),
+        )
+        for state in states
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
 def _closed(episode: Episode) -> Episode:
     return Episode(
         episode.id, episode.model_version, episode.first_window, episode.last_window, False, episode.sentence
