@@ -3,8 +3,8 @@
 import hashlib
 import json
 import struct
+import threading
 from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ _ABOUT = b"\x00about"
 _KEY_BYTES = 500
 _MAP_BYTES = 64 * 1024**3
 Key = tuple[Any, ...]
+_ENVIRONMENTS: dict[str, tuple[Any, int]] = {}
+_OPENING = threading.Lock()
 
 
 class LmdbOnlineStore:
@@ -27,7 +29,8 @@ class LmdbOnlineStore:
 
     def publish(self, path: str, keys: list[str], features: list[str], frame: pl.DataFrame, *, version: int) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
-        with lmdb.open(path, map_size=_MAP_BYTES, max_dbs=1) as environment, environment.begin(write=True) as writer:
+        environment = _opened(path)
+        with environment.begin(write=True) as writer:
             about = _about(writer)
             if about is not None and about["version"] > version:
                 raise StalePublicationError(
@@ -46,7 +49,7 @@ class OnlineView:
     def __init__(self, path: str) -> None:
         if not Path(path, "data.mdb").exists():
             raise MlpError(f"View {Path(path).name!r} is not online yet. Materialize its online asset.")
-        self._environment = _reading(path)
+        self._environment = _opened(path)
         with self._environment.begin() as reader:
             about = _about(reader)
         if about is None:
@@ -76,15 +79,24 @@ class OnlineView:
         return values, times, found, about["version"]
 
 
-@cache
-def _reading(path: str) -> Any:
-    """LMDB allows a file to be open once in a process, so all views of one path share it."""
-    return lmdb.open(path, readonly=True, lock=True, max_readers=512, map_size=_MAP_BYTES)
+def _opened(path: str) -> Any:
+    """LMDB allows a file to be open once in a process: all who read or write a path share it."""
+    with _OPENING:
+        environment, file = _ENVIRONMENTS.get(path, (None, None))
+        data = Path(path, "data.mdb")
+        if environment is not None and data.exists() and data.stat().st_ino == file:
+            return environment
+        if environment is not None:
+            environment.close()  # the directory was made anew since
+        environment = lmdb.open(path, map_size=_MAP_BYTES, max_readers=512)
+        _ENVIRONMENTS[path] = (environment, data.stat().st_ino)
+        return environment
 
 
 def packed_key(key: Key) -> bytes:
-    """The key's bytes: its parts with a separator that no part holds; its hash where LMDB's 511 bytes are too few."""
-    packed = b"k" + b"\x1f".join(str(part).encode() for part in key)
+    """The key's parts, each after its length; their hash where LMDB's 511 bytes are too few."""
+    parts = [str(part).encode() for part in key]
+    packed = b"k" + b"".join(len(part).to_bytes(4) + part for part in parts)
     return packed if len(packed) <= _KEY_BYTES else b"h" + hashlib.sha256(packed).digest()
 
 

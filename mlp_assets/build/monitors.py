@@ -64,7 +64,7 @@ def _figures(
             ]
             rows = pl.concat(parts).sort("window", "feature", "method")
             written = scope.environment.lake.replace(keys.table(key), rows)
-        newest = rows.filter(pl.col("window") == rows["window"].max()).head(_SHOWN)
+        newest = rows.filter(pl.col("window") == pl.col("window").max()).head(_SHOWN)
         shown: dict[str, Any] = {
             "windows": rows["window"].n_unique(),
             "dagster/row_count": rows.height,

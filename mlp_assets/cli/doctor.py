@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 
+import httpx
 import psutil
 from packaging.requirements import Requirement
 from rich.console import Console
 from rich.table import Table
 
-from mlp_assets.cli.services import Ports
+from mlp_assets.cli.services import Ports, health_urls
 from mlp_assets.cli.supervise import ServiceError, check_port, running_instance
 from mlp_resources.home import home
 
@@ -83,7 +84,7 @@ def _system() -> list[Finding]:
 def _ports() -> list[Finding]:
     running = running_instance()
     if running is not None:
-        return [Finding("platform", True, f"up (process {running.pid})")]
+        return [Finding("platform", True, f"up (process {running.pid})"), *_services()]
     findings: list[Finding] = []
     for variable, port in Ports.from_environment().by_variable().items():
         try:
@@ -91,6 +92,19 @@ def _ports() -> list[Finding]:
         except ServiceError as error:
             findings.append(Finding(f"port {port}", False, "taken", str(error)))
     return findings or [Finding("ports", True, "all free; start the platform with `mlp up`")]
+
+
+def _services() -> list[Finding]:
+    """Of a platform that is up: whether each service answers."""
+    found: list[Finding] = []
+    for name, url in health_urls(Ports.from_environment()).items():
+        try:
+            well, seen = httpx.get(url, timeout=5).status_code < 400, url
+        except httpx.HTTPError as error:
+            well, seen = False, f"{url}: {type(error).__name__}"
+        mend = f"See {home()}/logs/{name}.log, then `mlp down` and `mlp up`."
+        found.append(Finding(name, well, seen, "" if well else mend))
+    return found
 
 
 LOOKS: tuple[Callable[[], list[Finding]], ...] = (_python, _packages, _system, _ports)

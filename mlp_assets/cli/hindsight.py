@@ -22,7 +22,7 @@ def hindsight(environment: Environment, model: Model, endpoint: str) -> dict[str
     training_set, lake = model.training_set, environment.lake
     first = environment.registry.versions(registered_model(project.name, model))[0]
     ((name, version),) = json.loads(first.tags["mlp.training_set"]).items()
-    history = lake.scan(Table(*name.split(".")), version).collect()
+    history = lake.scan(Table(*name.split("/")), version).collect()
     labels = training_set.labels
     outcomes = lake.scan(Table(project.name, "source", labels.name))
     outcomes = outcomes.select(*training_set.keys, pl.col(labels.event_time).alias("at"), training_set.target)

@@ -4,13 +4,16 @@ import hashlib
 import os
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.home import home
 
 _SOCKET_PATH_LIMIT = 40
+# Ray's own switch for a machine that is no cluster: without it every server of Ray listens on all interfaces.
+_RAY_ON_THIS_MACHINE_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,13 @@ class Ports:
 
     @classmethod
     def from_environment(cls) -> "Ports":
+        """Raises MlpError when a variable holds no port."""
+
         def port(name: str, default: int) -> int:
-            return int(os.environ.get(f"MLP_PORT_{name}", default))
+            written = os.environ.get(f"MLP_PORT_{name}", str(default))
+            if not written.isdecimal() or not 0 < int(written) < 65536:
+                raise MlpError(f"MLP_PORT_{name}={written!r} is no port. Write a number from 1 to 65535.")
+            return int(written)
 
         return cls(
             port("DAGSTER", 3000),
@@ -43,12 +51,23 @@ class Ports:
 
 @dataclass(frozen=True)
 class Service:
-    """A child process: its command, the URL that answers when it is well, and what people open."""
+    """A child process: its command, the URL that answers when it is well, what people open, and its environment."""
 
     name: str
     command: tuple[str, ...]
     health: str
     url: str
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def health_urls(ports: Ports) -> dict[str, str]:
+    """Service -> the URL that answers when it is well."""
+    here = "http://127.0.0.1"
+    return {
+        "ray": f"{here}:{ports.ray_dashboard}/api/serve/applications/",
+        "mlflow": f"{here}:{ports.mlflow}/health",
+        "dagster": f"{here}:{ports.dagster}/server_info",
+    }
 
 
 def services(ports: Ports, workspace: Path) -> list[Service]:
@@ -61,7 +80,7 @@ def services(ports: Ports, workspace: Path) -> list[Service]:
         raise MlpError(f"There is no workspace file {workspace}. Run from the project's folder, or pass -w FILE.")
     binaries, folder = Path(sys.executable).parent, home()
     ray, mlflow, dagster = (str(binaries / name) for name in ("ray", "mlflow", "dagster"))
-    here = "127.0.0.1"
+    here, health = "127.0.0.1", health_urls(ports)
     return [
         Service(
             "ray",
@@ -70,8 +89,9 @@ def services(ports: Ports, workspace: Path) -> list[Service]:
                 f"--dashboard-host={here}", f"--dashboard-port={ports.ray_dashboard}", "--disable-usage-stats",
                 f"--num-cpus={os.cpu_count() or 1}", f"--temp-dir={ray_folder()}",
             ),
-            f"http://{here}:{ports.ray_dashboard}/api/serve/applications/",
+            health["ray"],
             f"http://{here}:{ports.ray_dashboard}",
+            _RAY_ON_THIS_MACHINE_ALONE,
         ),
         Service(
             "mlflow",
@@ -80,13 +100,13 @@ def services(ports: Ports, workspace: Path) -> list[Service]:
                 "--backend-store-uri", f"sqlite:///{folder}/mlflow/mlflow.db",
                 "--default-artifact-root", f"{folder}/mlflow/artifacts",
             ),
-            f"http://{here}:{ports.mlflow}/health",
+            health["mlflow"],
             f"http://{here}:{ports.mlflow}",
         ),
         Service(
             "dagster",
             (dagster, "dev", "-w", str(workspace), "-h", here, "-p", str(ports.dagster)),
-            f"http://{here}:{ports.dagster}/server_info",
+            health["dagster"],
             f"http://{here}:{ports.dagster}",
         ),
     ]  # fmt: skip

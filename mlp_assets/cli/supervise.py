@@ -2,13 +2,14 @@
 
 import contextlib
 import ctypes
-import json
+import fcntl
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import httpx
 import psutil
@@ -19,6 +20,7 @@ from mlp_resources.home import environment_variables, home, prepare_home
 
 _START_SECONDS = 120.0
 _GRACE_SECONDS = 15.0
+_DOWN_SECONDS = 60.0
 _PARENT_DEATH_SIGNAL = 1
 
 
@@ -41,7 +43,7 @@ class Supervisor:
         try:
             for service in services:
                 log = (folder / "logs" / f"{service.name}.log").open("ab")
-                environment = os.environ | environment_variables()
+                environment = os.environ | environment_variables() | dict(service.settings)
                 process = subprocess.Popen(
                     service.command,
                     stdout=log,
@@ -96,43 +98,63 @@ class Supervisor:
 
 @contextlib.contextmanager
 def single_instance(ports: Ports) -> Iterator[None]:
-    """Holds the record of this start. Raises ServiceError on a second start, or a port that someone else has."""
-    running = running_instance()
-    if running is not None:
-        raise ServiceError(f"The platform is up already (process {running.pid}). Stop it with `mlp down`.")
-    for variable, port in ports.by_variable().items():
-        check_port(variable, port)
+    """Holds the lock of this home. Raises ServiceError on a second start, or a port that someone else has.
+
+    The lock is the kernel's, so one that a killed process left behind is free.
+    """
     record = _record()
     record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps({"pid": os.getpid(), "started": psutil.Process().create_time()}))
-    try:
-        yield
-    finally:
-        record.unlink(missing_ok=True)
+    with record.open("a+") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServiceError(
+                f"The platform is up already (process {_holder(held)}). Stop it with `mlp down`."
+            ) from None
+        for variable, port in ports.by_variable().items():
+            check_port(variable, port)
+        held.truncate(0)
+        held.write(str(os.getpid()))
+        held.flush()
+        try:
+            yield
+        finally:
+            held.truncate(0)
 
 
 def running_instance() -> psutil.Process | None:
-    """The process that holds the record; a record of a process that is gone is no record."""
-    with contextlib.suppress(OSError, ValueError, KeyError, psutil.Error):
-        told = json.loads(_record().read_text())
-        process = psutil.Process(told["pid"])
-        if abs(process.create_time() - told["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE:
-            return process
+    """The process that holds the lock; None when nobody does."""
+    with contextlib.suppress(OSError, ValueError, psutil.Error), _record().open("a+") as asked:
+        try:
+            fcntl.flock(asked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return psutil.Process(_holder(asked))
     return None
 
 
 def stop_running() -> bool:
-    """Ends what another ``mlp up`` started; False when there is nothing."""
+    """Ends what another ``mlp up`` started; False when there is nothing. Raises ServiceError when it does not end."""
     process = running_instance()
     if process is None:
         return False
     process.terminate()
-    process.wait(timeout=60)
+    deadline = time.monotonic() + _DOWN_SECONDS
+    while running_instance() is not None:
+        if time.monotonic() > deadline:
+            raise ServiceError(
+                f"Process {process.pid} did not end within {_DOWN_SECONDS:g} s. End it with: kill -9 {process.pid}"
+            )
+        time.sleep(0.1)
     return True
 
 
 def _record() -> Path:
-    return home() / "run" / "up.json"
+    return home() / "run" / "up.pid"
+
+
+def _holder(record: TextIO) -> int:
+    record.seek(0)
+    return int(record.read() or 0)
 
 
 def check_port(variable: str, port: int) -> None:

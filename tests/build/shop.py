@@ -1,6 +1,6 @@
 """A small project on made-up purchases: who spends much comes again."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -10,12 +10,20 @@ import mlp_assets as mlp
 USERS = 400
 
 
+class Feed:
+    """The till: from ``cents_since`` on, it sends cents instead of dollars."""
+
+    cents_since: datetime | None = None
+
+
 def spending_of(week: int) -> np.ndarray:
     return np.random.default_rng(week).gamma(2.0, 10.0, USERS) * np.linspace(0.2, 2.0, USERS)
 
 
 def read_purchases(window: mlp.Window) -> pl.DataFrame:
     amounts = spending_of(window.start.toordinal())
+    if Feed.cents_since is not None and window.start >= Feed.cents_since:
+        amounts = amounts * 100
     at = [window.start + timedelta(hours=user % 160) for user in range(USERS)]
     return pl.DataFrame({"user_id": range(USERS), "amount": amounts, "bought_at": at})
 

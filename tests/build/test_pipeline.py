@@ -8,38 +8,12 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets.engine.digest import canonical_digest
-from mlp_assets.platform import definitions_for
-from mlp_assets.spec.project import Project
-from mlp_resources.environments import Environment
 from mlp_resources.online_lmdb import OnlineView
 from mlp_resources.ports import Table
 from tests.build import shop
+from tests.build.platform import Platform, weeks
 
-WEEKS = {"dagster/asset_partition_range_start": "2024-01-01", "dagster/asset_partition_range_end": "2024-04-22"}
-
-
-class Platform:
-    """Runs assets of a project by kind, in an instance of its own."""
-
-    def __init__(self, project: Project, home: Path) -> None:
-        self.environment = Environment(home)
-        self.instance = dg.DagsterInstance.ephemeral()
-        self.definitions = definitions_for(project, environment=self.environment)
-        self.job = self.definitions.resolve_implicit_global_asset_job_def()
-
-    def run(self, *kinds: str, tags: dict[str, str] | None = None, fails: bool = False) -> dg.ExecuteInProcessResult:
-        chosen = [key for key in self.job.asset_layer.executable_asset_keys if key.path[1] in kinds]
-        result = self.job.execute_in_process(
-            instance=self.instance, asset_selection=chosen, tags=tags or {}, raise_on_error=False
-        )
-        assert result.success != fails
-        return result
-
-    def metadata(self, kind: str, name: str) -> dict[str, object]:
-        event = self.instance.get_latest_materialization_event(dg.AssetKey(["shop", kind, name]))
-        assert event is not None
-        assert event.asset_materialization is not None
-        return {key: value.value for key, value in event.asset_materialization.metadata.items()}
+WEEKS = weeks("2024-01-01", "2024-04-22")
 
 
 @pytest.fixture

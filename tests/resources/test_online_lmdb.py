@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from mlp_assets.spec.errors import MlpError
-from mlp_resources.online_lmdb import LmdbOnlineStore, OnlineView
+from mlp_resources.online_lmdb import LmdbOnlineStore, OnlineView, packed_key
 from mlp_resources.ports_serving import StalePublicationError
 
 AT = datetime(2024, 1, 1, tzinfo=UTC)
@@ -88,3 +88,18 @@ def test_long_and_empty_keys_are_keys(tmp_path: Path) -> None:
     LmdbOnlineStore().publish(str(tmp_path), KEYS, FEATURES, frame, version=1)
     found = OnlineView(str(tmp_path)).get_many([(1, "x" * 2000), (2, ""), (1, "x" * 2001)])[2]
     assert found.tolist() == [True, True, False]
+
+
+def test_one_process_may_serve_and_publish(tmp_path: Path) -> None:
+    store = LmdbOnlineStore()
+    store.publish(str(tmp_path), KEYS, FEATURES, rows(3.0), version=4)
+    view = OnlineView(str(tmp_path))
+    store.publish(str(tmp_path), KEYS, FEATURES, rows(5.0), version=5)
+    values, _, found, version = view.get_many([(1, "a")])
+    assert (values[0, 0], found[0], version) == (5.0, True, 5)
+
+
+def test_keys_that_read_alike_are_not_alike() -> None:
+    assert packed_key(("a\x1fb", "c")) != packed_key(("a", "b\x1fc"))
+    assert packed_key(("ab", "c")) != packed_key(("a", "bc"))
+    assert len(packed_key(("x" * 600, "y"))) < 100

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -13,27 +12,20 @@ import httpx
 import psutil
 import pytest
 
-from mlp_assets.cli.services import Ports, services
+from mlp_assets.cli.services import services
 from mlp_assets.cli.supervise import Supervisor
 from mlp_resources.ports_serving import DeploymentFailedError, ServingUnavailableError
 from mlp_resources.serving_ray import RayServing
+from tests.ports import free_ports, platform_ports
 from tests.serving.test_app import plan, request
 
 OPTIONS = {"replicas": [1, 1], "cpus": 0.1}
 
 
-def free_ports(count: int) -> list[int]:
-    opened = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    found = [server.getsockname()[1] for server in opened]
-    for server in opened:
-        server.close()
-    return found
-
-
 @pytest.fixture(scope="module")
 def serving() -> Iterator[RayServing]:
     folder = Path(tempfile.mkdtemp(prefix="mlp", dir="/tmp"))
-    ports = Ports(*free_ports(5))
+    ports = platform_ports()
     before, os.environ["MLP_HOME"] = os.environ.get("MLP_HOME"), str(folder)
     supervisor = Supervisor()
     ray = next(service for service in services(ports, Path("workspace.yaml")) if service.name == "ray")

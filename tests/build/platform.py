@@ -1,0 +1,66 @@
+"""The assets of a project, run for real in an instance and a home of their own."""
+
+from datetime import datetime
+from pathlib import Path
+
+import dagster as dg
+from starlette.testclient import TestClient
+
+from mlp_assets.build.common import Scope
+from mlp_assets.build.plans import serving_plan
+from mlp_assets.platform import definitions_for
+from mlp_assets.serving.app import create_app
+from mlp_assets.serving.model import ServedModel
+from mlp_assets.serving.plan import ServingPlan
+from mlp_assets.spec.project import Project
+from mlp_resources.environments import Environment
+from mlp_resources.online_lmdb import OnlineView
+
+
+def weeks(first: str, last: str) -> dict[str, str]:
+    """The tags of a run over these weeks."""
+    return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+
+
+class Platform:
+    """Runs assets of a project by kind, in an instance of its own."""
+
+    def __init__(self, project: Project, home: Path) -> None:
+        self.project = project
+        self.environment = Environment(home)
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.definitions = definitions_for(project, environment=self.environment)
+        self.job = self.definitions.resolve_implicit_global_asset_job_def()
+
+    def run(self, *kinds: str, tags: dict[str, str] | None = None, fails: bool = False) -> dg.ExecuteInProcessResult:
+        chosen = [key for key in self.job.asset_layer.executable_asset_keys if key.path[1] in kinds]
+        result = self.job.execute_in_process(
+            instance=self.instance, asset_selection=chosen, tags=tags or {}, raise_on_error=False
+        )
+        assert result.success != fails
+        return result
+
+    def metadata(self, kind: str, name: str) -> dict[str, object]:
+        event = self.instance.get_latest_materialization_event(dg.AssetKey(["shop", kind, name]))
+        assert event is not None
+        assert event.asset_materialization is not None
+        return {key: value.value for key, value in event.asset_materialization.metadata.items()}
+
+    def serve(self) -> tuple[TestClient, ServedModel]:
+        """The project's one endpoint with its champion, as a replica serves it but for Ray."""
+        (endpoint,) = self.project.endpoints
+        registry, name = self.environment.registry, f"{self.project.name}.{endpoint.model.name}"
+        champion = registry.champion(name)
+        assert champion is not None
+        artifact = registry.download(name, champion.version)
+        plan = serving_plan(
+            Scope(self.project, self.environment), endpoint, champion.version, artifact, champion.digest
+        )
+        model = ServedModel(ServingPlan.from_json(plan), OnlineView)
+        return TestClient(create_app(lambda: model)), model
+
+
+def infer_body(users: list[int], at: datetime) -> dict[str, object]:
+    """A request for these users at this time."""
+    column = {"name": "user_id", "datatype": "INT64", "shape": [len(users)], "data": users}
+    return {"inputs": [column], "parameters": {"at": at.isoformat()}}

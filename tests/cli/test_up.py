@@ -1,0 +1,111 @@
+"""`mlp up` for real: all services, a second start, the doctor, Ctrl-C, `mlp down`, and nothing left behind."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from mlp_assets.cli.services import health_urls
+from tests.ports import platform_ports
+
+MLP = str(Path(sys.executable).parent / "mlp")
+START_SECONDS = 120
+
+
+class Installed:
+    """The `mlp` command with a home and ports of its own, as a user has it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.ports = platform_ports()
+        self.environment = os.environ | {name: str(port) for name, port in self.ports.by_variable().items()}
+        self.environment |= {"MLP_HOME": str(home), "MLP_SENSOR_SECONDS": "5"}
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [MLP, *words], env=self.environment, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def up(self) -> "subprocess.Popen[bytes]":
+        """Starts `mlp up` and returns when it says that it is up."""
+        output = self.home.with_suffix(".out")
+        with output.open("wb") as out:
+            process = subprocess.Popen([MLP, "up"], env=self.environment, stdout=out, stderr=out)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and "is up" not in _words(output.read_text()):
+            assert process.poll() is None, output.read_text()
+            time.sleep(0.2)
+        return process
+
+    def left(self) -> list[str]:
+        """Processes that have to do with this home and still live."""
+        found = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
+        return [command[:200] for command in found if str(self.home) in command]
+
+
+def _words(text: str) -> str:
+    found = re.sub(r"\s+", " ", text)
+    return "is up" if "The platform is up" in found else ""
+
+
+@pytest.fixture
+def installed() -> Iterator[Installed]:
+    home = Path(tempfile.mkdtemp(prefix="mlp", dir="/tmp"))
+    made = Installed(home)
+    yield made
+    made.run("down")
+    shutil.rmtree(home, ignore_errors=True)
+    home.with_suffix(".out").unlink(missing_ok=True)
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def test_up_stays_listens_here_alone_and_leaves_nothing(installed: Installed) -> None:
+    process = installed.up()
+    for url in health_urls(installed.ports).values():
+        assert httpx.get(url, timeout=10).status_code == 200
+    tree = {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
+    listening = [c for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.pid in tree]
+    assert len(listening) > 5
+    assert {c.laddr.ip.removeprefix("::ffff:") for c in listening} == {"127.0.0.1"}
+
+    second = installed.run("up")
+    assert second.returncode == 1
+    assert f"The platform is up already (process {process.pid}). Stop it with `mlp down`." in _flat(second.stdout)
+    doctor = installed.run("doctor")
+    assert f"up (process {process.pid})" in _flat(doctor.stdout)
+    assert doctor.returncode == 0, doctor.stdout
+
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=40) == 0
+    assert installed.left() == []
+
+
+def test_down_stops_it_and_it_starts_again_where_it_was(installed: Installed) -> None:
+    process = installed.up()
+    down = installed.run("down")
+    assert "Stopped." in down.stdout
+    assert process.wait(timeout=40) is not None
+    assert installed.left() == []
+    assert "Nothing is running." in installed.run("down").stdout
+    runs = (installed.home / "dagster" / "dagster.yaml").stat().st_mtime
+    again = installed.up()
+    assert (installed.home / "dagster" / "dagster.yaml").stat().st_mtime == runs
+    again.kill()
+    again.wait()
+    deadline = time.monotonic() + 30
+    while installed.left() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert installed.left() == []
