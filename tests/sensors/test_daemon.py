@@ -1,0 +1,76 @@
+"""The sensors in a real daemon: however often it ticks, one alarm episode starts one retraining."""
+
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from mlp_assets.cli.services import services
+from mlp_assets.cli.supervise import Supervisor
+from mlp_resources.home import environment_variables
+from mlp_sensors.watching import watched
+from tests.build import shop
+from tests.ports import platform_ports
+
+CODE = """
+import dagster as dg
+from mlp_assets.platform import definitions_for
+from tests.build import shop
+
+@dg.definitions
+def definitions():
+    return definitions_for(shop.make(), sensor_interval_seconds=1)
+"""
+TICKS = 4
+
+
+def test_one_episode_is_one_run(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = tmp_path / "code.py"
+    code.write_text(CODE)
+    workspace = tmp_path / "workspace.yaml"
+    workspace.write_text(f"load_from:\n  - python_file: {code}\n")
+    monkeypatch.setenv("PYTHONPATH", ":".join(path for path in sys.path if path) + f":{Path.cwd()}")
+    chosen = [service for service in services(platform_ports(), workspace) if service.name == "dagster"]
+    supervisor = Supervisor()
+    supervisor.start(chosen)
+    try:
+        for name, value in environment_variables().items():
+            monkeypatch.setenv(name, value)
+        with dg.DagsterInstance.get() as instance:
+            _alarm(instance, "shop.health:1:2024-04-29")
+            _wait_for_ticks(instance, TICKS)
+            runs = instance.get_runs(filters=dg.RunsFilter(tags={"mlp/trigger": "alarm"}))
+            assert [run.tags["mlp/episode"] for run in runs] == ["shop.health:1:2024-04-29"]
+            _alarm(instance, "shop.health:2:2024-05-06")
+            _wait_for_ticks(instance, TICKS)
+            runs = instance.get_runs(filters=dg.RunsFilter(tags={"mlp/trigger": "alarm"}))
+            assert sorted(run.tags["mlp/episode"] for run in runs) == [
+                "shop.health:1:2024-04-29",
+                "shop.health:2:2024-05-06",
+            ]
+    finally:
+        supervisor.stop()
+
+
+def _alarm(instance: dg.DagsterInstance, episode: str) -> None:
+    (health,) = watched([shop.make()])
+    facts = {"episode_open": True, "episode": episode, "told": "drift"}
+    instance.report_runless_asset_event(dg.AssetMaterialization(health.alarms, metadata=facts))
+
+
+def _wait_for_ticks(instance: dg.DagsterInstance, count: int) -> None:
+    """Until the retraining sensor has ticked so often since now, by the daemon's own record."""
+    began, deadline = time.time(), time.monotonic() + 120
+    while time.monotonic() < deadline:
+        ours = [state for state in instance.all_instigator_state() if state.instigator_name == "retrain_on_alarm"]
+        ticks = [
+            tick
+            for state in ours
+            for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, after=began)
+        ]
+        if len([tick for tick in ticks if tick.is_completed]) >= count:
+            return
+        time.sleep(0.5)
+    raise AssertionError("The daemon does not tick.")
