@@ -1,0 +1,54 @@
+"""What ``workspace.yaml`` loads: every asset with what it must show, every job, schedule and sensor."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    from mlp_assets.definitions import definitions as root
+
+    loaded = root()
+    return loaded if isinstance(loaded, dg.Definitions) else loaded.load_definitions()  # type: ignore[attr-defined]
+
+
+def test_the_workspace_names_the_composition_root() -> None:
+    (entry,) = yaml.safe_load(Path("workspace.yaml").read_text())["load_from"]
+    assert entry["python_module"]["module_name"] == "mlp_assets.definitions"
+
+
+def test_every_retail_asset_has_owner_kinds_group_words_and_code_version(definitions: dg.Definitions) -> None:
+    specs = list(definitions.resolve_all_asset_specs())
+    assert len(specs) == 31
+    for spec in specs:
+        assert spec.owners == ["team:retail"], spec.key
+        assert spec.group_name == "retail"
+        assert spec.kinds
+        assert spec.description
+        assert spec.code_version
+
+
+def test_one_graph_from_the_raw_table_to_the_alarm(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    key = dg.AssetKey(["retail", "alarms", "repurchase_health"])
+    above, waiting = set(), [key]
+    while waiting:
+        found = waiting.pop()
+        above.add(found)
+        waiting += [parent for parent in graph.get(found).parent_keys if parent not in above]
+    kinds = {found.path[1] for found in above}
+    assert kinds == {
+        "source", "features", "online", "training_set", "candidate", "champion", "endpoint", "predictions", "drift",
+        "estimated_performance", "realised_performance", "alarms",
+    }  # fmt: skip
+
+
+def test_jobs_schedules_and_sensors(definitions: dg.Definitions) -> None:
+    jobs = {job.name for job in definitions.resolve_all_job_defs()}
+    assert {"retail__train_repurchase", "retail__train_demand", "retail__drain_repurchase_score"} <= jobs
+    sensors = {sensor.name: sensor.default_status for sensor in definitions.sensors or []}
+    assert sensors == dict.fromkeys(("recompute_monitors", "retrain_on_alarm"), dg.DefaultSensorStatus.RUNNING)
+    assert len(list(definitions.schedules or [])) == 2
