@@ -1,5 +1,6 @@
 """``mlp demo``: the whole loop, end to end, with a fault planted in the stream of real data."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from mlp_assets.cli.replay import DEPLOYED, FIRST_WEEK, MODELS, WEEK, Replay, Re
 from mlp_assets.cli.stages import Stages
 from mlp_assets.cli.summary import print_summary
 from mlp_assets.projects.retail.project import project, repurchase
+from mlp_resources.home import home
 
 FIRST_REPLAYED = datetime(2017, 7, 31, tzinfo=UTC)
 REPLAYED = 10
@@ -38,6 +40,7 @@ def run(console: Console) -> None:
         _build(stages, replay)
         _live(stages, replay, story)
         stages.progress.stop()
+        (home() / "demo.json").write_text(json.dumps(stages.figures(), indent=1))
         print_summary(console, story, stages, replay, ports)
 
 

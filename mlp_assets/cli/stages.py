@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 from rich.console import Console
@@ -45,6 +46,14 @@ class Stages:
         self.finished.append(done)
         if not self.console.is_terminal:
             self.console.print(f"{done.name}: {done.seconds} s, {done.peak_gb} GB")
+
+    def figures(self) -> dict[str, Any]:
+        """All of it as plain data: ``total_s``, ``peak_gb`` and the ``stages``."""
+        return {
+            "total_s": self.total_seconds,
+            "peak_gb": self.peak_gb,
+            "stages": {stage.name: {"seconds": stage.seconds, "peak_gb": stage.peak_gb} for stage in self.finished},
+        }
 
     @property
     def total_seconds(self) -> float:
