@@ -10,6 +10,11 @@ from mlp_assets.spec.source import Source
 from mlp_assets.spec.training_set import TrainingSet
 from mlp_resources.ports import Table
 
+_SUFFIXED = {
+    "online", "candidate", "champion", "predictions", "feedback", "drift", "estimated_performance",
+    "realised_performance", "alarms",
+}  # fmt: skip
+
 
 def source(project: str, spec: Source) -> dg.AssetKey:
     return dg.AssetKey([project, "source", spec.name])
@@ -20,7 +25,7 @@ def features(project: str, spec: FeatureView) -> dg.AssetKey:
 
 
 def online(project: str, spec: FeatureView) -> dg.AssetKey:
-    return dg.AssetKey([project, "online", spec.name])
+    return _suffixed(project, "online", spec.name)
 
 
 def training_set(project: str, spec: TrainingSet) -> dg.AssetKey:
@@ -28,11 +33,11 @@ def training_set(project: str, spec: TrainingSet) -> dg.AssetKey:
 
 
 def candidate(project: str, spec: Model) -> dg.AssetKey:
-    return dg.AssetKey([project, "candidate", spec.name])
+    return _suffixed(project, "candidate", spec.name)
 
 
 def champion(project: str, spec: Model) -> dg.AssetKey:
-    return dg.AssetKey([project, "champion", spec.name])
+    return _suffixed(project, "champion", spec.name)
 
 
 def endpoint(project: str, spec: Endpoint) -> dg.AssetKey:
@@ -40,33 +45,38 @@ def endpoint(project: str, spec: Endpoint) -> dg.AssetKey:
 
 
 def predictions(project: str, spec: Endpoint) -> dg.AssetKey:
-    return dg.AssetKey([project, "predictions", spec.name])
+    return _suffixed(project, "predictions", spec.name)
 
 
 def feedback(project: str, spec: Endpoint) -> dg.AssetKey:
-    return dg.AssetKey([project, "feedback", spec.name])
+    return _suffixed(project, "feedback", spec.name)
 
 
 def drift(project: str, spec: Monitor) -> dg.AssetKey:
-    return dg.AssetKey([project, "drift", spec.name])
+    return _suffixed(project, "drift", spec.name)
 
 
 def estimated_performance(project: str, spec: Monitor) -> dg.AssetKey:
-    return dg.AssetKey([project, "estimated_performance", spec.name])
+    return _suffixed(project, "estimated_performance", spec.name)
 
 
 def realised_performance(project: str, spec: Monitor) -> dg.AssetKey:
-    return dg.AssetKey([project, "realised_performance", spec.name])
+    return _suffixed(project, "realised_performance", spec.name)
 
 
 def alarms(project: str, spec: Monitor) -> dg.AssetKey:
-    return dg.AssetKey([project, "alarms", spec.name])
+    return _suffixed(project, "alarms", spec.name)
+
+
+def _suffixed(project: str, kind: str, name: str) -> dg.AssetKey:
+    """Several assets come of one spec, and the UI's graph shows the last part alone: it says which one it is."""
+    return dg.AssetKey([project, kind, f"{name}_{kind}"])
 
 
 def table(key: dg.AssetKey) -> Table:
     """The table of the lake that the asset of this key writes."""
     project, kind, name = key.path
-    return Table(project, kind, name)
+    return Table(project, kind, name.removesuffix(f"_{kind}") if kind in _SUFFIXED else name)
 
 
 def registered_model(project: str, spec: Model) -> str:

@@ -8,18 +8,19 @@ from typing import Any
 import dagster as dg
 from rich.console import Console
 
+from mlp_assets.build import keys
 from mlp_assets.cli.platform_run import running_platform
 from mlp_assets.cli.replay import DEPLOYED, FIRST_WEEK, MODELS, WEEK, Replay, ReplayError, wait_for, weeks
 from mlp_assets.cli.stages import Stages
 from mlp_assets.cli.summary import print_summary
-from mlp_assets.projects.retail.project import project, repurchase
+from mlp_assets.projects.retail.project import project, repurchase, repurchase_health
 from mlp_resources.home import home
 
 FIRST_REPLAYED = datetime(2017, 7, 31, tzinfo=UTC)
 REPLAYED = 10
 FAULT = "GROCERY@2017-08-28"
 SHARE = 0.25
-ALARMS = dg.AssetKey([project.name, "alarms", "repurchase_health"])
+ALARMS = keys.alarms(project.name, repurchase_health)
 
 
 @dataclass

@@ -8,13 +8,14 @@ import polars as pl
 from mlp_assets.build.keys import registered_model
 from mlp_assets.engine.gates import Trial, judge
 from mlp_assets.projects.retail.project import project
+from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.gates import BetterThan
 from mlp_assets.spec.model import Model
 from mlp_resources.environments import Environment
 from mlp_resources.ports import Table
 
 
-def hindsight(environment: Environment, model: Model, endpoint: str) -> dict[str, Any]:
+def hindsight(environment: Environment, model: Model, endpoint: Endpoint) -> dict[str, Any]:
     """Metrics and paired bootstrap intervals over the rows that version 1 answered.
 
     The baselines are fitted on what that version was fitted on.
@@ -26,7 +27,9 @@ def hindsight(environment: Environment, model: Model, endpoint: str) -> dict[str
     labels = training_set.labels
     outcomes = lake.scan(Table(project.name, "source", labels.name))
     outcomes = outcomes.select(*training_set.keys, pl.col(labels.event_time).alias("at"), training_set.target)
-    answered = lake.scan(Table(project.name, "predictions", endpoint)).filter(pl.col("model_version") == first.version)
+    answered = lake.scan(Table(project.name, "predictions", endpoint.name)).filter(
+        pl.col("model_version") == first.version
+    )
     rows = answered.join(outcomes, on=[*training_set.keys, "at"]).sort("at", *training_set.keys).collect()
     trial = Trial(
         model.task, training_set.target, training_set.keys, training_set.feature_names,

@@ -10,9 +10,11 @@ import dagster as dg
 import httpx
 import polars as pl
 
+from mlp_assets.build import keys
 from mlp_assets.platform import definitions_for
 from mlp_assets.projects.retail import feed
-from mlp_assets.projects.retail.project import demand, project, purchases, repurchase
+from mlp_assets.projects.retail.project import demand_health, project, purchases, repurchase_health
+from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.spec.model import Model
 from mlp_assets.spec.source import Window
@@ -77,18 +79,19 @@ class Replay:
             cause = (told.cause or told) if told is not None else None
             raise ReplayError(f"A run failed: {cause.message if cause is not None else 'no step says why'}")
 
-    def deploy(self, model: Model, endpoint: str) -> None:
+    def deploy(self, model: Model, endpoint: Endpoint) -> None:
         """Training set, candidate, champion and endpoint of one model, in one run."""
-        names = [
-            ("training_set", model.training_set.name),
-            ("candidate", model.name),
-            ("champion", model.name),
-            ("endpoint", endpoint),
-        ]
-        self.materialize([dg.AssetKey([project.name, kind, name]) for kind, name in names])
+        self.materialize(
+            [
+                keys.training_set(project.name, model.training_set),
+                keys.candidate(project.name, model),
+                keys.champion(project.name, model),
+                keys.endpoint(project.name, endpoint),
+            ]
+        )
 
     def drain(self) -> None:
-        self.materialize([dg.AssetKey([project.name, "predictions", e.name]) for e in project.endpoints])
+        self.materialize([keys.predictions(project.name, endpoint) for endpoint in project.endpoints])
 
     def champion(self, model: Model) -> RegisteredVersion:
         found = self.environment.registry.champion(f"{project.name}.{model.name}")
@@ -167,4 +170,4 @@ def wait_for(what: str, seconds: float, holds: Any, every: float = 1.0) -> Any:
     raise ReplayError(f"After {seconds:g} s there was still no {what}.")
 
 
-MODELS = ((repurchase, "repurchase_score"), (demand, "demand_forecast"))
+MODELS = tuple((health.watches.model, health.watches) for health in (repurchase_health, demand_health))

@@ -41,7 +41,7 @@ class Platform:
         return result
 
     def metadata(self, kind: str, name: str) -> dict[str, object]:
-        event = self.instance.get_latest_materialization_event(dg.AssetKey(["shop", kind, name]))
+        event = self.instance.get_latest_materialization_event(dg.AssetKey(["shop", kind, f"{name}_{kind}"]))
         assert event is not None
         assert event.asset_materialization is not None
         return {key: value.value for key, value in event.asset_materialization.metadata.items()}

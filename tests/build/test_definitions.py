@@ -31,9 +31,14 @@ def test_every_retail_asset_has_owner_kinds_group_words_and_code_version(definit
         assert spec.code_version
 
 
+def test_every_node_of_the_graph_has_a_name_of_its_own(definitions: dg.Definitions) -> None:
+    names = [spec.key.path[-1] for spec in definitions.resolve_all_asset_specs()]
+    assert len(set(names)) == len(names)
+
+
 def test_one_graph_from_the_raw_table_to_the_alarm(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
-    key = dg.AssetKey(["retail", "alarms", "repurchase_health"])
+    key = dg.AssetKey(["retail", "alarms", "repurchase_health_alarms"])
     above, waiting = set(), [key]
     while waiting:
         found = waiting.pop()

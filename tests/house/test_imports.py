@@ -24,9 +24,8 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_assets.platform": {"mlp_assets.build", "mlp_assets.spec", "mlp_sensors", "mlp_resources.environments"},
     "mlp_assets.definitions": {"mlp_assets.platform", "mlp_assets.projects"},
     "mlp_assets.cli": {
-        "mlp_assets.platform", "mlp_assets.spec", "mlp_assets.projects", "mlp_resources.ports",
-        "mlp_resources.environments",
-        "mlp_resources.home",
+        "mlp_assets.platform", "mlp_assets.build.keys", "mlp_assets.engine", "mlp_assets.spec", "mlp_assets.projects",
+        "mlp_resources.ports", "mlp_resources.environments", "mlp_resources.home", "mlp_sensors",
     },
     "mlp_resources": {"mlp_assets.engine", "mlp_assets.spec", "mlp_resources", "mlp_resources.ports"},
     "mlp_sensors": {"mlp_assets.spec", "mlp_assets.build.keys", "mlp_resources.ports"},
