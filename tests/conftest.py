@@ -5,10 +5,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+LONG = bool(os.environ.get("MLP_LONG"))
+settings.register_profile("sample", derandomize=True, deadline=None)
+settings.register_profile("all", max_examples=2000, deadline=None)
+settings.load_profile("all" if LONG else "sample")
 os.environ.update(
     {"NML_DISABLE_USAGE_LOGGING": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "RAY_USAGE_STATS_ENABLED": "0"}
 )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long schedules are `make test-all`; everything else is a seeded sample of them."""
+    if LONG:
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
 
 
 @pytest.fixture(autouse=True)

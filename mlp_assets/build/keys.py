@@ -10,9 +10,10 @@ from mlp_assets.spec.source import Source
 from mlp_assets.spec.training_set import TrainingSet
 from mlp_resources.ports import Table
 
-_SUFFIXED = {
-    "online", "candidate", "champion", "predictions", "feedback", "drift", "estimated_performance",
-    "realised_performance", "alarms",
+_SUFFIX = {
+    "online": "online", "candidate": "candidate", "champion": "champion", "predictions": "predictions",
+    "feedback": "feedback", "drift": "drift", "estimated_performance": "estimated",
+    "realised_performance": "realised", "alarms": "alarms",
 }  # fmt: skip
 
 
@@ -70,13 +71,13 @@ def alarms(project: str, spec: Monitor) -> dg.AssetKey:
 
 def _suffixed(project: str, kind: str, name: str) -> dg.AssetKey:
     """Several assets come of one spec, and the UI's graph shows the last part alone: it says which one it is."""
-    return dg.AssetKey([project, kind, f"{name}_{kind}"])
+    return dg.AssetKey([project, kind, f"{name}_{_SUFFIX[kind]}"])
 
 
 def table(key: dg.AssetKey) -> Table:
     """The table of the lake that the asset of this key writes."""
     project, kind, name = key.path
-    return Table(project, kind, name.removesuffix(f"_{kind}") if kind in _SUFFIXED else name)
+    return Table(project, kind, name.removesuffix(f"_{_SUFFIX[kind]}") if kind in _SUFFIX else name)
 
 
 def registered_model(project: str, spec: Model) -> str:

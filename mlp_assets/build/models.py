@@ -185,13 +185,15 @@ def _metadata(
     registered: RegisteredVersion, judgement: Judgement, result: TrainingResult, version: int
 ) -> dict[str, Any]:
     compared = pl.DataFrame([{"model": who, **values} for who, values in judgement.metrics.items()])
-    gates = pl.DataFrame([{"gate": g.name, "passed": str(g.passed), "told": g.sentence} for g in judgement.results])
+    gates = "\n".join(
+        f"- **{gate.name}** {'passed' if gate.passed else 'REFUSED'}: {gate.sentence}" for gate in judgement.results
+    )
     return {
         "version": registered.version,
         "mlflow_run": registered.run_id,
         "training_set_version": version,
         "compared": dg.MetadataValue.md(markdown_table(compared)),
-        "gates": dg.MetadataValue.md(markdown_table(gates)),
+        "gates": dg.MetadataValue.md(gates),
         "metrics": dg.MetadataValue.json({who: dict(values) for who, values in judgement.metrics.items()}),
         "artifact_digest": registered.digest,
         "training_seconds": round(result.seconds, 2),

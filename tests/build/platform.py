@@ -7,6 +7,7 @@ import dagster as dg
 from starlette.testclient import TestClient
 
 from mlp_assets.build.common import Scope
+from mlp_assets.build.keys import table
 from mlp_assets.build.plans import serving_plan
 from mlp_assets.platform import definitions_for
 from mlp_assets.serving.app import create_app
@@ -15,6 +16,7 @@ from mlp_assets.serving.plan import ServingPlan
 from mlp_assets.spec.project import Project
 from mlp_resources.environments import Environment
 from mlp_resources.online_lmdb import OnlineView
+from mlp_resources.ports import Table
 
 
 def weeks(first: str, last: str) -> dict[str, str]:
@@ -41,7 +43,8 @@ class Platform:
         return result
 
     def metadata(self, kind: str, name: str) -> dict[str, object]:
-        event = self.instance.get_latest_materialization_event(dg.AssetKey(["shop", kind, f"{name}_{kind}"]))
+        (key,) = [key for key in self.job.asset_layer.executable_asset_keys if table(key) == Table("shop", kind, name)]
+        event = self.instance.get_latest_materialization_event(key)
         assert event is not None
         assert event.asset_materialization is not None
         return {key: value.value for key, value in event.asset_materialization.metadata.items()}

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from mlp_assets.cli.services import health_urls
+from tests.browser import rendered
 from tests.ports import platform_ports
 
 MLP = str(Path(sys.executable).parent / "mlp")
@@ -80,6 +81,9 @@ def test_up_stays_listens_here_alone_and_leaves_nothing(installed: Installed) ->
     listening = [c for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.pid in tree]
     assert len(listening) > 5
     assert {c.laddr.ip.removeprefix("::ffff:") for c in listening} == {"127.0.0.1"}
+
+    page = rendered(f"http://127.0.0.1:{installed.ports.dagster}/asset-groups")
+    assert "repurchase_health_alarms" in page
 
     second = installed.run("up")
     assert second.returncode == 1

@@ -29,7 +29,7 @@ from mlp_resources import online_lmdb
 packed = online_lmdb._packed
 def dying(*arguments):
     for number, item in enumerate(packed(*arguments)):
-        if number == 500:
+        if number == int(sys.argv[2]):
             os.kill(os.getpid(), signal.SIGKILL)
         yield item
 online_lmdb._packed = dying
@@ -69,9 +69,14 @@ def test_a_stale_publication_is_refused(tmp_path: Path) -> None:
     assert read(tmp_path)[0] == [3.0, 1.0]
 
 
-def test_a_killed_publisher_leaves_no_trace(tmp_path: Path) -> None:
+SOME, ALL = [0, 500, 999], list(range(0, 1000, 20))
+KILLS = [row if row in SOME else pytest.param(row, marks=pytest.mark.long) for row in sorted({*SOME, *ALL})]
+
+
+@pytest.mark.parametrize("row", KILLS)
+def test_a_killed_publisher_leaves_no_trace(tmp_path: Path, row: int) -> None:
     LmdbOnlineStore().publish(str(tmp_path), KEYS, FEATURES, rows(3.0), version=4)
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], capture_output=True)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(row)], capture_output=True)
     assert killed.returncode == -9
     assert read(tmp_path) == [[3.0, 1.0], [3.0, None], [None, None], [True, True, False], 4]
     LmdbOnlineStore().publish(str(tmp_path), KEYS, FEATURES, rows(5.0), version=5)
