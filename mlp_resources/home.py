@@ -13,6 +13,8 @@ run_monitoring:
   enabled: true
   start_timeout_seconds: 180
   poll_interval_seconds: 30
+run_retries:
+  enabled: true
 concurrency:
   runs:
     max_concurrent_runs: 2

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from mlp_sensors.watching import Watched, newest
+from mlp_sensors.watching import RETRIES, Watched, newest
 
 _TRIGGER = "mlp/trigger"
 _UNFINISHED = [
@@ -42,7 +42,7 @@ def monitoring_sensor(name: str, monitors: Sequence[Watched], interval_seconds: 
                 dg.RunRequest(
                     run_key=run_key(monitor, news),
                     asset_selection=list(monitor.monitoring),
-                    tags={_TRIGGER: "news", "mlp/monitor": monitor.label},
+                    tags={_TRIGGER: "news", "mlp/monitor": monitor.label, **RETRIES},
                 )
             )
         if not requests:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from mlp_sensors.watching import Watched, newest
+from mlp_sensors.watching import RETRIES, Watched, newest
 
 
 def retraining_sensor(name: str, monitors: Sequence[Watched], interval_seconds: int) -> dg.SensorDefinition:
@@ -34,7 +34,7 @@ def retraining_sensor(name: str, monitors: Sequence[Watched], interval_seconds: 
                 dg.RunRequest(
                     run_key=f"retrain:{monitor.label}:{episode}",
                     asset_selection=list(monitor.retraining),
-                    tags={"mlp/trigger": "alarm", "mlp/episode": episode, "mlp/monitor": monitor.label},
+                    tags={"mlp/trigger": "alarm", "mlp/episode": episode, "mlp/monitor": monitor.label, **RETRIES},
                 )
             )
         if not requests:

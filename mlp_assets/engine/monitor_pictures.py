@@ -1,9 +1,8 @@
 """Pictures of a monitor, as PNG bytes of well under 50 kB: what a person sees at a glance."""
 
-import io
-from typing import Any
-
 import polars as pl
+
+from mlp_assets.engine.canvas import axes, png
 
 _LINE, _BAND, _ALARM = "#0b6bcb", "#dce8f6", "#d1343b"
 
@@ -13,19 +12,19 @@ def drift_picture(rows: pl.DataFrame) -> bytes:
     shown = rows.filter(pl.col("method") == "jensen_shannon").with_columns(excess=pl.col("value") / pl.col("upper"))
     grid = shown.pivot("window", index="feature", values="excess", sort_columns=True).sort("feature")
     windows = [name for name in grid.columns if name != "feature"]
-    figure, axis = _figure(max(5.0, 0.34 * len(windows) + 2.6), max(2.2, 0.19 * grid.height + 1.0))
+    figure, (axis,) = axes(max(5.0, 0.34 * len(windows) + 2.6), max(2.2, 0.19 * grid.height + 1.0))
     image = axis.imshow(grid.select(windows).to_numpy(), aspect="auto", cmap="OrRd", vmin=0, vmax=3)
     axis.set_yticks(range(grid.height), grid["feature"].to_list(), fontsize=7)
     axis.set_xticks(range(len(windows)), [window[5:] for window in windows], rotation=90, fontsize=7)
     axis.set_title("drift, as a multiple of each feature's limit", fontsize=9, loc="left")
     figure.colorbar(image, ax=axis, fraction=0.03)
-    return _png(figure)
+    return png(figure)
 
 
 def performance_picture(rows: pl.DataFrame, method: str) -> bytes:
     """A metric over the windows, with the band of the reference."""
     shown = rows.filter(pl.col("method") == method).sort("window")
-    figure, axis = _figure(6.4, 2.8)
+    figure, (axis,) = axes(6.4, 2.8)
     places = range(shown.height)
     if shown.height:
         axis.axhspan(shown["lower"][0], shown["upper"][0], color=_BAND, label="band of the reference")
@@ -35,12 +34,12 @@ def performance_picture(rows: pl.DataFrame, method: str) -> bytes:
     axis.set_xticks(places, [window[5:] for window in shown["window"]], rotation=90, fontsize=7)
     axis.set_title(method.replace("_", " ") + " by window", fontsize=9, loc="left")
     axis.legend(frameon=False, fontsize=7, loc="best")
-    return _png(figure)
+    return png(figure)
 
 
 def alarms_picture(table: pl.DataFrame) -> bytes:
     """Each window as a block, calm or alarming, with the version that served it."""
-    figure, axis = _figure(max(5.0, 0.34 * table.height + 1.6), 1.5)
+    figure, (axis,) = axes(max(5.0, 0.34 * table.height + 1.6), 1.5)
     axis.bar(range(table.height), 1, width=0.92, color=[_ALARM if alarm else _BAND for alarm in table["alarm"]])
     changed = table["model_version"].ne_missing(table["model_version"].shift()).to_list()
     for place in [place for place, new in enumerate(changed) if new]:
@@ -49,19 +48,4 @@ def alarms_picture(table: pl.DataFrame) -> bytes:
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)
     axis.set_title("alarms by window (red)", fontsize=9, loc="left", pad=14)
-    return _png(figure)
-
-
-def _figure(width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure: Any = Figure(figsize=(width, height), dpi=80, layout="constrained")
-    axis = figure.add_subplot()
-    axis.spines[["top", "right"]].set_visible(False)
-    return figure, axis
-
-
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return png(figure)

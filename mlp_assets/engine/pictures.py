@@ -1,11 +1,11 @@
 """Small pictures of a model, as PNG bytes of well under 50 kB."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from mlp_assets.engine.canvas import axes, png
 from mlp_assets.engine.metrics import Vector, roc_auc
 
 _INK, _LINE, _FAINT = "#1c2330", "#0b6bcb", "#c9d2de"
@@ -14,7 +14,7 @@ _POINTS = 2000
 
 def performance_picture(task: str, target: Vector, prediction: Vector) -> bytes:
     """ROC and calibration of a binary model; predicted against actual, and residuals, of a regression."""
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = axes(8.4, 3.0, 2)
     if task == "binary":
         _roc(left, target, prediction)
         _calibration(right, target, prediction)
@@ -22,14 +22,14 @@ def performance_picture(task: str, target: Vector, prediction: Vector) -> bytes:
         _predicted(left, target, prediction)
         right.hist(np.clip(prediction - target, -20, 20), bins=41, color=_LINE)
         right.set(title="residuals", xlabel="predicted − actual")
-    return _png(figure)
+    return png(figure)
 
 
 def curves_picture(history: Sequence[tuple[int, str, float]]) -> bytes | None:
     """The training's metrics over its steps; None when it logged nothing."""
     if not history:
         return None
-    figure, (axis,) = _axes(1)
+    figure, (axis,) = axes(4.2, 3.0)
     for place, name in enumerate(dict.fromkeys(name for _, name, _ in history)):
         points = [(step, value) for step, found, value in history if found == name]
         axis.plot(
@@ -41,7 +41,7 @@ def curves_picture(history: Sequence[tuple[int, str, float]]) -> bytes | None:
         )
     axis.set(title="training", xlabel="step")
     axis.legend(frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def _roc(axis: Any, target: Vector, prediction: Vector) -> None:
@@ -71,21 +71,3 @@ def _predicted(axis: Any, target: Vector, prediction: Vector) -> None:
     axis.plot([0, top], [0, top], color=_FAINT, lw=1)
     axis.scatter(target[shown], prediction[shown], s=4, alpha=0.4, color=_LINE, linewidths=0)
     axis.set(title="predicted against actual", xlabel="actual", ylabel="predicted", xlim=(0, top), ylim=(0, top))
-
-
-def _axes(count: int) -> tuple[Any, Any]:
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    matplotlib.use("Agg")
-    figure = Figure(figsize=(4.2 * count, 3.0), dpi=80, layout="constrained")
-    axes = [figure.add_subplot(1, count, place + 1) for place in range(count)]
-    for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()

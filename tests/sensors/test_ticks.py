@@ -76,6 +76,8 @@ def test_one_retraining_for_each_version_and_episode(instance: dg.DagsterInstanc
     first = tick(sensor, instance)
     assert keys(first) == ["retrain:shop.health:shop.health:1:2024-04-29"]
     assert set(first.run_requests[0].asset_selection) == set(HEALTH.retraining)
+    assert first.run_requests[0].tags["dagster/max_retries"] == "2"
+    assert first.run_requests[0].tags["dagster/retry_on_asset_or_op_failure"] == "false"
     report(instance, HEALTH.alarms, episode_open=True, episode="shop.health:1:2024-04-29", told="still")
     assert keys(tick(sensor, instance)) == keys(first)
     report(instance, HEALTH.alarms, episode_open=True, episode="shop.health:2:2024-05-06", told="again")
