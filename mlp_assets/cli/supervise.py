@@ -19,7 +19,7 @@ from mlp_assets.spec.errors import MlpError
 from mlp_resources.home import environment_variables, home, prepare_home
 
 _START_SECONDS = 120.0
-_GRACE_SECONDS = 15.0
+_GRACE_SECONDS = 8.0
 _DOWN_SECONDS = 60.0
 _PARENT_DEATH_SIGNAL = 1
 
