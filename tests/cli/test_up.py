@@ -41,7 +41,9 @@ class Installed:
         """Starts `mlp up` and returns when it says that it is up."""
         output = self.home.with_suffix(".out")
         with output.open("wb") as out:
-            process = subprocess.Popen([MLP, "up"], env=self.environment, stdout=out, stderr=out)
+            process = subprocess.Popen(
+                [MLP, "up"], env=self.environment, stdout=out, stderr=out, preexec_fn=_heed_interrupts
+            )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and "is up" not in _words(output.read_text()):
             assert process.poll() is None, output.read_text()
@@ -52,6 +54,11 @@ class Installed:
         """Processes that have to do with this home and still live."""
         found = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
         return [command[:200] for command in found if str(self.home) in command]
+
+
+def _heed_interrupts() -> None:
+    """A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _words(text: str) -> str:
