@@ -45,7 +45,7 @@ class Installed:
                 [MLP, "up"], env=self.environment, stdout=out, stderr=out, preexec_fn=_heed_interrupts
             )
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and "is up" not in _words(output.read_text()):
+        while time.monotonic() < deadline and "The platform is up" not in _flat(output.read_text()):
             assert process.poll() is None, output.read_text()
             time.sleep(0.2)
         return process
@@ -59,11 +59,6 @@ class Installed:
 def _heed_interrupts() -> None:
     """A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _words(text: str) -> str:
-    found = re.sub(r"\s+", " ", text)
-    return "is up" if "The platform is up" in found else ""
 
 
 @pytest.fixture
