@@ -91,6 +91,10 @@ class Registry(Protocol):
 
     def champion(self, model: str) -> RegisteredVersion | None: ...
 
+    def url(self, version: RegisteredVersion) -> str:
+        """Where a person looks at the version."""
+        ...
+
     def promote(self, model: str, version: str, expected: str | None) -> None:
         """Moves the alias if it is still on ``expected``; raises RegistryError when it is not."""
         ...

@@ -16,6 +16,8 @@ from mlp_resources.ports_training import Candidate, RegisteredVersion, RegistryE
 
 CHAMPION = "champion"
 _KEY, _DIGEST = "mlp.key", "mlp.digest"
+# What MLflow answers for a model that is not there, and for one without the alias.
+_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 class MlflowRegistry:
@@ -47,8 +49,14 @@ class MlflowRegistry:
     def champion(self, model: str) -> RegisteredVersion | None:
         try:
             return _version(self._client().get_model_version_by_alias(model, CHAMPION))
-        except self._mlflow_error():
-            return None
+        except self._mlflow_error() as error:
+            if error.error_code in _NOT_THERE:  # type: ignore[attr-defined]
+                return None
+            raise
+
+    def url(self, version: RegisteredVersion) -> str:
+        port = os.environ.get("MLP_PORT_MLFLOW", "5000")
+        return f"http://127.0.0.1:{port}/#/models/{version.model}/versions/{version.version}"
 
     def promote(self, model: str, version: str, expected: str | None) -> None:
         with self._locked():

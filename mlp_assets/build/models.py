@@ -49,7 +49,8 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             verdict = "passed" if judgement.passed else "refused"
             scope.environment.registry.tag(registered.model, registered.version, GATES_TAG, verdict)
         return dg.MaterializeResult(
-            metadata=_metadata(registered, judgement, result, version)
+            metadata={"mlflow": dg.MetadataValue.url(scope.environment.registry.url(registered))}
+            | _metadata(registered, judgement, result, version)
             | {n: picture(png) for n, png in pictures.items()}
             | cost.shown,
             data_version=dg.DataVersion(registered.digest[:16]),
@@ -90,7 +91,13 @@ def champion_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             if before != newest.version:
                 registry.promote(name, newest.version, expected=before)
         return dg.MaterializeResult(
-            metadata={"version": newest.version, "before": before or "none", "digest": newest.digest} | cost.shown,
+            metadata={
+                "version": newest.version,
+                "before": before or "none",
+                "digest": newest.digest,
+                "mlflow": dg.MetadataValue.url(registry.url(newest)),
+            }
+            | cost.shown,
             data_version=dg.DataVersion(f"{newest.version}-{newest.digest[:12]}"),
         )
 

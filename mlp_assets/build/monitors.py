@@ -58,6 +58,7 @@ def _figures(
     @scope.asset(key=key, deps=deps, spec=monitor, kinds=["nannyml", "deltalake"], what=what)
     def watch() -> dg.MaterializeResult:
         with measured() as cost:
+            read = {str(keys.table(dep)): scope.environment.lake.version(keys.table(dep)) for dep in deps}
             parts = [
                 figures(scope, monitor, seen).with_columns(model_version=pl.lit(seen.version))
                 for seen in observed(scope, monitor)
@@ -68,7 +69,9 @@ def _figures(
         shown: dict[str, Any] = {
             "windows": rows["window"].n_unique(),
             "dagster/row_count": rows.height,
+            "bytes": written.bytes,
             "delta_version": written.version,
+            "delta_versions_read": dg.MetadataValue.json(read),
             "newest": dg.MetadataValue.md(markdown_table(newest)),
         }
         if rows.height:

@@ -1,6 +1,7 @@
 """The registry on a real MLflow store: one version a candidate, one champion, nothing unverified."""
 
 import json
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,3 +63,22 @@ def test_a_changed_artifact_is_not_downloaded(tmp_path: Path) -> None:
     stored.write_bytes(stored.read_bytes() + b"x")
     with pytest.raises(ArtifactError, match="was changed after it was registered"):
         registry.download("shop.buys", "1")
+
+
+def test_a_store_that_cannot_be_read_is_not_a_model_without_a_champion(tmp_path: Path) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    version = registry.register(candidate(tmp_path, "one"))
+    assert registry.champion("shop.unknown") is None
+    database = next((tmp_path / "mlflow").glob("*.db"))
+    with sqlite3.connect(database) as store:
+        store.execute("ALTER TABLE registered_model_aliases RENAME TO gone")
+    with pytest.raises(Exception, match="registered_model_aliases"):
+        registry.champion(version.model)
+
+
+def test_a_version_has_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    monkeypatch.setenv("MLP_PORT_MLFLOW", "5123")
+    assert registry.url(registry.register(candidate(tmp_path, "one"))) == (
+        "http://127.0.0.1:5123/#/models/shop.buys/versions/1"
+    )
