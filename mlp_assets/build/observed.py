@@ -30,25 +30,26 @@ class Observed:
 def observed(scope: Scope, monitor: Monitor) -> Iterator[Observed]:
     """One for each version, oldest first. A window belongs to the version that made its last prediction."""
     predictions = with_window(monitor, prediction_rows(scope, monitor.watches))
-    last = pl.col("model_version").sort_by("requested_at").last().over("window")
-    served = predictions.filter(pl.col("model_version") == last)
-    for version in sorted(served["model_version"].unique(), key=int):
-        yield Observed(version, served.filter(pl.col("model_version") == version), _reference(scope, monitor, version))
+    by_window = versions_by_window(scope, monitor)
+    for version in sorted(set(by_window.values()), key=int):
+        served = [window for window, last in by_window.items() if last == version]
+        theirs = pl.col("window").is_in(served) & (pl.col("model_version") == version)
+        yield Observed(version, predictions.filter(theirs).collect(), _reference(scope, monitor, version))
 
 
-def prediction_rows(scope: Scope, endpoint: Endpoint) -> pl.DataFrame:
+def prediction_rows(scope: Scope, endpoint: Endpoint) -> pl.LazyFrame:
     """Every drained prediction. Raises LakeError when there is none yet."""
     table = predictions_table(scope, endpoint)
     if scope.environment.lake.version(table) is None:
         raise LakeError(f"{endpoint.where} has no predictions yet. Send it requests, then materialize its predictions.")
-    return scope.environment.lake.scan(table).collect()
+    return scope.environment.lake.scan(table)
 
 
 def predictions_table(scope: Scope, endpoint: Endpoint) -> Table:
     return keys.table(keys.predictions(scope.home(endpoint), endpoint))
 
 
-def with_window(monitor: Monitor, rows: pl.DataFrame) -> pl.DataFrame:
+def with_window(monitor: Monitor, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Adds ``window``: the day on which the row's window starts, counted from the start of the labels' history."""
     every = duration(monitor.every) // timedelta(microseconds=1)
     start = pl.lit(moment(monitor.watches.model.training_set.labels.start))
@@ -76,10 +77,10 @@ def _reference(scope: Scope, monitor: Monitor, version: str) -> pl.DataFrame:
     registry, name = scope.environment.registry, keys.registered_model(scope.home(model), model)
     tags = {found.version: found.tags for found in registry.versions(name)}[version]
     table = keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
-    rows = scope.environment.lake.scan(table, json.loads(tags["mlp.training_set"])[str(table)]).collect()
+    rows = scope.environment.lake.scan(table, json.loads(tags["mlp.training_set"])[str(table)])
     windowed = with_window(monitor, rows)
-    newest = windowed["window"].unique().sort().to_list()[-monitor.reference_windows :]
-    kept = windowed.filter(pl.col("window").is_in(newest))
+    newest = windowed.select("window").unique().sort("window").tail(monitor.reference_windows).collect()
+    kept = windowed.filter(pl.col("window").is_in(newest["window"].to_list())).collect()
     scorer = load_scorer(registry.download(name, version))
     matrix = kept.select(scorer.features).fill_null(float("nan")).to_numpy()
     return kept.with_columns(prediction=pl.Series(scorer.predict(matrix)))
@@ -88,5 +89,5 @@ def _reference(scope: Scope, monitor: Monitor, version: str) -> pl.DataFrame:
 def versions_by_window(scope: Scope, monitor: Monitor) -> dict[str, str]:
     """Window -> the version that served it last."""
     predictions = with_window(monitor, prediction_rows(scope, monitor.watches))
-    last = predictions.sort("requested_at").group_by("window").agg(pl.col("model_version").last())
-    return dict(last.iter_rows())
+    last = predictions.group_by("window").agg(pl.col("model_version").sort_by("requested_at").last())
+    return dict(last.collect().iter_rows())
