@@ -8,7 +8,7 @@ import dagster as dg
 from mlp_assets.build.common import Scope
 from mlp_assets.build.endpoints import endpoint_asset, feedback_asset, predictions_asset
 from mlp_assets.build.features import features_asset, online_asset
-from mlp_assets.build.jobs import project_jobs, project_schedules
+from mlp_assets.build.jobs import project_jobs
 from mlp_assets.build.models import candidate_asset, champion_asset
 from mlp_assets.build.monitors import monitor_assets
 from mlp_assets.build.sources import source_asset
@@ -35,10 +35,11 @@ def definitions_for(
     sensors = [monitoring_sensor("recompute_monitors", monitors, sensor_interval_seconds)] if monitors else []
     if any(monitor.monitor.retrain for monitor in monitors):
         sensors.append(retraining_sensor("retrain_on_alarm", monitors, sensor_interval_seconds))
+    launched = [project_jobs(project) for project in projects]
     return dg.Definitions(
         assets=[asset for project in projects for asset in project_assets(Scope(project, surroundings))],
-        jobs=[job for project in projects for job in project_jobs(project)],
-        schedules=[schedule for project in projects for schedule in project_schedules(project)],
+        jobs=[job for jobs, _ in launched for job in jobs],
+        schedules=[schedule for _, schedules in launched for schedule in schedules],
         sensors=sensors,
         executor=dg.in_process_executor,
     )

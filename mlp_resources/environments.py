@@ -49,7 +49,7 @@ class Environment:
     def monitoring(self) -> MonitoringEngine:
         from mlp_resources.monitor_nannyml import NannyMonitoring
 
-        return NannyMonitoring()
+        return NannyMonitoring(self.home / "monitoring")
 
     def online_path(self, project: str, view: str) -> str:
         return str(self.home / "online" / project / view)

@@ -25,12 +25,14 @@ class DeltaLake:
     def location(self, table: Table) -> str:
         return f"{self.root}/{table}"
 
-    def version(self, table: Table) -> int | None:
+    def version(self, table: Table | str) -> int | None:
         handle = self._handle(table)
         return None if handle is None else handle.version()
 
-    def scan(self, table: Table, version: int | None = None) -> pl.LazyFrame:
+    def scan(self, table: Table | str, version: int | None = None) -> pl.LazyFrame:
         handle = self._handle(table, version)
+        if handle is None and isinstance(table, str):
+            raise LakeError(f"There is no Delta table at {table}. Write its location as delta='...', or make it first.")
         if handle is None:
             raise LakeError(f"Table {table} does not exist yet. Materialize the asset that writes it first.")
         return pl.scan_delta(handle)
@@ -103,9 +105,9 @@ class DeltaLake:
             return Written(after.version(), changed=True, bytes=_added_bytes(after, known))
         raise AssertionError("unreachable")
 
-    def _handle(self, table: Table, version: int | None = None) -> DeltaTable | None:
+    def _handle(self, table: Table | str, version: int | None = None) -> DeltaTable | None:
         try:
-            return DeltaTable(self.location(table), version=version)
+            return DeltaTable(table if isinstance(table, str) else self.location(table), version=version)
         except TableNotFoundError:
             return None
 

@@ -1,13 +1,17 @@
 """Drift and estimated performance by NannyML. The only file that knows it."""
 
+import hashlib
 import logging
 import os
 import warnings
 from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.monitor_rows import by_window, tidy
 
 _METHOD = "jensen_shannon"
@@ -17,7 +21,13 @@ _SEED = 1
 
 
 class NannyMonitoring:
-    """Every window is one chunk. Each reference window is scored against the others: its ordinary distance."""
+    """Every window is one chunk. Each reference window is scored against the others: its ordinary distance.
+
+    Those distances are most of the work and change only with the reference, so ``folder`` keeps them by its content.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def drift(
         self, reference: pl.DataFrame, windows: pl.DataFrame, *, features: Sequence[str], minimum_rows: int
@@ -25,12 +35,9 @@ class NannyMonitoring:
         """Univariate drift by the Jensen-Shannon distance (0 to 1)."""
         kept = _sampled(reference.select("window", *features))
         told = self._distances(kept, _sampled(windows.select("window", *features)), features)
-        ordinary = [
-            self._distances(kept.filter(pl.col("window") != window), rows, features) for window, rows in by_window(kept)
-        ]
         counts = windows.group_by("window").agg(rows=pl.len().cast(pl.Int64))
         told = told.drop("rows").join(counts, on="window", how="left")
-        return tidy(told, pl.concat(ordinary), floor=_FLOOR, minimum_rows=minimum_rows)
+        return tidy(told, self._ordinary(kept, features), floor=_FLOOR, minimum_rows=minimum_rows)
 
     def estimate(
         self,
@@ -51,6 +58,21 @@ class NannyMonitoring:
         told = self._estimates(estimator, shown, metric, task)
         ordinary = self._estimates(estimator, kept.drop(target), metric, task)
         return tidy(told, ordinary, floor=0.0, minimum_rows=minimum_rows, one_sided=False)
+
+    def _ordinary(self, reference: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
+        """The distance of each reference window from the others."""
+        content = f"{_METHOD} {metadata.version('nannyml')} {canonical_digest(reference)}"
+        file = self._folder / f"reference-{hashlib.sha256(content.encode()).hexdigest()[:32]}.parquet"
+        if not file.exists():
+            found = [
+                self._distances(reference.filter(pl.col("window") != window), rows, features)
+                for window, rows in by_window(reference)
+            ]
+            self._folder.mkdir(parents=True, exist_ok=True)
+            partial = file.with_suffix(f".{os.getpid()}.partial")
+            pl.concat(found).write_parquet(partial)
+            partial.replace(file)
+        return pl.read_parquet(file)
 
     def _distances(self, reference: pl.DataFrame, windows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
         nml = _nannyml()

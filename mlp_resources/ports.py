@@ -37,15 +37,18 @@ class Transaction:
 
 
 class Lake(Protocol):
-    """Versioned tables. Every write is atomic, and tells when another one came between."""
+    """Versioned tables. Every write is atomic, and tells when another one came between.
+
+    What only reads takes a location too, for the tables that someone else writes.
+    """
 
     def location(self, table: Table) -> str: ...
 
-    def version(self, table: Table) -> int | None:
+    def version(self, table: Table | str) -> int | None:
         """The newest version, None when the table does not exist."""
         ...
 
-    def scan(self, table: Table, version: int | None = None) -> pl.LazyFrame:
+    def scan(self, table: Table | str, version: int | None = None) -> pl.LazyFrame:
         """The table's rows. Raises LakeError when it does not exist."""
         ...
 

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from mlp_assets.build.keys import NO_ROWS_YET
 from mlp_sensors.watching import RETRIES, Watched, newest
 
+_DATA_VERSION = "dagster/data_version"
 _TRIGGER = "mlp/trigger"
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -53,14 +55,25 @@ def monitoring_sensor(name: str, monitors: Sequence[Watched], interval_seconds: 
 
 
 def news_of(monitor: Watched, events: Mapping[dg.AssetKey, dg.EventLogEntry]) -> str | None:
-    """What is new for the monitor, as one word; None before its endpoint has predictions."""
-    if monitor.follows[0] not in events:
+    """What is new for the monitor, as one word; None before its endpoint has predictions.
+
+    A drain that found nothing leaves its table's version as it was, so it is no news. Labels count by time: a partition
+    that was mended and then put back is news twice.
+    """
+    drained = [_version(events.get(key)) for key in monitor.drained]
+    if drained[0] == NO_ROWS_YET:
         return None
-    return "-".join(f"{events[key].timestamp:.6f}" for key in monitor.follows if key in events)
+    labels = events.get(monitor.labels)
+    return "-".join([*drained, f"{labels.timestamp:.6f}" if labels is not None else NO_ROWS_YET])
 
 
 def run_key(monitor: Watched, news: str) -> str:
     return f"monitor:{monitor.label}:{news}"
+
+
+def _version(entry: dg.EventLogEntry | None) -> str:
+    found = entry.asset_materialization if entry is not None else None
+    return (found.tags or {}).get(_DATA_VERSION, NO_ROWS_YET) if found is not None else NO_ROWS_YET
 
 
 def _busy(instance: dg.DagsterInstance) -> set[str]:

@@ -15,11 +15,15 @@ RETRIES = {"dagster/max_retries": "2", "dagster/retry_on_asset_or_op_failure": "
 
 @dataclass(frozen=True)
 class Watched:
-    """One monitor: the assets whose news it follows, its own assets, and what a retraining materializes."""
+    """One monitor: the assets whose news it follows, its own assets, and what a retraining materializes.
+
+    ``drained`` are the predictions and the feedback: each is materialized every few minutes, with news or without.
+    """
 
     project: str
     monitor: Monitor
-    follows: tuple[dg.AssetKey, ...]
+    drained: tuple[dg.AssetKey, dg.AssetKey]
+    labels: dg.AssetKey
     monitoring: tuple[dg.AssetKey, ...]
     alarms: dg.AssetKey
     retraining: tuple[dg.AssetKey, ...]
@@ -27,6 +31,10 @@ class Watched:
     @property
     def label(self) -> str:
         return f"{self.project}.{self.monitor.name}"
+
+    @property
+    def follows(self) -> tuple[dg.AssetKey, ...]:
+        return (*self.drained, self.labels)
 
 
 def watched(projects: Sequence[Project]) -> list[Watched]:
@@ -40,11 +48,12 @@ def _watched(project: Project, monitor: Monitor) -> Watched:
     homes = {id(spec): project.home_of(spec).name for spec in (endpoint, model, model.training_set)}
     training_set = model.training_set
     labels = keys.source(project.home_of(training_set.labels).name, training_set.labels)
-    predictions = keys.predictions(homes[id(endpoint)], endpoint)
+    drained = (keys.predictions(homes[id(endpoint)], endpoint), keys.feedback(homes[id(endpoint)], endpoint))
     return Watched(
         project=project.name,
         monitor=monitor,
-        follows=(predictions, labels),
+        drained=drained,
+        labels=labels,
         monitoring=(
             keys.drift(project.name, monitor),
             keys.estimated_performance(project.name, monitor),

@@ -1,18 +1,21 @@
 """Endpoint -> the live application, its predictions and its callers' feedback."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
-from mlp_assets.build.metadata import measured
+from mlp_assets.build.metadata import column_schema, markdown_table, measured
 from mlp_assets.build.plans import serving_plan
 from mlp_assets.serving.drain import drained
 from mlp_assets.serving.spool import FEEDBACK, PREDICTIONS, spooled_files
 from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.errors import MlpError
-from mlp_resources.ports import Transaction
+from mlp_resources.ports import Lake, Table, Transaction
 
 
 def endpoint_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
@@ -72,23 +75,34 @@ def _drain_asset(scope: Scope, endpoint: Endpoint, kind: str, key: dg.AssetKey) 
         what=what,
     )
     def drain() -> dg.MaterializeResult:
+        lake, table = scope.environment.lake, keys.table(key)
         with measured() as cost:
             folder = Path(scope.environment.spool_path(scope.project.name, endpoint.name))
-            rows = sum(_drain_file(scope, file, kind, key) for file in spooled_files(folder, kind))
-        version = scope.environment.lake.version(keys.table(key))
+            written = [one for file in spooled_files(folder, kind) for one in _drained_file(lake, file, kind, table)]
+            version = lake.version(table)
+            facts = _table_facts(lake, table, version) if version is not None else {}
+        drained = {"rows_drained": sum(rows for rows, _ in written), "bytes": sum(size for _, size in written)}
         return dg.MaterializeResult(
-            metadata={"rows_drained": rows, "delta_version": version if version is not None else -1} | cost.shown,
-            data_version=dg.DataVersion(f"delta:{version}"),
+            metadata=drained | facts | cost.shown, data_version=dg.DataVersion(keys.drained_version(version))
         )
 
     return drain
 
 
-def _drain_file(scope: Scope, file: Path, kind: str, key: dg.AssetKey) -> int:
-    lake, table, application = scope.environment.lake, keys.table(key), f"spool:{file.name}"
-    offset, rows = lake.transaction(table, application) or 0, 0
+def _drained_file(lake: Lake, file: Path, kind: str, table: Table) -> Iterator[tuple[int, int]]:
+    """Moves what is new in one file; (rows, bytes) of each append."""
+    application = f"spool:{file.name}"
+    offset = lake.transaction(table, application) or 0
     while (found := drained(file, offset, kind)) is not None:
         frame, offset = found
-        lake.append(table, frame, Transaction(application, offset))
-        rows += frame.height
-    return rows
+        yield frame.height, lake.append(table, frame, Transaction(application, offset)).bytes
+
+
+def _table_facts(lake: Lake, table: Table, version: int) -> dict[str, Any]:
+    rows = lake.scan(table, version)
+    return {
+        "dagster/row_count": rows.select(pl.len()).collect().item(),
+        "delta_version": version,
+        "dagster/column_schema": column_schema(rows.collect_schema()),
+        "preview": dg.MetadataValue.md(markdown_table(rows.head(5).collect())),
+    }

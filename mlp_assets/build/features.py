@@ -5,7 +5,7 @@ import polars as pl
 
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
-from mlp_assets.build.metadata import column_lineage, measured, table_metadata
+from mlp_assets.build.metadata import column_lineage, column_schema, markdown_table, measured, table_metadata
 from mlp_assets.build.partitions import BY_PARTITION, mapping_to_source, partitions_of, windows_of
 from mlp_assets.build.sources import source_rows, source_versions
 from mlp_assets.engine.asof import best_as_known
@@ -93,7 +93,9 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             )
         return dg.MaterializeResult(
             metadata={
-                "entities": newest.height,
+                "dagster/row_count": newest.height,
+                "dagster/column_schema": column_schema(newest.schema),
+                "preview": dg.MetadataValue.md(markdown_table(newest.head(5))),
                 "as_of": str(newest["event_time"].max()),
                 "delta_versions_read": dg.MetadataValue.json({str(table): version}),
                 "location": dg.MetadataValue.path(path),

@@ -1,57 +1,54 @@
-"""Jobs and schedules of a project: what people launch by name."""
+"""Jobs and schedules of a project: what people launch by name, and what runs by the clock."""
 
 from typing import Any
 
 import dagster as dg
 
 from mlp_assets.build import keys
+from mlp_assets.build.cadence import cadence_jobs
+from mlp_assets.spec.endpoint import Endpoint
+from mlp_assets.spec.model import Model
 from mlp_assets.spec.project import Project
 
 
-def project_jobs(project: Project) -> list[Any]:
-    """One job a model that retrains and deploys it, and one an endpoint that drains its predictions."""
-    jobs: list[Any] = []
-    for model in project.models:
-        endpoints = [keys.endpoint(project.name, e) for e in project.endpoints if e.model is model]
-        selection = [
-            keys.training_set(project.home_of(model.training_set).name, model.training_set),
-            keys.candidate(project.name, model),
-            keys.champion(project.name, model),
-            *endpoints,
-        ]
-        jobs.append(
-            dg.define_asset_job(
-                f"{project.name}__train_{model.name}",
-                dg.AssetSelection.assets(*selection),
-                description=f"Joins the training set of {model.name}, trains a candidate, promotes it if it passes "
-                "its gates, and lets its endpoints serve it.",
-            )
-        )
-    for endpoint in project.endpoints:
-        jobs.append(
-            dg.define_asset_job(
-                drain_job_name(project.name, endpoint.name),
-                dg.AssetSelection.assets(
-                    keys.predictions(project.name, endpoint), keys.feedback(project.name, endpoint)
-                ),
-                description=f"Moves the spooled predictions and feedback of {endpoint.name} to their tables.",
-            )
-        )
-    return jobs
+def project_jobs(project: Project) -> tuple[list[Any], list[Any]]:
+    """Jobs: one a cadence, one a model, one an endpoint. Schedules: each cadence that goes on, and each spool."""
+    cadences = cadence_jobs(project)
+    drains = [_drain_job(project, endpoint) for endpoint in project.endpoints]
+    jobs = [job for job, _ in cadences] + [_training_job(project, model) for model in project.models] + drains
+    schedules = [schedule for _, schedule in cadences if schedule is not None]
+    return jobs, schedules + [_drain_schedule(job) for job in drains]
 
 
-def project_schedules(project: Project) -> list[dg.ScheduleDefinition]:
-    """Spools are drained every ten minutes."""
-    return [
-        dg.ScheduleDefinition(
-            name=f"{drain_job_name(project.name, endpoint.name)}_every_ten_minutes",
-            job_name=drain_job_name(project.name, endpoint.name),
-            cron_schedule="*/10 * * * *",
-            default_status=dg.DefaultScheduleStatus.RUNNING,
-        )
-        for endpoint in project.endpoints
+def _training_job(project: Project, model: Model) -> Any:
+    endpoints = [keys.endpoint(project.name, e) for e in project.endpoints if e.model is model]
+    selection = [
+        keys.training_set(project.home_of(model.training_set).name, model.training_set),
+        keys.candidate(project.name, model),
+        keys.champion(project.name, model),
+        *endpoints,
     ]
+    return dg.define_asset_job(
+        f"{project.name}__train_{model.name}",
+        dg.AssetSelection.assets(*selection),
+        description=f"Joins the training set of {model.name}, trains a candidate, promotes it if it passes "
+        "its gates, and lets its endpoints serve it.",
+    )
 
 
-def drain_job_name(project: str, endpoint: str) -> str:
-    return f"{project}__drain_{endpoint}"
+def _drain_job(project: Project, endpoint: Endpoint) -> Any:
+    drained = keys.predictions(project.name, endpoint), keys.feedback(project.name, endpoint)
+    return dg.define_asset_job(
+        f"{project.name}__drain_{endpoint.name}",
+        dg.AssetSelection.assets(*drained),
+        description=f"Moves the spooled predictions and feedback of {endpoint.name} to their tables.",
+    )
+
+
+def _drain_schedule(job: Any) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=f"{job.name}_every_ten_minutes",
+        job=job,
+        cron_schedule="*/10 * * * *",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )

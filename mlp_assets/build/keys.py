@@ -1,4 +1,4 @@
-"""The only place where an asset key, a table name or a check name is spelled."""
+"""The only place where an asset key, a table name or a data version that sensors compare is spelled."""
 
 import dagster as dg
 
@@ -10,6 +10,7 @@ from mlp_assets.spec.source import Source
 from mlp_assets.spec.training_set import TrainingSet
 from mlp_resources.ports import Table
 
+NO_ROWS_YET = "no rows yet"
 _SUFFIX = {
     "online": "online", "candidate": "candidate", "champion": "champion", "predictions": "predictions",
     "feedback": "feedback", "drift": "drift", "estimated_performance": "estimated",
@@ -78,6 +79,11 @@ def table(key: dg.AssetKey) -> Table:
     """The table of the lake that the asset of this key writes."""
     project, kind, name = key.path
     return Table(project, kind, name.removesuffix(f"_{_SUFFIX[kind]}") if kind in _SUFFIX else name)
+
+
+def drained_version(version: int | None) -> str:
+    """The data version of a drained table: its Delta version, by which sensors tell news from a drain without rows."""
+    return NO_ROWS_YET if version is None else f"delta:{version}"
 
 
 def registered_model(project: str, spec: Model) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from mlp_resources.ports import Table, Written
+from mlp_resources.ports import Written
 
 
 @dataclass
@@ -40,8 +40,12 @@ def _cpu() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def table_metadata(frame: pl.DataFrame, written: Written, read: Mapping[str, int | None]) -> dict[str, Any]:
-    """The facts of a table that was written: rows, bytes, versions, schema and a few rows."""
+def table_metadata(frame: pl.DataFrame, written: Written, read: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a table that was written: rows, bytes, versions, schema and a few rows.
+
+    Args:
+        read: table -> the Delta version (or versions) that were read of it.
+    """
     return {
         "dagster/row_count": frame.height,
         "bytes": written.bytes,
@@ -81,8 +85,3 @@ def markdown_table(frame: pl.DataFrame, digits: int = 4) -> str:
 def picture(png: bytes) -> dg.MarkdownMetadataValue:
     """A small PNG that the web UI shows in place."""
     return dg.MetadataValue.md(f"![picture](data:image/png;base64,{base64.b64encode(png).decode()})")
-
-
-def read_versions(tables: Mapping[Table, int | None]) -> dict[str, int | None]:
-    """Table name -> Delta version, for metadata and for records."""
-    return {str(table): version for table, version in tables.items()}

@@ -11,7 +11,9 @@ from mlp_assets.build.metadata import column_schema, measured, table_metadata
 from mlp_assets.build.partitions import BY_PARTITION, partitions_of, windows_of
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.windows import as_declared
+from mlp_assets.spec.errors import LakeError
 from mlp_assets.spec.source import Source
+from mlp_resources.ports import Table
 
 
 def source_asset(scope: Scope, source: Source) -> dg.AssetsDefinition | dg.AssetSpec:
@@ -32,13 +34,13 @@ def source_asset(scope: Scope, source: Source) -> dg.AssetsDefinition | dg.Asset
     )
     def ingest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         with measured() as cost:
-            windows = windows_of(context)
-            inputs = [source_rows(scope, other) for other in source.inputs]
+            windows, versions = windows_of(context), source_versions(scope, source.inputs)
+            inputs = [source_rows(scope, other, versions[str(source_table(scope, other))]) for other in source.inputs]
             frames = [_partition(source, key, source.read(window, *inputs)) for key, window in windows]  # type: ignore[misc]
             frame = pl.concat(frames)
             written = scope.environment.lake.write_partitions(keys.table(key), frame, [name for name, _ in windows])
         return dg.MaterializeResult(
-            metadata=table_metadata(frame, written, source_versions(scope, source.inputs)) | cost.shown,
+            metadata=table_metadata(frame, written, versions) | cost.shown,
             data_version=dg.DataVersion(canonical_digest(frame)[:16]),
         )
 
@@ -72,20 +74,26 @@ def source_rows(scope: Scope, source: Source, version: int | None = None) -> pl.
 
 
 def raw_rows(scope: Scope, source: Source, version: int | None = None) -> pl.LazyFrame:
-    if source.delta is not None:
-        return pl.scan_delta(source.delta, version=version)
-    if source.parquet is not None:
-        return pl.scan_parquet(source.parquet)
-    return scope.environment.lake.scan(keys.table(keys.source(scope.home(source), source)), version)
+    if source.parquet is None:
+        return scope.environment.lake.scan(source_table(scope, source), version)
+    rows = pl.scan_parquet(source.parquet)
+    try:
+        rows.collect_schema()
+    except (OSError, pl.exceptions.ComputeError) as error:
+        raise LakeError(f"{source.where}: its Parquet at {source.parquet} cannot be read: {error}") from error
+    return rows
+
+
+def source_table(scope: Scope, source: Source) -> Table | str:
+    """Where its rows lie: a table of the lake, or the location that the source names."""
+    return source.delta or source.parquet or keys.table(keys.source(scope.home(source), source))
 
 
 def source_versions(scope: Scope, sources: Sequence[Source]) -> dict[str, int | None]:
-    """Table name -> Delta version of each source, now."""
-    found: dict[str, int | None] = {}
-    for source in sources:
-        table = keys.table(keys.source(scope.home(source), source))
-        found[str(table)] = scope.environment.lake.version(table) if source.ingested else None
-    return found
+    """Table or location -> Delta version of each source, now; None for Parquet, which has none."""
+    lake = scope.environment.lake
+    tables = [(source_table(scope, source), source.parquet is not None) for source in sources]
+    return {str(table): None if parquet else lake.version(table) for table, parquet in tables}
 
 
 def _partition(source: Source, partition: str, rows: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:

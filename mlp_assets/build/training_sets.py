@@ -6,7 +6,7 @@ import polars as pl
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
 from mlp_assets.build.metadata import column_lineage, markdown_table, measured, table_metadata
-from mlp_assets.build.sources import source_rows, source_versions
+from mlp_assets.build.sources import source_rows, source_table, source_versions
 from mlp_assets.engine.asof import FeatureTable, join_as_known
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.split import with_split
@@ -58,8 +58,7 @@ def versions_read(scope: Scope, training_set: TrainingSet) -> dict[str, int | No
 def joined_rows(scope: Scope, training_set: TrainingSet, versions: dict[str, int | None]) -> pl.DataFrame:
     """The rows of the training set at the pinned versions: keys, ``at``, ``known_at``, features, target, ``split``."""
     time, target = training_set.labels.event_time, training_set.target
-    label_table = keys.table(keys.source(scope.home(training_set.labels), training_set.labels))
-    spine = source_rows(scope, training_set.labels, versions[str(label_table)])
+    spine = source_rows(scope, training_set.labels, versions[str(source_table(scope, training_set.labels))])
     spine = spine.filter(pl.col(target).is_not_null())
     if training_set.since is not None:
         spine = spine.filter(pl.col(time) >= moment(training_set.since))

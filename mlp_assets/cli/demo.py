@@ -68,7 +68,7 @@ def _live(stages: Stages, replay: Replay, story: Story) -> None:
         story.episode, story.alarm = str(facts["episode"]), str(facts["told"])
     last = FIRST_REPLAYED + REPLAYED * WEEK
     with stages.stage("Retraining, while requests go on"):
-        wait_for("version after the alarm", 240, lambda: _moved(replay, story.before, last), every=0.1)
+        wait_for("version after the alarm", 240, lambda: _moved(replay, story.before, last), every=0.25)
         replay.ask(last)
         story.after = replay.champion(repurchase).version
         replay.drain()

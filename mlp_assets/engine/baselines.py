@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mlp_assets.engine.metrics import Vector
 
@@ -57,8 +58,16 @@ def _logistic_regression(fit: pl.DataFrame, rows: pl.DataFrame, target: str, fea
         missing = np.isnan(values)
         return np.hstack([np.where(missing, 0.0, (values - mean) / spread), missing[:, missing_columns]])
 
-    missing_columns = np.unique(np.isnan(matrix), axis=1, return_index=True)[1]
+    missing_columns = _distinct_columns(np.isnan(matrix))
     fitted: Any = (
         cast("Any", linear_model).LogisticRegression(max_iter=300).fit(prepared(matrix), fit[target].to_numpy())
     )
     return cast("Vector", fitted.predict_proba(prepared(rows.select(features).to_numpy()))[:, 1])
+
+
+def _distinct_columns(flags: NDArray[np.bool_]) -> list[int]:
+    """The first of each group of equal columns; views that miss the same rows give equal flags."""
+    first: dict[bytes, int] = {}
+    for place in range(flags.shape[1]):
+        first.setdefault(np.packbits(flags[:, place]).tobytes(), place)
+    return list(first.values())

@@ -26,11 +26,17 @@ def create_app(current: Current) -> Starlette:
     get, post = ["GET"], ["POST"]
     routes = [
         Route("/v2/health/live", handlers.live, methods=get),
-        Route("/v2/health/ready", handlers.live, methods=get),
+        Route("/v2/health/ready", handlers.server_ready, methods=get),
         Route("/v2", handlers.server, methods=get),
-        Route("/v2/models/{name}", handlers.metadata, methods=get),
-        Route("/v2/models/{name}/ready", handlers.ready, methods=get),
-        Route("/v2/models/{name}/infer", handlers.infer, methods=post),
+        *(
+            Route(f"/v2/models/{{name}}{version}{path}", handler, methods=methods)
+            for version in ("", "/versions/{version}")
+            for path, handler, methods in (
+                ("", handlers.metadata, get),
+                ("/ready", handlers.ready, get),
+                ("/infer", handlers.infer, post),
+            )
+        ),
         Route("/v2/models/{name}/feedback", handlers.feedback, methods=post),
         Route("/openapi.json", handlers.openapi, methods=get),
         Route("/docs", handlers.docs, methods=get),
@@ -46,6 +52,10 @@ class _Handlers:
 
     async def live(self, request: Request) -> Response:
         return JSONResponse({"live": True})
+
+    async def server_ready(self, request: Request) -> Response:
+        self._current()
+        return JSONResponse({"ready": True})
 
     async def server(self, request: Request) -> Response:
         return JSONResponse({"name": "mlp-assets", "version": "0.1.0", "extensions": ["feedback"]})
@@ -94,6 +104,10 @@ class _Handlers:
             raise ProtocolError(
                 404, f"There is no model {name[:80]!r} here. This endpoint serves {model.plan.endpoint!r}."
             )
+        version, live = request.path_params.get("version"), model.plan.model_version
+        if version not in (None, live):
+            what = f"Version {version[:80]!r} of {name!r} is not live here, version {live!r} is."
+            raise ProtocolError(404, f"{what} Leave /versions/... out to be answered by whichever is.")
         return model
 
 

@@ -36,8 +36,8 @@ class Split:
     @classmethod
     def read(cls, path: Path, features: tuple[str, ...], target: str) -> "Split":
         rows = pl.read_parquet(path, columns=[*features, target])
-        x = rows.select(pl.col(list(features)).cast(pl.Float32)).to_numpy(order="c")
-        return cls(path, features, target, x, rows[target].cast(pl.Float32).to_numpy())
+        x = rows.select(pl.col(list(features)).cast(pl.Float32)).to_numpy(order="c", writable=True)
+        return cls(path, features, target, x, rows[target].cast(pl.Float32).to_numpy(writable=True))
 
     def frame(self) -> pl.DataFrame:
         """All columns, keys and times too."""

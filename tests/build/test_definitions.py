@@ -47,13 +47,15 @@ def test_one_graph_from_the_raw_table_to_the_alarm(definitions: dg.Definitions) 
     kinds = {found.path[1] for found in above}
     assert kinds == {
         "source", "features", "online", "training_set", "candidate", "champion", "endpoint", "predictions", "drift",
-        "estimated_performance", "realised_performance", "alarms",
+        "feedback", "estimated_performance", "realised_performance", "alarms",
     }  # fmt: skip
 
 
 def test_jobs_schedules_and_sensors(definitions: dg.Definitions) -> None:
     jobs = {job.name for job in definitions.resolve_all_job_defs()}
-    assert {"retail__train_repurchase", "retail__train_demand", "retail__drain_repurchase_score"} <= jobs
+    assert {
+        "retail__weekly", "retail__train_repurchase", "retail__train_demand", "retail__drain_repurchase_score",
+    } <= jobs  # fmt: skip
     sensors = {sensor.name: sensor.default_status for sensor in definitions.sensors or []}
     assert sensors == dict.fromkeys(("recompute_monitors", "retrain_on_alarm"), dg.DefaultSensorStatus.RUNNING)
     assert len(list(definitions.schedules or [])) == 2

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from mlp_assets.build.keys import drained_version
 from mlp_sensors.monitoring import monitoring_sensor
 from mlp_sensors.retraining import retraining_sensor
 from mlp_sensors.watching import watched
@@ -14,7 +15,7 @@ from tests.build import shop
 
 MONITORS = watched([shop.make()])
 (HEALTH,) = MONITORS
-PREDICTIONS, LABELS = HEALTH.follows
+(PREDICTIONS, FEEDBACK), LABELS = HEALTH.drained, HEALTH.labels
 
 
 @pytest.fixture
@@ -25,6 +26,12 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 def report(instance: dg.DagsterInstance, key: dg.AssetKey, **metadata: Any) -> None:
     instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=metadata))
+
+
+def drain(instance: dg.DagsterInstance, key: dg.AssetKey, version: int | None) -> None:
+    """What the asset of a drained table reports when its table is at this version."""
+    tags = {"dagster/data_version": drained_version(version)}
+    instance.report_runless_asset_event(dg.AssetMaterialization(key, tags=tags))
 
 
 def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None = None) -> Any:
@@ -40,7 +47,7 @@ def test_news_is_taken_once_and_each_news_again(instance: dg.DagsterInstance) ->
     assert isinstance(tick(sensor, instance), dg.SkipReason)
     report(instance, LABELS)
     assert isinstance(tick(sensor, instance), dg.SkipReason)  # nothing to watch before the first prediction
-    report(instance, PREDICTIONS)
+    drain(instance, PREDICTIONS, 0)
     first = tick(sensor, instance)
     assert len(keys(first)) == 1
     assert set(first.run_requests[0].asset_selection) == set(HEALTH.monitoring)
@@ -50,18 +57,35 @@ def test_news_is_taken_once_and_each_news_again(instance: dg.DagsterInstance) ->
     second = tick(sensor, instance, first.cursor)
     assert len(keys(second)) == 1
     assert keys(second) != keys(first)
+    drain(instance, FEEDBACK, 0)
+    assert len(keys(tick(sensor, instance, second.cursor))) == 1
+
+
+def test_a_drain_without_rows_is_no_news(instance: dg.DagsterInstance) -> None:
+    sensor = monitoring_sensor("recompute", MONITORS, 30)
+    drain(instance, PREDICTIONS, None)  # every ten minutes, before there is any request
+    drain(instance, FEEDBACK, None)
+    assert isinstance(tick(sensor, instance), dg.SkipReason)
+    drain(instance, PREDICTIONS, 0)
+    first = tick(sensor, instance)
+    assert len(keys(first)) == 1
+    drain(instance, PREDICTIONS, 0)
+    drain(instance, FEEDBACK, None)
+    assert isinstance(tick(sensor, instance, first.cursor), dg.SkipReason)
+    drain(instance, PREDICTIONS, 1)
+    assert len(keys(tick(sensor, instance, first.cursor))) == 1
 
 
 def test_news_during_a_recomputation_waits_and_is_not_lost(instance: dg.DagsterInstance) -> None:
     sensor = monitoring_sensor("recompute", MONITORS, 30)
-    report(instance, PREDICTIONS)
+    drain(instance, PREDICTIONS, 0)
     first = tick(sensor, instance)
     run = instance.create_run_for_job(
         dg.define_asset_job("busy").resolve(asset_graph=dg.Definitions(assets=[_empty()]).resolve_asset_graph()),
         tags=first.run_requests[0].tags,
         status=dg.DagsterRunStatus.STARTED,
     )
-    report(instance, PREDICTIONS)
+    drain(instance, PREDICTIONS, 1)
     assert isinstance(tick(sensor, instance, first.cursor), dg.SkipReason)
     instance.report_run_canceled(run)
     assert len(keys(tick(sensor, instance, first.cursor))) == 1
@@ -85,7 +109,7 @@ def test_one_retraining_for_each_version_and_episode(instance: dg.DagsterInstanc
 
 
 def test_a_cursor_of_monitors_that_are_gone_does_no_harm(instance: dg.DagsterInstance) -> None:
-    report(instance, PREDICTIONS)
+    drain(instance, PREDICTIONS, 0)
     found = tick(monitoring_sensor("recompute", MONITORS, 30), instance, json.dumps({"shop.gone": "1"}))
     assert len(keys(found)) == 1
 
