@@ -86,7 +86,8 @@ class MlflowRegistry:
 
     def _log_run(self, candidate: Candidate) -> str:
         mlflow = self._mlflow()
-        with mlflow.start_run(experiment_id=self._experiment(candidate.model), run_name=candidate.key[:40]) as run:
+        name = f"{candidate.model}-{candidate.key[:8]}"
+        with mlflow.start_run(experiment_id=self._experiment(candidate.model), run_name=name) as run:
             mlflow.set_tags({str(key): str(value) for key, value in candidate.tags.items()})
             mlflow.log_params(dict(candidate.params))
             metrics = [mlflow.entities.Metric(n, v, 0, s) for s, n, v in candidate.history]

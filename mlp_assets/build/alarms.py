@@ -47,8 +47,9 @@ def alarms_asset(scope: Scope, monitor: Monitor) -> dg.AssetsDefinition:
             written = lake.replace(keys.table(key), table)
         newest = found[-1] if found else None
         return dg.MaterializeResult(
-            metadata=table_metadata(table, written, {**read, **served})
-            | _alarm_facts(newest, table)
+            metadata=_alarm_facts(newest, table)
+            | table_metadata(table, written, {**read, **served})
+            | {"preview": dg.MetadataValue.md(markdown_table(table.tail(_SHOWN)))}
             | {"episodes": len(found)}
             | cost.shown,
             data_version=dg.DataVersion(
@@ -61,13 +62,12 @@ def alarms_asset(scope: Scope, monitor: Monitor) -> dg.AssetsDefinition:
 
 
 def _alarm_facts(newest: rules.Episode | None, table: pl.DataFrame) -> dict[str, Any]:
-    shown = table.tail(_SHOWN).select("window", "model_version", "alarm", "told")
-    return {
+    shown = {"picture": picture(alarms_picture(table))} if table.height else {}
+    return shown | {
         "episode_open": newest is not None and newest.open,
         "episode": newest.id if newest is not None else "",
         "told": newest.sentence if newest is not None else "",
-        "preview": dg.MetadataValue.md(markdown_table(shown)),
-    } | ({"picture": picture(alarms_picture(table))} if table.height else {})
+    }
 
 
 def _calm(newest: rules.Episode | None) -> dg.AssetCheckResult:

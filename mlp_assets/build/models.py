@@ -49,9 +49,9 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             verdict = "passed" if judgement.passed else "refused"
             scope.environment.registry.tag(registered.model, registered.version, GATES_TAG, verdict)
         return dg.MaterializeResult(
-            metadata={"mlflow": dg.MetadataValue.url(scope.environment.registry.url(registered))}
+            metadata={n: picture(png) for n, png in pictures.items()}
+            | {"mlflow": dg.MetadataValue.url(scope.environment.registry.url(registered))}
             | _metadata(registered, judgement, result, version)
-            | {n: picture(png) for n, png in pictures.items()}
             | cost.shown,
             data_version=dg.DataVersion(registered.digest[:16]),
             check_results=[

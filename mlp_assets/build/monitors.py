@@ -67,12 +67,11 @@ def _figures(
             written = scope.environment.lake.replace(keys.table(key), rows)
         newest = rows.filter(pl.col("window") == pl.col("window").max()).head(_SHOWN)
         read = {**versions, str(tables_of(scope, monitor).training_set): sorted(references)}
-        shown = table_metadata(rows, written, read) | {
+        shown = {"picture": picture(draw(rows))} if rows.height else {}
+        shown |= table_metadata(rows, written, read) | {
             "windows": rows["window"].n_unique(),
             "preview": dg.MetadataValue.md(markdown_table(newest)),
         }
-        if rows.height:
-            shown["picture"] = picture(draw(rows))
         digest = canonical_digest(rows)[:16]
         return dg.MaterializeResult(metadata=shown | cost.shown, data_version=dg.DataVersion(digest))
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from mlp_assets.serving.model import ServedModel
 from mlp_assets.serving.openapi import docs_page, openapi
-from mlp_assets.serving.protocol import ProtocolError, datatype, parse_feedback, parse_infer
+from mlp_assets.serving.protocol import OUTPUTS, ProtocolError, datatype, parse_feedback, parse_infer
 from mlp_assets.serving.spool import FEEDBACK
 
 Current = Callable[[], ServedModel]
@@ -71,11 +71,7 @@ class _Handlers:
                 "versions": [plan.model_version],
                 "platform": "mlp-assets",
                 "inputs": [{"name": n, "datatype": datatype(kind), "shape": [-1]} for n, kind in plan.columns.items()],
-                "outputs": [
-                    {"name": "prediction", "datatype": "FP64", "shape": [-1]},
-                    {"name": "prediction_id", "datatype": "BYTES", "shape": [-1]},
-                    {"name": "degraded", "datatype": "BOOL", "shape": [-1]},
-                ],
+                "outputs": [{"name": n, "datatype": kind, "shape": [-1]} for n, kind in OUTPUTS.items()],
             }
         )
 
@@ -115,6 +111,8 @@ async def _body(request: Request, limit: int) -> bytes:
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise ProtocolError(415, f"Content-Type {kind[:80]!r} is not read. Send application/json.")
+    if "inference-header-content-length" in request.headers:
+        raise ProtocolError(415, "Binary tensors are not read. Send JSON (in Triton's client: binary_data=False).")
     if request.headers.get("content-encoding", "identity") != "identity":
         raise ProtocolError(415, "Compressed bodies are not read. Send plain JSON.")
     parts, size = [], 0

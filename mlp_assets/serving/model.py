@@ -10,7 +10,7 @@ from mlp_assets.engine.artifact import load_scorer
 from mlp_assets.serving.drain import prediction_entry
 from mlp_assets.serving.lookup import Lookup, View
 from mlp_assets.serving.plan import ServingPlan
-from mlp_assets.serving.protocol import InferRequest, ProtocolError
+from mlp_assets.serving.protocol import OUTPUTS, InferRequest, ProtocolError
 from mlp_assets.serving.spool import PREDICTIONS, Spool
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports_serving import OpenView
@@ -50,14 +50,13 @@ class ServedModel:
         return self._response(request, ids, answers, degraded)
 
     def _response(self, request: InferRequest, ids: list[str], answers: Any, degraded: Any) -> dict[str, Any]:
-        shape = [request.rows]
+        data = {"prediction": answers.tolist(), "prediction_id": ids, "degraded": degraded.tolist()}
         response: dict[str, Any] = {
             "model_name": self.plan.endpoint,
             "model_version": self.plan.model_version,
             "outputs": [
-                {"name": "prediction", "datatype": "FP64", "shape": shape, "data": answers.tolist()},
-                {"name": "prediction_id", "datatype": "BYTES", "shape": shape, "data": ids},
-                {"name": "degraded", "datatype": "BOOL", "shape": shape, "data": degraded.tolist()},
+                {"name": name, "datatype": OUTPUTS[name], "shape": [request.rows], "data": data[name]}
+                for name in request.outputs
             ],
             "parameters": {"registered_model": self.plan.model_name, "at": request.at.isoformat()},
         }

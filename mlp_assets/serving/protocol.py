@@ -20,6 +20,7 @@ _DATATYPES = {
     "Boolean": ("BOOL",),
 }
 _INT64 = 2**63
+OUTPUTS = {"prediction": "FP64", "prediction_id": "BYTES", "degraded": "BOOL"}
 
 
 class ProtocolError(MlpError):
@@ -32,12 +33,13 @@ class ProtocolError(MlpError):
 
 @dataclass(frozen=True)
 class InferRequest:
-    """A checked request: its columns as lists of equal length, and the time for which it asks."""
+    """A checked request: its columns as lists of equal length, the time for which it asks, the outputs it wants."""
 
     id: str | None
     columns: Mapping[str, list[Any]]
     rows: int
     at: datetime
+    outputs: tuple[str, ...] = tuple(OUTPUTS)
 
 
 def datatype(kind: str) -> str:
@@ -88,7 +90,7 @@ def parse_infer(body: bytes, columns: Mapping[str, str], max_rows: int) -> Infer
     sizes = {name: len(values) for name, values in found.items()}
     if len(set(sizes.values())) != 1:
         raise ProtocolError(422, f"The inputs have different numbers of rows: {sizes}. Send as many in each.")
-    return InferRequest(_id(request), found, next(iter(sizes.values())), _at(request))
+    return InferRequest(_id(request), found, next(iter(sizes.values())), _at(request), _outputs(request))
 
 
 def parse_feedback(body: bytes, max_rows: int) -> tuple[list[str], list[float]]:
@@ -176,6 +178,19 @@ def _id(request: dict[str, Any]) -> str | None:
     if identity is not None and (not isinstance(identity, str) or len(identity) > 200):
         raise ProtocolError(422, "id is not a text of at most 200 letters.")
     return identity
+
+
+def _outputs(request: dict[str, Any]) -> tuple[str, ...]:
+    """The names of the outputs asked for; all of them when the request names none."""
+    given = request.get("outputs")
+    if given is None or given == []:
+        return tuple(OUTPUTS)
+    asked = cast("list[Any]", given) if isinstance(given, list) else [given]
+    names = [cast("dict[str, Any]", one).get("name") if isinstance(one, dict) else one for one in asked]
+    unknown = [name for name in names if not isinstance(name, str) or name not in OUTPUTS]
+    if unknown:
+        raise ProtocolError(422, f"Output {str(unknown[0])[:80]!r} is not known. Ask for some of {list(OUTPUTS)}.")
+    return tuple(dict.fromkeys(cast("list[str]", names)))
 
 
 def _at(request: dict[str, Any]) -> datetime:

@@ -50,7 +50,8 @@ def share() -> dict[str, pl.Expr]:
     return {"spend_share": pl.col("spend_7d") / (pl.col("spend_28d") + 1)}
 
 
-def make(gates: list[object] | None = None) -> mlp.Project:
+def ingested() -> tuple[mlp.Source, mlp.Source]:
+    """The purchases and the outcomes, as the project ingests them."""
     years = {"every": "1w", "start": "2024-01-01", "end": "2024-05-06"}
     purchases = mlp.Source(
         "purchases",
@@ -68,6 +69,11 @@ def make(gates: list[object] | None = None) -> mlp.Project:
         columns={"user_id": pl.Int64, "came_again": pl.Float64, "asked_at": pl.Datetime},
         **years,  # type: ignore[arg-type]
     )
+    return purchases, outcomes
+
+
+def make(gates: list[object] | None = None, sources: tuple[mlp.Source, mlp.Source] | None = None) -> mlp.Project:
+    purchases, outcomes = sources or ingested()
     spending = mlp.FeatureView(
         "spending",
         entity=mlp.Entity("user", keys=["user_id"]),

@@ -128,6 +128,11 @@ REFUSED: dict[str, tuple[bytes, int, str]] = {
     "no rows": (json.dumps(request([], [])).encode(), 422, "at least one"),
     "too many rows": (json.dumps(request([1] * 1001, [1] * 1001)).encode(), 413, "at most 1000"),
     "too many bytes": (b" " * 200_000, 413, "over 100000 bytes"),
+    "unknown output": (
+        json.dumps(request([1], [1], outputs=[{"name": "predictions"}])).encode(),
+        422,
+        "Ask for some of ['prediction', 'prediction_id', 'degraded']",
+    ),
     "bad time": (json.dumps(request([1], [1], parameters={"at": "soon"})).encode(), 422, "is not a time"),
 }
 
@@ -140,6 +145,19 @@ def test_a_bad_request_is_told_what_to_send(client: TestClient, case: str) -> No
     assert client.post(INFER, json=request([1], [1])).status_code == 200
 
 
+def test_a_version_may_be_named_and_must_be_the_live_one(client: TestClient) -> None:
+    assert client.post("/v2/models/score/versions/3/infer", json=request([1], [5])).status_code == 200
+    assert client.get("/v2/models/score/versions/3/ready").json()["ready"]
+    refused = client.post("/v2/models/score/versions/2/infer", json=request([1], [5]))
+    assert refused.status_code == 404
+    assert refused.json()["error"].startswith("Version '2' of 'score' is not live here, version '3' is.")
+
+
+def test_only_the_outputs_asked_for_are_sent(client: TestClient) -> None:
+    answer = client.post(INFER, json=request([1], [5], outputs=[{"name": "prediction"}]))
+    assert outputs(answer) == {"prediction": [20.0]}
+
+
 def test_other_refusals(client: TestClient) -> None:
     assert client.post(INFER, content=b"x", headers={"content-type": "text/plain"}).status_code == 415
     assert client.get(INFER).status_code == 405
@@ -148,7 +166,8 @@ def test_other_refusals(client: TestClient) -> None:
 
 
 def test_health_metadata_openapi_docs_and_feedback(client: TestClient) -> None:
-    assert client.get("/v2/health/ready").status_code == 200
+    assert client.get("/v2/health/live").json() == {"live": True}
+    assert client.get("/v2/health/ready").json() == {"ready": True}
     assert client.get("/v2/models/score").json()["inputs"][0] == {"name": "user_id", "datatype": "INT64", "shape": [-1]}
     assert "/score/v2/models/score/infer" in client.get("/openapi.json").json()["paths"]
     assert "curl" in client.get("/docs").text
@@ -174,7 +193,10 @@ tensors = st.fixed_dictionaries(
 
 
 @given(
-    st.fixed_dictionaries({"inputs": st.lists(tensors, max_size=3) | json_values}, optional={"parameters": json_values})
+    st.fixed_dictionaries(
+        {"inputs": st.lists(tensors, max_size=3) | json_values},
+        optional={"parameters": json_values, "outputs": json_values, "id": json_values},
+    )
 )
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_body_breaks_it(client: TestClient, body: dict[str, Any]) -> None:
