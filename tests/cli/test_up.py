@@ -21,6 +21,15 @@ from tests.ports import platform_ports
 
 MLP = str(Path(sys.executable).parent / "mlp")
 START_SECONDS = 120
+LAUNCH = """
+mutation($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on Error { message }
+  }
+}"""
+STATUS = "query($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }"
 
 
 class Installed:
@@ -75,6 +84,25 @@ def _flat(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
+def _launched(installed: Installed, job: str, tags: dict[str, str]) -> str:
+    """How a run ends that is launched as the web UI does it."""
+    url = f"http://127.0.0.1:{installed.ports.dagster}/graphql"
+    selector = {
+        "repositoryLocationName": "retail", "repositoryName": "__repository__", "pipelineName": job,
+    }  # fmt: skip
+    metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+    params = {"selector": selector, "mode": "default", "executionMetadata": metadata, "runConfigData": {}}
+    answer = httpx.post(url, json={"query": LAUNCH, "variables": {"params": params}}, timeout=60).json()
+    assert "run" in answer["data"]["launchRun"], answer
+    run = answer["data"]["launchRun"]["run"]["runId"]
+    deadline, status = time.monotonic() + START_SECONDS, ""
+    while time.monotonic() < deadline and status not in ("SUCCESS", "FAILURE", "CANCELED"):
+        asked = httpx.post(url, json={"query": STATUS, "variables": {"run": run}}, timeout=60).json()
+        status = asked["data"]["runOrError"]["status"]
+        time.sleep(0.5)
+    return status
+
+
 def test_up_stays_listens_here_alone_and_leaves_nothing(installed: Installed) -> None:
     process = installed.up()
     for url in health_urls(installed.ports).values():
@@ -86,6 +114,8 @@ def test_up_stays_listens_here_alone_and_leaves_nothing(installed: Installed) ->
 
     page = rendered(f"http://127.0.0.1:{installed.ports.dagster}/asset-groups")
     assert "repurchase_health_alarms" in page
+    assert _launched(installed, "retail__weekly", {"dagster/partition": "2017-01-02"}) == "SUCCESS"
+    assert (installed.home / "lake" / "retail" / "features" / "household_habits" / "_delta_log").is_dir()
 
     second = installed.run("up")
     assert second.returncode == 1
