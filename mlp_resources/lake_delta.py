@@ -48,23 +48,17 @@ class DeltaLake:
         return self._overwrite(table, frame, predicate=None)
 
     def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> Written:
-        handle = self._handle(table)
-        if handle is not None and _landed(handle, transaction):
-            return Written(handle.version(), changed=False, bytes=0)
+        if self._handle(table) is None:  # two first appends clash only if there is a version that both have read
+            columns = _partition_columns(None, frame)
+            write_deltalake(self.location(table), frame.clear(), mode="ignore", partition_by=columns)
         properties = CommitProperties(app_transactions=[DeltaTransaction(transaction.application, transaction.number)])
 
         def write(current: DeltaTable | None) -> None:
-            target = current if current is not None else self.location(table)
-            write_deltalake(
-                target,
-                frame,
-                mode="append",
-                schema_mode="merge",
-                partition_by=_partition_columns(current, frame),
-                commit_properties=properties,
-            )
+            if current is None:
+                raise LakeError(f"Table {table}: it vanished while it was written.")
+            write_deltalake(current, frame, mode="append", schema_mode="merge", commit_properties=properties)
 
-        return self._commit(table, write, landed=lambda current: _landed(current, transaction))
+        return self._commit(table, write, done=lambda current: _moved_on(current, transaction))
 
     def transaction(self, table: Table, application: str) -> int | None:
         handle = self._handle(table)
@@ -82,15 +76,15 @@ class DeltaLake:
                 partition_by=_partition_columns(current, frame),
             )
 
-        return self._commit(table, write, landed=lambda _: False)
+        return self._commit(table, write, done=lambda _: False)
 
     def _commit(
-        self, table: Table, write: Callable[[DeltaTable | None], None], landed: Callable[[DeltaTable], bool]
+        self, table: Table, write: Callable[[DeltaTable | None], None], done: Callable[[DeltaTable], bool]
     ) -> Written:
         for attempt in range(_ATTEMPTS):
             handle = self._handle(table)
-            if handle is not None and attempt and landed(handle):
-                return Written(handle.version(), changed=True, bytes=0)
+            if handle is not None and done(handle):
+                return Written(handle.version(), changed=False, bytes=0)
             known = _paths(handle)
             try:
                 write(handle)
@@ -122,9 +116,9 @@ def _paths(handle: DeltaTable | None) -> set[str]:
     return set() if handle is None else set(pl.DataFrame(handle.get_add_actions())["path"])
 
 
-def _landed(handle: DeltaTable, transaction: Transaction) -> bool:
-    number = handle.transaction_version(transaction.application)
-    return number is not None and number >= transaction.number
+def _moved_on(handle: DeltaTable, transaction: Transaction) -> bool:
+    """Whether the table no longer stands where the transaction begins: it landed, or another one came between."""
+    return (handle.transaction_version(transaction.application) or 0) != transaction.after
 
 
 def _added_bytes(handle: DeltaTable, known: set[str]) -> int:

@@ -30,10 +30,14 @@ class Written:
 
 @dataclass(frozen=True)
 class Transaction:
-    """The identity of a write. A second write of the same application with the same or a lower number is a no-op."""
+    """The identity of a write: it takes ``application`` from the number ``after`` to ``number``.
+
+    Where the table does not stand at ``after``, somebody else has written these rows: the write is a no-op.
+    """
 
     application: str
     number: int
+    after: int = 0
 
 
 class Lake(Protocol):
@@ -61,7 +65,7 @@ class Lake(Protocol):
         ...
 
     def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> Written:
-        """Adds rows, once for each transaction."""
+        """Adds rows, once for each transaction; ``changed`` tells whether it was this call that did."""
         ...
 
     def transaction(self, table: Table, application: str) -> int | None:

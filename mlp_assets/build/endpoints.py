@@ -12,7 +12,7 @@ from mlp_assets.build.common import Scope
 from mlp_assets.build.metadata import column_schema, markdown_table, measured
 from mlp_assets.build.plans import serving_plan
 from mlp_assets.serving.drain import drained
-from mlp_assets.serving.spool import FEEDBACK, PREDICTIONS, spooled_files
+from mlp_assets.serving.spool import FEEDBACK, PREDICTIONS, is_left, spooled_files
 from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports import Lake, Table, Transaction
@@ -90,12 +90,17 @@ def _drain_asset(scope: Scope, endpoint: Endpoint, kind: str, key: dg.AssetKey) 
 
 
 def _drained_file(lake: Lake, file: Path, kind: str, table: Table) -> Iterator[tuple[int, int]]:
-    """Moves what is new in one file; (rows, bytes) of each append."""
-    application = f"spool:{file.name}"
+    """Moves what is new in one file, and removes one that is drained to its end; (rows, bytes) of each append."""
+    application, left = f"spool:{file.name}", is_left(file)
     offset = lake.transaction(table, application) or 0
     while (found := drained(file, offset, kind)) is not None:
-        frame, offset = found
-        yield frame.height, lake.append(table, frame, Transaction(application, offset)).bytes
+        frame, end = found
+        written = lake.append(table, frame, Transaction(application, end, after=offset))
+        if written.changed:
+            yield frame.height, written.bytes
+        offset = lake.transaction(table, application) or 0
+    if left:
+        file.unlink(missing_ok=True)
 
 
 def _table_facts(lake: Lake, table: Table, version: int) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _figures(
     def watch() -> dg.MaterializeResult:
         with measured() as cost:
             versions = versions_now(scope, monitor, labelled=figures is _realised)
-            parts: list[pl.DataFrame] = []
+            parts = [empty().with_columns(model_version=pl.lit(""))]
             references: set[int] = set()
             for seen in observed(scope, monitor, versions):
                 parts.append(figures(scope, monitor, seen, versions).with_columns(model_version=pl.lit(seen.version)))

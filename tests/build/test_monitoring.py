@@ -100,3 +100,9 @@ def test_a_prediction_is_drained_exactly_once(live: Platform) -> None:
     assert rows["prediction_id"].n_unique() == 6
     assert rows["model_version"].unique().to_list() == ["1"]
     assert live.metadata("predictions", "score")["rows_drained"] == 0
+    (file,) = Path(model.plan.spool).glob("predictions-*")
+    client.post(f"/v2/models/{model.plan.endpoint}/infer", json=infer_body([4], DEPLOYED))
+    model.spool._files["predictions"].close()  # as when the replica ends
+    live.run("predictions")
+    assert table(live, "predictions", "score").height == 7
+    assert not file.exists()

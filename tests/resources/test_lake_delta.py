@@ -52,9 +52,21 @@ def test_an_append_lands_once(tmp_path: Path) -> None:
     lake = DeltaLake(tmp_path)
     assert lake.append(TABLE, rows("a", 1), Transaction("spool:x", 10)).changed
     assert not lake.append(TABLE, rows("a", 1), Transaction("spool:x", 10)).changed
-    assert lake.append(TABLE, rows("a", 1), Transaction("spool:x", 20)).changed
+    assert lake.append(TABLE, rows("a", 1), Transaction("spool:x", 20, after=10)).changed
     assert lake.scan(TABLE).collect().height == 6
     assert lake.transaction(TABLE, "spool:x") == 20
+
+
+def test_two_that_drain_one_file_differently_append_each_row_once(tmp_path: Path) -> None:
+    lake = DeltaLake(tmp_path)
+
+    def drain(number: int) -> bool:
+        return lake.append(TABLE, rows("a", number), Transaction("spool:x", 10 + number)).changed
+
+    with ThreadPoolExecutor(4) as pool:
+        landed = list(pool.map(drain, range(4)))
+    assert sum(landed) == 1
+    assert lake.scan(TABLE).collect().height == 3
 
 
 def test_concurrent_writers_of_different_partitions_all_land(tmp_path: Path) -> None:
