@@ -5,11 +5,12 @@ from typing import Any
 
 import dagster as dg
 
+from mlp_assets.build.champions import champion_asset
 from mlp_assets.build.common import Scope
 from mlp_assets.build.endpoints import endpoint_asset, feedback_asset, predictions_asset
 from mlp_assets.build.features import features_asset, online_asset
 from mlp_assets.build.jobs import project_jobs
-from mlp_assets.build.models import candidate_asset, champion_asset
+from mlp_assets.build.models import candidate_asset
 from mlp_assets.build.monitors import monitor_assets
 from mlp_assets.build.sources import source_asset
 from mlp_assets.build.training_sets import training_set_asset
@@ -33,7 +34,7 @@ def definitions_for(
     surroundings = environment if environment is not None else local()
     monitors = watched(projects)
     sensors = [monitoring_sensor("recompute_monitors", monitors, sensor_interval_seconds)] if monitors else []
-    if any(monitor.monitor.retrain for monitor in monitors):
+    if any(monitor.retrains for monitor in monitors):
         sensors.append(retraining_sensor("retrain_on_alarm", monitors, sensor_interval_seconds))
     launched = [project_jobs(project) for project in projects]
     return dg.Definitions(

@@ -1,5 +1,6 @@
 """The lake on Delta tables: a folder or an object store."""
 
+import contextlib
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -48,42 +49,36 @@ class DeltaLake:
         return self._overwrite(table, frame, predicate=None)
 
     def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> Written:
-        if self._handle(table) is None:  # two first appends clash only if there is a version that both have read
-            columns = _partition_columns(None, frame)
-            write_deltalake(self.location(table), frame.clear(), mode="ignore", partition_by=columns)
         properties = CommitProperties(app_transactions=[DeltaTransaction(transaction.application, transaction.number)])
 
-        def write(current: DeltaTable | None) -> None:
-            if current is None:
-                raise LakeError(f"Table {table}: it vanished while it was written.")
+        def write(current: DeltaTable) -> None:
             write_deltalake(current, frame, mode="append", schema_mode="merge", commit_properties=properties)
 
-        return self._commit(table, write, done=lambda current: _moved_on(current, transaction))
+        return self._commit(table, frame, write, done=lambda current: _moved_on(current, transaction))
 
     def transaction(self, table: Table, application: str) -> int | None:
         handle = self._handle(table)
         return None if handle is None else handle.transaction_version(application)
 
     def _overwrite(self, table: Table, frame: pl.DataFrame, predicate: str | None) -> Written:
-        def write(current: DeltaTable | None) -> None:
-            bounded = predicate if current is not None else None
-            write_deltalake(
-                current if current is not None else self.location(table),
-                frame,
-                mode="overwrite",
-                predicate=bounded,
-                schema_mode=None if bounded else "overwrite",
-                partition_by=_partition_columns(current, frame),
-            )
+        def write(current: DeltaTable) -> None:
+            whole = predicate is None
+            rows = frame if whole else _with_removed_columns(table, current, frame)
+            schema_mode = "overwrite" if whole else "merge"
+            write_deltalake(current, rows, mode="overwrite", predicate=predicate, schema_mode=schema_mode)
 
-        return self._commit(table, write, done=lambda _: False)
+        return self._commit(table, frame, write, done=lambda _: False)
 
     def _commit(
-        self, table: Table, write: Callable[[DeltaTable | None], None], done: Callable[[DeltaTable], bool]
+        self,
+        table: Table,
+        frame: pl.DataFrame,
+        write: Callable[[DeltaTable], None],
+        done: Callable[[DeltaTable], bool],
     ) -> Written:
         for attempt in range(_ATTEMPTS):
-            handle = self._handle(table)
-            if handle is not None and done(handle):
+            handle = self._handle(table) or self._created(table, frame)
+            if done(handle):
                 return Written(handle.version(), changed=False, bytes=0)
             known = _paths(handle)
             try:
@@ -99,6 +94,13 @@ class DeltaLake:
             return Written(after.version(), changed=True, bytes=_added_bytes(after, known))
         raise AssertionError("unreachable")
 
+    def _created(self, table: Table, frame: pl.DataFrame) -> DeltaTable:
+        """An empty table of the frame's columns: two first writes clash only over a version that both have read."""
+        columns = ["partition"] if "partition" in frame.columns else None
+        with contextlib.suppress(CommitFailedError):  # another writer was first
+            write_deltalake(self.location(table), frame.clear(), mode="ignore", partition_by=columns)
+        return DeltaTable(self.location(table))
+
     def _handle(self, table: Table | str, version: int | None = None) -> DeltaTable | None:
         try:
             return DeltaTable(table if isinstance(table, str) else self.location(table), version=version)
@@ -106,14 +108,26 @@ class DeltaLake:
             return None
 
 
-def _partition_columns(current: DeltaTable | None, frame: pl.DataFrame) -> list[str] | None:
-    if current is not None:
-        return current.metadata().partition_columns or None
-    return ["partition"] if "partition" in frame.columns else None
+def _with_removed_columns(table: Table, current: DeltaTable, frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with nulls for columns that its spec no longer has, while other partitions still do.
+
+    Raises:
+        LakeError: a column has another type in the table.
+    """
+    stored = pl.scan_delta(current).collect_schema()
+    wrong = [
+        f"{name} is {kind}, was {stored[name]}" for name, kind in frame.schema.items() if stored.get(name, kind) != kind
+    ]
+    if wrong:
+        raise LakeError(
+            f"Table {table}: columns changed their type: {', '.join(wrong)}. Give the column another name, or "
+            f"remove {current.table_uri} and materialize all its partitions."
+        )
+    return frame.with_columns(pl.lit(None, dtype=kind).alias(n) for n, kind in stored.items() if n not in frame.columns)
 
 
-def _paths(handle: DeltaTable | None) -> set[str]:
-    return set() if handle is None else set(pl.DataFrame(handle.get_add_actions())["path"])
+def _paths(handle: DeltaTable) -> set[str]:
+    return set(pl.DataFrame(handle.get_add_actions())["path"])
 
 
 def _moved_on(handle: DeltaTable, transaction: Transaction) -> bool:

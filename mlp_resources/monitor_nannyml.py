@@ -16,6 +16,7 @@ from mlp_assets.engine.monitor_rows import by_window, tidy
 
 _METHOD = "jensen_shannon"
 _FLOOR = 0.1
+_GONE = 1.0  # a feature without any value is as far from its reference as can be
 _ROWS_PER_WINDOW = 10_000
 _SEED = 1
 
@@ -75,6 +76,11 @@ class NannyMonitoring:
         return pl.read_parquet(file)
 
     def _distances(self, reference: pl.DataFrame, windows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the distance of equal samples rounds below zero
+            return self._distances_of(reference, windows, features)
+
+    def _distances_of(self, reference: pl.DataFrame, windows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
         nml = _nannyml()
         usable = [name for name in features if reference[name].drop_nulls().n_unique() > 1]
         found: list[tuple[str, str, str, float, int]] = []
@@ -85,12 +91,10 @@ class NannyMonitoring:
             calculator.fit(reference.select(usable).to_pandas())
             for window, rows in by_window(windows):
                 known = [name for name in usable if rows[name].drop_nulls().len()]
-                if len(known) < len(usable):
-                    continue
-                frame = calculator.calculate(rows.select(usable).to_pandas()).filter(period="analysis").to_df()
-                found += [
-                    (window, n, _METHOD, float(frame[(n, _METHOD, "value")].iloc[0]), rows.height) for n in usable
-                ]
+                shown = rows.select(pl.col(n) if n in known else pl.lit(0.0).alias(n) for n in usable)
+                frame = calculator.calculate(shown.to_pandas()).filter(period="analysis").to_df()
+                values = {n: float(frame[(n, _METHOD, "value")].iloc[0]) if n in known else _GONE for n in usable}
+                found += [(window, name, _METHOD, value, rows.height) for name, value in values.items()]
         return _tidy_values(found)
 
     def _estimates(self, estimator: Any, windows: pl.DataFrame, metric: str, task: str) -> pl.DataFrame:

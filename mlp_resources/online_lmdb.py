@@ -34,7 +34,8 @@ class LmdbOnlineStore:
             about = _about(writer)
             if about is not None and about["version"] > version:
                 raise StalePublicationError(
-                    f"{Path(path).name}: version {about['version']} is online already, version {version} is older."
+                    f"{Path(path).name}: version {about['version']} is online already, version {version} is older. "
+                    f"If the view's table was made anew, remove {path} and publish again."
                 )
             writer.drop(environment.open_db(None, txn=writer), delete=False)
             cursor = writer.cursor()

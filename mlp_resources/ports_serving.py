@@ -38,6 +38,10 @@ class ServingControl(Protocol):
         """Makes the endpoint of the plan live (or moves it to the plan's model) and returns its URL."""
         ...
 
+    def remove(self, name: str) -> None:
+        """Takes an endpoint down; raises DeploymentFailedError when there is none of this name."""
+        ...
+
     def url(self, route: str) -> str: ...
 
     def reconcile(self) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlp_assets.engine.artifact import verify
+from mlp_assets.engine.artifact import ArtifactError, verify
 from mlp_resources.ports_training import Candidate, RegisteredVersion, RegistryError
 
 CHAMPION = "champion"
@@ -64,24 +64,24 @@ class MlflowRegistry:
             if (live.version if live else None) != expected:
                 raise RegistryError(
                     f"The champion of {model} is version {live.version if live else 'none'}, not {expected or 'none'}: "
-                    "another promotion came between. Materialize the champion again."
+                    f"another promotion came between, and version {version} was not compared with it. Materialize the "
+                    "candidate again."
                 )
             self._client().set_registered_model_alias(model, CHAMPION, version)
-
-    def tag(self, model: str, version: str, key: str, value: str) -> None:
-        self._client().set_model_version_tag(model, version, key, value)
 
     def download(self, model: str, version: str) -> Path:
         found = _version(self._client().get_model_version(model, version))
         target = self.folder / "downloads" / found.digest
-        if not target.exists():
+        with self._locked():
+            with contextlib.suppress(ArtifactError):
+                verify(target, found.digest)
+                return target
+            shutil.rmtree(target, ignore_errors=True)  # a copy that is torn or was changed is fetched again
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
                 fetched = Path(self._client().download_artifacts(found.run_id, "serving", scratch))
                 verify(fetched, found.digest)
-                with contextlib.suppress(OSError):
-                    shutil.move(str(fetched), target)
-        verify(target, found.digest)
+                fetched.rename(target)
         return target
 
     def _log_run(self, candidate: Candidate) -> str:

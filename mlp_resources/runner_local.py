@@ -17,6 +17,7 @@ import psutil
 
 from mlp_assets.engine.artifact import verify
 from mlp_resources.ports_training import TrainingFailedError, TrainingJob, TrainingResult
+from mlp_resources.processes import die_with_parent
 
 _POLL_SECONDS = 0.2
 _SILENT = 2000
@@ -39,7 +40,12 @@ class LocalRunner:
                 f"--nproc-per-node={job.processes}", "-m", "mlp_assets.training.main", str(folder / "spec.json"),
             ]  # fmt: skip
             process = subprocess.Popen(
-                command, env=_environment(job, pipes), stdout=log, stderr=log, start_new_session=True
+                command,
+                env=_environment(job, pipes),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
             )
             try:
                 while process.poll() is None:

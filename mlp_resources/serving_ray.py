@@ -37,7 +37,7 @@ class RayServing:
         with self._locked():
             before = self.desired()
             entry = {"plan": dict(plan), "options": dict(options)}
-            after = before | {name: entry}
+            after = _without_route(before, name, plan) | {name: entry}
             self._put(after)
             try:
                 self._wait(name, str(plan["model"]["version"]), plan["route"], plan["endpoint"])
@@ -62,6 +62,8 @@ class RayServing:
     def remove(self, name: str) -> None:
         """Takes an endpoint down."""
         with self._locked():
+            if name not in self.desired():
+                raise DeploymentFailedError(f"There is no endpoint {name}. There are: {sorted(self.desired())}.")
             left = {key: value for key, value in self.desired().items() if key != name}
             self._put(left)
             self._store(left)
@@ -118,6 +120,18 @@ class RayServing:
         with (self._folder / "desired.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _without_route(desired: Mapping[str, Any], name: str, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries without one that had the plan's route under another name, as of an endpoint that was renamed."""
+    others = [other for other, entry in desired.items() if other != name and entry["plan"]["route"] == plan["route"]]
+    foreign = [other for other in others if desired[other]["plan"]["project"] != plan["project"]]
+    if foreign:
+        raise DeploymentFailedError(
+            f"Route {plan['route']} of endpoint {name} is already that of {foreign[0]}. Write another route, or take "
+            f"that one down: mlp remove {foreign[0]}"
+        )
+    return {other: entry for other, entry in desired.items() if other not in others}
 
 
 def _application(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:

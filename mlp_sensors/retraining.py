@@ -9,7 +9,7 @@ from mlp_sensors.watching import RETRIES, Watched, newest
 
 def retraining_sensor(name: str, monitors: Sequence[Watched], interval_seconds: int) -> dg.SensorDefinition:
     """One sensor for all monitors with ``retrain=True``; the run key is the episode, so a tick more starts nothing."""
-    retrainable = [monitor for monitor in monitors if monitor.monitor.retrain]
+    retrainable = [monitor for monitor in monitors if monitor.retrains]
 
     @dg.sensor(
         name=name,

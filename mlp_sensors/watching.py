@@ -33,27 +33,30 @@ class Watched:
         return f"{self.project}.{self.monitor.name}"
 
     @property
+    def retrains(self) -> bool:
+        return self.monitor.retrain and bool(self.retraining)
+
+    @property
     def follows(self) -> tuple[dg.AssetKey, ...]:
         return (*self.drained, self.labels)
 
 
 def watched(projects: Sequence[Project]) -> list[Watched]:
-    """Every monitor of the projects."""
+    """Every monitor of the projects. What another project owns, that project retrains."""
     return [_watched(project, monitor) for project in projects for monitor in project.monitors]
 
 
 def _watched(project: Project, monitor: Monitor) -> Watched:
     endpoint = monitor.watches
     model = endpoint.model
-    homes = {id(spec): project.home_of(spec).name for spec in (endpoint, model, model.training_set)}
-    training_set = model.training_set
-    labels = keys.source(project.home_of(training_set.labels).name, training_set.labels)
-    drained = (keys.predictions(homes[id(endpoint)], endpoint), keys.feedback(homes[id(endpoint)], endpoint))
+    labels = model.training_set.labels
+    home = project.home_of(endpoint).name
+    drained = (keys.predictions(home, endpoint), keys.feedback(home, endpoint))
     return Watched(
         project=project.name,
         monitor=monitor,
         drained=drained,
-        labels=labels,
+        labels=keys.source(project.home_of(labels).name, labels),
         monitoring=(
             keys.drift(project.name, monitor),
             keys.estimated_performance(project.name, monitor),
@@ -61,12 +64,7 @@ def _watched(project: Project, monitor: Monitor) -> Watched:
             keys.alarms(project.name, monitor),
         ),
         alarms=keys.alarms(project.name, monitor),
-        retraining=(
-            keys.training_set(homes[id(training_set)], training_set),
-            keys.candidate(homes[id(model)], model),
-            keys.champion(homes[id(model)], model),
-            keys.endpoint(homes[id(endpoint)], endpoint),
-        ),
+        retraining=keys.retraining(project, model),
     )
 
 

@@ -12,6 +12,7 @@ from mlp_assets.build.observed import versions_by_window, versions_now
 from mlp_assets.engine import alarms as rules
 from mlp_assets.engine.monitor_pictures import alarms_picture
 from mlp_assets.spec.monitor import Monitor
+from mlp_resources.ports import Lake, Table
 
 _SHOWN = 8
 
@@ -43,6 +44,7 @@ def alarms_asset(scope: Scope, monitor: Monitor) -> dg.AssetsDefinition:
             served = versions_now(scope, monitor, labelled=False)
             states = rules.combine(judged, versions_by_window(scope, monitor, served))
             found = rules.episodes(f"{project}.{monitor.name}", states, calm=monitor.calm)
+            found = rules.with_known_ids(found, states, _ids_before(lake, keys.table(key)))
             table = rules.windows_table(states, found)
             written = lake.replace(keys.table(key), table)
         newest = found[-1] if found else None
@@ -59,6 +61,14 @@ def alarms_asset(scope: Scope, monitor: Monitor) -> dg.AssetsDefinition:
         )
 
     return alarm
+
+
+def _ids_before(lake: Lake, table: Table) -> dict[str, str]:
+    """Window -> the id of its episode, as the asset last wrote them."""
+    if lake.version(table) is None:
+        return {}
+    rows = lake.scan(table).select("window", "episode").filter(pl.col("episode").is_not_null())
+    return dict(rows.collect().iter_rows())
 
 
 def _alarm_facts(newest: rules.Episode | None, table: pl.DataFrame) -> dict[str, Any]:

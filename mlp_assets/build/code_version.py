@@ -26,7 +26,7 @@ def code_version(spec: object, *functions: Callable[..., object] | None) -> str:
 
 def _described(value: Any, depth: int = 0) -> str:
     if isinstance(value, pl.Expr):
-        return str(value)
+        return hashlib.sha256(value.meta.serialize()).hexdigest()  # its text leaves the middle of long lists out
     if is_dataclass(value) and not isinstance(value, type):
         if depth and hasattr(value, "where") and hasattr(value, "problems"):
             return f"{type(value).__name__}:{value.name}"  # type: ignore[attr-defined]

@@ -9,10 +9,10 @@ import polars as pl
 
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
-from mlp_assets.build.metadata import column_schema, markdown_table, measured
+from mlp_assets.build.metadata import column_lineage, column_schema, markdown_table, measured
 from mlp_assets.build.plans import serving_plan
 from mlp_assets.serving.drain import drained
-from mlp_assets.serving.spool import FEEDBACK, PREDICTIONS, is_left, spooled_files
+from mlp_assets.serving.spool import FEEDBACK, PREDICTIONS, is_left, lines_set_aside, spooled_files
 from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports import Lake, Table, Transaction
@@ -66,6 +66,8 @@ def feedback_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
 
 def _drain_asset(scope: Scope, endpoint: Endpoint, kind: str, key: dg.AssetKey) -> dg.AssetsDefinition:
     what = "Every prediction with its features and versions." if kind == PREDICTIONS else "Labels that callers sent."
+    views = endpoint.model.training_set.features if kind == PREDICTIONS else ()
+    looked_up = {name: [(keys.online(scope.home(view), view), name)] for view in views for name in view.feature_names}
 
     @scope.asset(
         key=key,
@@ -81,7 +83,13 @@ def _drain_asset(scope: Scope, endpoint: Endpoint, kind: str, key: dg.AssetKey) 
             written = [one for file in spooled_files(folder, kind) for one in _drained_file(lake, file, kind, table)]
             version = lake.version(table)
             facts = _table_facts(lake, table, version) if version is not None else {}
-        drained = {"rows_drained": sum(rows for rows, _ in written), "bytes": sum(size for _, size in written)}
+            facts |= {"dagster/column_lineage": column_lineage(looked_up)} if looked_up else {}
+        drained = {
+            "rows_drained": sum(rows for rows, _ in written),
+            "lines_set_aside": lines_set_aside(folder, kind),
+            "bytes": sum(size for _, size in written),
+            "spool": dg.MetadataValue.path(str(folder)),
+        }
         return dg.MaterializeResult(
             metadata=drained | facts | cost.shown, data_version=dg.DataVersion(keys.drained_version(version))
         )

@@ -10,7 +10,7 @@ from mlp_assets.build.partitions import BY_PARTITION, mapping_to_source, partiti
 from mlp_assets.build.sources import source_rows, source_versions
 from mlp_assets.engine.asof import best_as_known
 from mlp_assets.engine.digest import canonical_digest
-from mlp_assets.engine.windows import features_at
+from mlp_assets.engine.windows import features_at, reach
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.words import duration
 
@@ -51,7 +51,7 @@ def _rows(scope: Scope, view: FeatureView, windows: list, version: int | None) -
     first, last = windows[0][1].end, windows[-1][1].end
     time = view.source.event_time
     events = source_rows(scope, view.source, version)
-    events = events.filter(pl.col(time) >= first - view.lookback, pl.col(time) < last).collect().lazy()
+    events = events.filter(pl.col(time) >= first - reach(view), pl.col(time) < last).collect().lazy()
     frames = [features_at(view, events, window.end).with_columns(partition=pl.lit(name)) for name, window in windows]
     return pl.concat(frames)
 
@@ -95,6 +95,7 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             metadata={
                 "dagster/row_count": newest.height,
                 "dagster/column_schema": column_schema(newest.schema),
+                "dagster/column_lineage": column_lineage({name: [(features_key, name)] for name in newest.columns}),
                 "preview": dg.MetadataValue.md(markdown_table(newest.head(5))),
                 "as_of": str(newest["event_time"].max()),
                 "delta_versions_read": dg.MetadataValue.json({str(table): version}),

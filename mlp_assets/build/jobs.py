@@ -21,16 +21,9 @@ def project_jobs(project: Project) -> tuple[list[Any], list[Any]]:
 
 
 def _training_job(project: Project, model: Model) -> Any:
-    endpoints = [keys.endpoint(project.name, e) for e in project.endpoints if e.model is model]
-    selection = [
-        keys.training_set(project.home_of(model.training_set).name, model.training_set),
-        keys.candidate(project.name, model),
-        keys.champion(project.name, model),
-        *endpoints,
-    ]
     return dg.define_asset_job(
         f"{project.name}__train_{model.name}",
-        dg.AssetSelection.assets(*selection),
+        dg.AssetSelection.assets(*keys.retraining(project, model)),
         description=f"Joins the training set of {model.name}, trains a candidate, promotes it if it passes "
         "its gates, and lets its endpoints serve it.",
     )

@@ -6,6 +6,7 @@ from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.model import Model
 from mlp_assets.spec.monitor import Monitor
+from mlp_assets.spec.project import Project
 from mlp_assets.spec.source import Source
 from mlp_assets.spec.training_set import TrainingSet
 from mlp_resources.ports import Table
@@ -79,6 +80,22 @@ def table(key: dg.AssetKey) -> Table:
     """The table of the lake that the asset of this key writes."""
     project, kind, name = key.path
     return Table(project, kind, name.removesuffix(f"_{_SUFFIX[kind]}") if kind in _SUFFIX else name)
+
+
+def retraining(project: Project, model: Model) -> tuple[dg.AssetKey, ...]:
+    """What a retraining materializes, in this project: the training set, the model and every endpoint of it.
+
+    What belongs to another project is materialized there; a foreign model is not retrained here at all.
+    """
+    if project.home_of(model) is not project:
+        return ()
+    sets = [model.training_set] if project.home_of(model.training_set) is project else []
+    return (
+        *(training_set(project.name, own) for own in sets),
+        candidate(project.name, model),
+        champion(project.name, model),
+        *(endpoint(project.name, own) for own in project.endpoints if own.model is model),
+    )
 
 
 def drained_version(version: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Model -> the candidate (trained, judged, registered) and the champion (the alias, moved only after the gates)."""
+"""Model -> the candidate: trained, judged by its gates, registered."""
 
 import json
 from typing import Any
@@ -19,7 +19,9 @@ from mlp_assets.spec.model import Accelerate, Model
 from mlp_assets.spec.words import function_path
 from mlp_resources.ports_training import Candidate, RegisteredVersion, TrainingJob, TrainingResult
 
-GATES_TAG = "mlp.gates"
+# What a promotion goes by: whether the gates passed, and against which champion.
+GATES_TAG, RIVAL_TAG = "mlp.gates", "mlp.judged_against"
+PASSED, NO_RIVAL = "passed", "none"
 
 
 def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
@@ -41,13 +43,16 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
         with measured() as cost:
             rows, version = _training_rows(scope, model)
             result = scope.environment.runner.run(_job(model, rows), context)
-            judgement, predicted = _judged(scope, model, rows, result)
+            live = scope.environment.registry.champion(keys.registered_model(scope.project.name, model))
+            judgement, predicted = _judged(scope, model, rows, result, live)
             pictures = _pictures(model, rows, predicted, result)
+            verdict = {
+                GATES_TAG: PASSED if judgement.passed else "refused",
+                RIVAL_TAG: live.version if live is not None else NO_RIVAL,
+            }
             registered = scope.environment.registry.register(
-                _candidate(scope, model, rows, version, result, judgement, pictures, context.run.run_id)
+                _candidate(scope, model, rows, version, result, judgement, pictures, context.run.run_id, verdict)
             )
-            verdict = "passed" if judgement.passed else "refused"
-            scope.environment.registry.tag(registered.model, registered.version, GATES_TAG, verdict)
         return dg.MaterializeResult(
             metadata={n: picture(png) for n, png in pictures.items()}
             | {"mlflow": dg.MetadataValue.url(scope.environment.registry.url(registered))}
@@ -65,43 +70,6 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
         )
 
     return train
-
-
-def champion_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
-    """The asset of the alias ``champion``: it moves to the newest version if that one's gates passed."""
-    name = keys.registered_model(scope.project.name, model)
-
-    @scope.asset(
-        key=keys.champion(scope.project.name, model),
-        deps=[keys.candidate(scope.project.name, model)],
-        spec=model,
-        kinds=["mlflow"],
-        what=f"The version of {model.name} that endpoints serve.",
-    )
-    def promote() -> dg.MaterializeResult:
-        registry = scope.environment.registry
-        with measured() as cost:
-            versions = registry.versions(name)
-            if not versions:
-                raise MlpError(f"{name} has no version yet. Materialize its candidate first.")
-            newest, live = versions[-1], registry.champion(name)
-            if newest.tags.get(GATES_TAG) != "passed":
-                raise MlpError(f"Version {newest.version} of {name} did not pass its gates, so it is not promoted.")
-            before = live.version if live is not None else None
-            if before != newest.version:
-                registry.promote(name, newest.version, expected=before)
-        return dg.MaterializeResult(
-            metadata={
-                "version": newest.version,
-                "before": before or "none",
-                "digest": newest.digest,
-                "mlflow": dg.MetadataValue.url(registry.url(newest)),
-            }
-            | cost.shown,
-            data_version=dg.DataVersion(f"{newest.version}-{newest.digest[:12]}"),
-        )
-
-    return promote
 
 
 def _training_rows(scope: Scope, model: Model) -> tuple[pl.DataFrame, int]:
@@ -131,19 +99,21 @@ def _job(model: Model, rows: pl.DataFrame) -> TrainingJob:
     )
 
 
-def _judged(scope: Scope, model: Model, rows: pl.DataFrame, result: TrainingResult) -> tuple[Judgement, np.ndarray]:
+def _judged(
+    scope: Scope, model: Model, rows: pl.DataFrame, result: TrainingResult, live: RegisteredVersion | None
+) -> tuple[Judgement, np.ndarray]:
     test, features = _part(rows, "test"), model.training_set.feature_names
     matrix = test.select(features).fill_null(float("nan")).to_numpy()
-    registry, name = scope.environment.registry, keys.registered_model(scope.project.name, model)
-    live = registry.champion(name)
-    rival = None
+    rival, lacks = None, ()
     if live is not None:
-        scorer = load_scorer(registry.download(name, live.version), live.digest)
-        rival = scorer.predict(test.select(scorer.features).fill_null(float("nan")).to_numpy())
+        scorer = load_scorer(scope.environment.registry.download(live.model, live.version), live.digest)
+        lacks = tuple(name for name in scorer.features if name not in features)
+        if not lacks:
+            rival = scorer.predict(test.select(scorer.features).fill_null(float("nan")).to_numpy())
     predicted = load_scorer(result.artifact, result.digest).predict(matrix)
     trial = Trial(
         model.task, model.training_set.target, model.training_set.keys, features, _part(rows, "train"), test,
-        predicted, rival, model.seed,
+        predicted, rival, model.seed, lacks,
     )  # fmt: skip
     return judge(trial, tuple(model.gates)), predicted
 
@@ -151,12 +121,15 @@ def _judged(scope: Scope, model: Model, rows: pl.DataFrame, result: TrainingResu
 def _pictures(model: Model, rows: pl.DataFrame, predicted: np.ndarray, result: TrainingResult) -> dict[str, bytes]:
     truth = _part(rows, "test")[model.training_set.target].to_numpy()
     curves = curves_picture(result.history)
-    return {"performance": performance_picture(model.task, truth, predicted)} | ({"curves": curves} if curves else {})
+    drawn = {"curves": curves} if curves else {}
+    if np.isfinite(predicted).all():
+        drawn = {"performance": performance_picture(model.task, truth, predicted)} | drawn
+    return drawn
 
 
 def _candidate(
     scope: Scope, model: Model, rows: pl.DataFrame, version: int, result: TrainingResult,
-    judgement: Judgement, pictures: dict[str, bytes], run_id: str,
+    judgement: Judgement, pictures: dict[str, bytes], run_id: str, verdict: dict[str, str],
 ) -> Candidate:  # fmt: skip
     features = model.training_set.feature_names
     table = keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
@@ -174,7 +147,8 @@ def _candidate(
         params={"seed": model.seed, "processes": model.compute.processes, **model.params},
         metrics=metrics,
         history=result.history,
-        tags={
+        tags=verdict
+        | {
             "mlp.training_set": json.dumps({str(table): version}),
             "mlp.training_set_digest": canonical_digest(rows),
             "dagster.run_id": run_id,

@@ -9,7 +9,7 @@ from mlp_assets.build import keys
 from mlp_assets.build.alarms import alarms_asset
 from mlp_assets.build.common import Scope
 from mlp_assets.build.metadata import markdown_table, measured, picture, table_metadata
-from mlp_assets.build.observed import Observed, Versions, observed, tables_of, versions_now, with_labels
+from mlp_assets.build.observed import Observed, Versions, observed, versions_now, with_labels
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.monitor_pictures import drift_picture, performance_picture
 from mlp_assets.engine.monitor_rows import empty
@@ -59,16 +59,15 @@ def _figures(
         with measured() as cost:
             versions = versions_now(scope, monitor, labelled=figures is _realised)
             parts = [empty().with_columns(model_version=pl.lit(""))]
-            references: set[int] = set()
+            references: dict[str, list[int]] = {}
             for seen in observed(scope, monitor, versions):
                 parts.append(figures(scope, monitor, seen, versions).with_columns(model_version=pl.lit(seen.version)))
-                references.add(seen.reference_version)
+                references.setdefault(seen.reference_table, []).append(seen.reference_version)
             rows = pl.concat(parts).sort("window", "feature", "method")
             written = scope.environment.lake.replace(keys.table(key), rows)
         newest = rows.filter(pl.col("window") == pl.col("window").max()).head(_SHOWN)
-        read = {**versions, str(tables_of(scope, monitor).training_set): sorted(references)}
         shown = {"picture": picture(draw(rows))} if rows.height else {}
-        shown |= table_metadata(rows, written, read) | {
+        shown |= table_metadata(rows, written, {**versions, **references}) | {
             "windows": rows["window"].n_unique(),
             "preview": dg.MetadataValue.md(markdown_table(newest)),
         }
@@ -79,7 +78,7 @@ def _figures(
 
 
 def _drift(scope: Scope, monitor: Monitor, seen: Observed, versions: Versions) -> pl.DataFrame:
-    features = list(monitor.watches.model.training_set.feature_names)
+    features = list(seen.features)
     drifted = scope.environment.monitoring.drift(
         seen.reference, seen.windows, features=[*features, "prediction"], minimum_rows=monitor.minimum_rows
     )
@@ -93,7 +92,7 @@ def _estimated(scope: Scope, monitor: Monitor, seen: Observed, versions: Version
         seen.windows,
         task=model.task,
         target=model.training_set.target,
-        features=list(model.training_set.feature_names),
+        features=list(seen.features),
         minimum_rows=monitor.minimum_rows,
     )
 

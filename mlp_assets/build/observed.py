@@ -10,8 +10,8 @@ import polars as pl
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
 from mlp_assets.build.sources import source_rows, source_table, source_versions
-from mlp_assets.engine.artifact import load_scorer
-from mlp_assets.spec.errors import LakeError
+from mlp_assets.engine.artifact import Scorer, load_scorer
+from mlp_assets.spec.errors import LakeError, MlpError
 from mlp_assets.spec.monitor import Monitor
 from mlp_assets.spec.words import duration, moment
 from mlp_resources.ports import Table
@@ -23,12 +23,16 @@ Versions = Mapping[str, int | None]
 class Observed:
     """The windows that one version of the model served, and its reference. Both have ``window`` and ``prediction``.
 
-    ``reference_version`` is the Delta version of the training set out of which the reference was taken.
+    Attributes:
+        features: what that version takes, which may differ from what the project's model takes by now.
+        reference_table, reference_version: the training set, and its Delta version, of which the reference is a part.
     """
 
     version: str
     windows: pl.DataFrame
     reference: pl.DataFrame
+    features: tuple[str, ...]
+    reference_table: str
     reference_version: int
 
 
@@ -38,7 +42,6 @@ class Tables:
 
     predictions: Table
     feedback: Table
-    training_set: Table
     labels: Table | str
 
 
@@ -48,7 +51,6 @@ def tables_of(scope: Scope, monitor: Monitor) -> Tables:
     return Tables(
         predictions=keys.table(keys.predictions(home, endpoint)),
         feedback=keys.table(keys.feedback(home, endpoint)),
-        training_set=keys.table(keys.training_set(scope.home(training_set), training_set)),
         labels=source_table(scope, training_set.labels),
     )
 
@@ -69,8 +71,10 @@ def observed(scope: Scope, monitor: Monitor, versions: Versions) -> Iterator[Obs
     for version in sorted(set(by_window.values()), key=int):
         served = [window for window, last in by_window.items() if last == version]
         theirs = pl.col("window").is_in(served) & (pl.col("model_version") == version)
-        reference, reference_version = _reference(scope, monitor, version)
-        yield Observed(version, predictions.filter(theirs).collect(), reference, reference_version)
+        table, pinned, scorer = _trained_on(scope, monitor, version)
+        reference = _reference(scope, monitor, table, pinned, scorer)
+        windows = predictions.filter(theirs).collect()
+        yield Observed(version, windows, reference, scorer.features, str(table), pinned)
 
 
 def prediction_rows(scope: Scope, monitor: Monitor, versions: Versions) -> pl.LazyFrame:
@@ -98,30 +102,53 @@ def with_window(monitor: Monitor, rows: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def with_labels(scope: Scope, monitor: Monitor, rows: pl.DataFrame, versions: Versions) -> pl.DataFrame:
-    """The predictions whose outcome is known: from the labels' table, or as callers told."""
+    """The predictions whose outcome is known: from the labels' table, or as callers told.
+
+    A prediction takes the newest label of its keys that is not after it, and within one cadence of the labels.
+    """
     training_set, tables = monitor.watches.model.training_set, tables_of(scope, monitor)
     target, labels = training_set.target, training_set.labels
     known = source_rows(scope, labels, versions[str(tables.labels)])
     row = [*training_set.keys, "at"]
     known = known.rename({labels.event_time: "at"}).sort("known_at").unique(row, keep="last").select(*row, target)
-    joined = rows.drop(target, strict=False).join(known.collect(), on=row, how="left")
+    joined = (
+        rows.drop(target, strict=False)
+        .sort("at")
+        .join_asof(
+            known.collect().sort("at"),
+            on="at",
+            by=list(training_set.keys),
+            tolerance=duration(labels.every) - timedelta(microseconds=1),
+            check_sortedness=False,
+        )
+    )
     if versions[str(tables.feedback)] is not None:
         told = scope.environment.lake.scan(tables.feedback, versions[str(tables.feedback)])
-        told = told.sort("known_at").unique("prediction_id", keep="last").select("prediction_id", "label").collect()
+        told = told.sort("known_at").unique("prediction_id", keep="last").collect()
+        told = told.select("prediction_id", __told="label")
         joined = joined.join(told, on="prediction_id", how="left")
-        joined = joined.with_columns(pl.coalesce("label", target).alias(target)).drop("label")
+        joined = joined.with_columns(pl.coalesce("__told", target).alias(target)).drop("__told")
     return joined.filter(pl.col(target).is_not_null())
 
 
-def _reference(scope: Scope, monitor: Monitor, version: str) -> tuple[pl.DataFrame, int]:
-    """The newest labelled windows of the version's training set, as that version scores them; and its Delta version."""
-    model, table = monitor.watches.model, tables_of(scope, monitor).training_set
+def _trained_on(scope: Scope, monitor: Monitor, version: str) -> tuple[Table, int, Scorer]:
+    """The training set of a version with its Delta version, and the version itself. Raises MlpError if it is gone."""
+    model = monitor.watches.model
     registry, name = scope.environment.registry, keys.registered_model(scope.home(model), model)
-    tags = {found.version: found.tags for found in registry.versions(name)}[version]
-    trained_on = json.loads(tags["mlp.training_set"])[str(table)]
-    windowed = with_window(monitor, scope.environment.lake.scan(table, trained_on))
+    found = next((one for one in registry.versions(name) if one.version == version), None)
+    if found is None:
+        raise MlpError(
+            f"{monitor.where}: version {version} of {name} made predictions and is no longer in the registry, so its "
+            "reference cannot be had. Restore the version there."
+        )
+    ((table, pinned),) = json.loads(found.tags["mlp.training_set"]).items()
+    return Table(*table.split("/")), pinned, load_scorer(registry.download(name, version), found.digest)
+
+
+def _reference(scope: Scope, monitor: Monitor, table: Table, pinned: int, scorer: Scorer) -> pl.DataFrame:
+    """The newest labelled windows of the training set, as the version scores them."""
+    windowed = with_window(monitor, scope.environment.lake.scan(table, pinned))
     newest = windowed.select("window").unique().sort("window").tail(monitor.reference_windows).collect()
     kept = windowed.filter(pl.col("window").is_in(newest["window"].to_list())).collect()
-    scorer = load_scorer(registry.download(name, version))
     matrix = kept.select(scorer.features).fill_null(float("nan")).to_numpy()
-    return kept.with_columns(prediction=pl.Series(scorer.predict(matrix))), trained_on
+    return kept.with_columns(prediction=pl.Series(scorer.predict(matrix)))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from mlp_assets.engine.windows import reach
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.source import Source, Window
 from mlp_assets.spec.words import duration, moment
@@ -22,7 +23,7 @@ def partitions_of(source: Source, every: str) -> dg.TimeWindowPartitionsDefiniti
 
 
 def mapping_to_source(view: FeatureView) -> dg.PartitionMapping:
-    """A feature partition reads the source partitions that its longest window spans."""
+    """A feature partition reads the source partitions of its longest window, and one before them: see ``reach``."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # the version bounds hold the risk
         return _mapping(view)
@@ -32,7 +33,7 @@ def _mapping(view: FeatureView) -> dg.PartitionMapping:
     view_step, source_step = duration(view.every), duration(view.source.every)
     if view_step < source_step:
         return dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
-    back = -(-view.lookback // view_step) - 1
+    back = -(-reach(view) // view_step) - 1
     return dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
 
 

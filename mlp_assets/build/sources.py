@@ -12,7 +12,7 @@ from mlp_assets.build.partitions import BY_PARTITION, partitions_of, windows_of
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.windows import as_declared
 from mlp_assets.spec.errors import LakeError
-from mlp_assets.spec.source import Source
+from mlp_assets.spec.source import Source, Window
 from mlp_resources.ports import Table
 
 
@@ -36,8 +36,7 @@ def source_asset(scope: Scope, source: Source) -> dg.AssetsDefinition | dg.Asset
         with measured() as cost:
             windows, versions = windows_of(context), source_versions(scope, source.inputs)
             inputs = [source_rows(scope, other, versions[str(source_table(scope, other))]) for other in source.inputs]
-            frames = [_partition(source, key, source.read(window, *inputs)) for key, window in windows]  # type: ignore[misc]
-            frame = pl.concat(frames)
+            frame = pl.concat([_partition(source, key, window, inputs) for key, window in windows])
             written = scope.environment.lake.write_partitions(keys.table(key), frame, [name for name, _ in windows])
         return dg.MaterializeResult(
             metadata=table_metadata(frame, written, versions) | cost.shown,
@@ -96,6 +95,18 @@ def source_versions(scope: Scope, sources: Sequence[Source]) -> dict[str, int | 
     return {str(table): None if parquet else lake.version(table) for table, parquet in tables}
 
 
-def _partition(source: Source, partition: str, rows: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
-    declared = as_declared(source, rows.lazy()).select(list(source.columns)).collect()
-    return declared.with_columns(partition=pl.lit(partition)).sort(source.event_time)
+def _partition(source: Source, partition: str, window: Window, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
+    """The rows of one window. Raises LakeError for what is no frame, and for rows of another window."""
+    rows = source.read(window, *inputs)  # type: ignore[misc]
+    if not isinstance(rows, pl.DataFrame | pl.LazyFrame):
+        raise LakeError(f"{source.where}: read returned a {type(rows).__name__}. Return a Polars frame.")
+    declared = as_declared(source, rows.lazy()).collect()
+    outside = declared.filter(~pl.col("known_at").is_between(window.start, window.end))
+    if outside.height:
+        example = outside["known_at"][0]
+        raise LakeError(
+            f"{source.where}: read({window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}) returned {outside.height} of "
+            f"{declared.height} rows that became known outside of that window, at {example} for one. Return the "
+            "window's rows only, or they count once for each window."
+        )
+    return declared.select(list(source.columns)).with_columns(partition=pl.lit(partition)).sort(source.event_time)

@@ -8,6 +8,7 @@ from mlp_assets.build.common import Scope
 from mlp_assets.build.metadata import column_lineage, markdown_table, measured, table_metadata
 from mlp_assets.build.sources import source_rows, source_table, source_versions
 from mlp_assets.engine.asof import FeatureTable, join_as_known
+from mlp_assets.engine.derived import with_derived
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.split import with_split
 from mlp_assets.spec.training_set import TrainingSet
@@ -65,15 +66,14 @@ def joined_rows(scope: Scope, training_set: TrainingSet, versions: dict[str, int
     spine = spine.select(*training_set.keys, time, "known_at", *training_set.request, target)
     tables = [_feature_table(scope, view, versions) for view in training_set.features]
     joined = join_as_known(spine, time, tables)
-    for name, expression in training_set.derived.items():
-        joined = joined.with_columns(expression.cast(pl.Float64).alias(name))
-    rows = joined.select(
+    given = [name for name in training_set.feature_names if name not in training_set.derived]
+    rows = with_derived(joined.collect(), training_set.derived, given).select(
         *training_set.keys,
         pl.col(time).alias("at"),
         "known_at",
-        *(pl.col(name).cast(pl.Float64) for name in training_set.feature_names),
+        *training_set.feature_names,
         pl.col(target).cast(pl.Float64),
-    ).collect()
+    )
     return with_split(rows, "at", training_set.split).sort("at", *training_set.keys)
 
 

@@ -11,6 +11,7 @@ import httpx
 import psutil
 from packaging.requirements import Requirement
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mlp_assets.cli.services import Ports, health_urls
@@ -37,7 +38,8 @@ def report(console: Console) -> bool:
     for column in ("", "what", "seen", "how to mend it"):
         table.add_column(column)
     for finding in findings:
-        table.add_row("[green]ok[/]" if finding.well else "[red]✗[/]", finding.what, finding.seen, finding.mend)
+        mark = "[green]ok[/]" if finding.well else "[red]✗[/]"
+        table.add_row(mark, *(escape(text) for text in (finding.what, finding.seen, finding.mend)))
     console.print(table)
     return all(finding.well for finding in findings)
 

@@ -1,6 +1,5 @@
 """The ``mlp`` command."""
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -32,6 +31,15 @@ def down() -> None:
     from mlp_assets.cli.supervise import stop_running
 
     console.print("Stopped." if stop_running() else "Nothing is running.")
+
+
+@app.command()
+def remove(endpoint: Annotated[str, typer.Argument(help="Its name, as in project.endpoint.")]) -> None:
+    """Take an endpoint down that its project no longer has."""
+    from mlp_resources.environments import local
+
+    local().serving.remove(endpoint)
+    console.print(f"{endpoint} is down.", markup=False)
 
 
 @app.command()
@@ -67,7 +75,7 @@ def main() -> None:
     try:
         app()
     except MlpError as error:
-        console.print(f"[red]{error}[/red]" if os.environ.get("TERM") else str(error))
+        console.print(str(error), style="red", markup=False, highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

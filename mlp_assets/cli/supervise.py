@@ -1,7 +1,6 @@
 """Starting the services, waiting until they are well, and ending every process of them."""
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import signal
@@ -17,11 +16,11 @@ import psutil
 from mlp_assets.cli.services import Ports, Service
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.home import environment_variables, home, prepare_home
+from mlp_resources.processes import die_with_parent
 
 _START_SECONDS = 120.0
 _GRACE_SECONDS = 8.0
 _DOWN_SECONDS = 60.0
-_PARENT_DEATH_SIGNAL = 1
 
 
 class ServiceError(MlpError):
@@ -50,7 +49,7 @@ class Supervisor:
                     stderr=log,
                     env=environment,
                     start_new_session=True,
-                    preexec_fn=_die_with_parent,
+                    preexec_fn=die_with_parent,
                 )
                 log.close()
                 self._children.append((service, process))
@@ -179,8 +178,3 @@ def _tree(pid: int) -> list[psutil.Process]:
         parent = psutil.Process(pid)
         return [parent, *parent.children(recursive=True)]
     return []
-
-
-def _die_with_parent() -> None:
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)

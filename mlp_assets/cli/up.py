@@ -37,7 +37,7 @@ def _restore(console: Console) -> None:
         for name in local().serving.reconcile():
             console.print(f"endpoint {name} is live again")
     except MlpError as error:
-        console.print(f"An endpoint is not back: {error}")
+        console.print(f"An endpoint is not back: {error}", markup=False)
 
 
 def _urls(ports: Ports) -> Panel:

@@ -1,7 +1,7 @@
 """When figures become alarms, and alarms become episodes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -11,6 +11,7 @@ from mlp_assets.spec.monitor import Alarm, DriftAlarm, PerformanceAlarm, Quality
 _DRIFT = ("jensen_shannon",)
 _QUALITY = ("missing_share", "out_of_range_share")
 _NAMED = 3
+INSUFFICIENT = "insufficient data"
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class WindowState:
-    """Whether a window alarms by any alarm that held for as many windows in a row as it asks."""
+    """Whether a window alarms by any alarm that held for as many windows in a row as it asks.
+
+    None means that no alarm had sufficient data: such a window is neither calm nor alarming.
+    """
 
     window: str
     model_version: str
-    alarm: bool
+    alarm: bool | None
     sentence: str
 
 
@@ -62,7 +66,7 @@ def _relevant(alarm: Alarm, rows: pl.DataFrame) -> pl.DataFrame:
 def _verdict(alarm: Alarm, window: str, rows: pl.DataFrame) -> Verdict:
     usable = rows.filter(pl.col("sufficient"))
     if usable.is_empty():
-        return Verdict(window, None, "insufficient data")
+        return Verdict(window, None, INSUFFICIENT)
     if isinstance(alarm, PerformanceAlarm):
         return _performance(alarm, window, usable.row(0, named=True))
     return _shares(alarm, window, usable)
@@ -99,19 +103,25 @@ def _performance(alarm: PerformanceAlarm, window: str, row: Mapping[str, float])
 def combine(judged: Sequence[tuple[Alarm, Sequence[Verdict]]], versions: Mapping[str, str]) -> list[WindowState]:
     """The state of every window that has a live version in ``versions``, in order of time."""
     raised: dict[str, list[str]] = {window: [] for window in versions}
+    known: set[str] = set()
     for alarm, verdicts in judged:
         in_a_row, version = 0, ""
         for verdict in sorted(verdicts, key=lambda verdict: verdict.window):
             if verdict.window not in versions:
                 continue
-            same = versions[verdict.window] == version
-            version = versions[verdict.window]
-            in_a_row = (in_a_row if same else 0) + 1 if verdict.alarm else 0
+            if versions[verdict.window] != version:
+                in_a_row, version = 0, versions[verdict.window]
+            if verdict.alarm is None:
+                continue
+            known.add(verdict.window)
+            in_a_row = in_a_row + 1 if verdict.alarm else 0
             if in_a_row >= alarm.consecutive:
                 raised[verdict.window].append(verdict.sentence)
     return [
-        WindowState(window, versions[window], bool(sentences), "; ".join(sentences))
-        for window, sentences in sorted(raised.items())
+        WindowState(window, versions[window], bool(told), "; ".join(told))
+        if window in known
+        else WindowState(window, versions[window], None, INSUFFICIENT)
+        for window, told in sorted(raised.items())
     ]
 
 
@@ -129,11 +139,29 @@ def episodes(monitor: str, states: Sequence[WindowState], *, calm: int) -> list[
             identity = f"{monitor}:{state.model_version}:{first}"
             sentence = current.sentence if current is not None else state.sentence
             current, quiet = Episode(identity, state.model_version, first, state.window, True, sentence), 0
-        else:
+        elif state.alarm is not None:
             quiet += 1
     if current is not None:
         found.append(_closed(current) if quiet >= calm else current)
     return found
+
+
+def with_known_ids(found: Sequence[Episode], states: Sequence[WindowState], before: Mapping[str, str]) -> list[Episode]:
+    """The episodes under the ids that they had before, though late labels may have moved their first window.
+
+    Args:
+        before: window -> the id of its episode, as of the last time.
+    """
+    taken: set[str] = set()
+    kept: list[Episode] = []
+    for episode in found:
+        span = [s.window for s in states if episode.first_window <= s.window <= episode.last_window]
+        mark = f":{episode.model_version}:"
+        known = [before[w] for w in span if w in before and mark in before[w] and before[w] not in taken]
+        one = replace(episode, id=known[0]) if known else episode
+        taken.add(one.id)
+        kept.append(one)
+    return kept
 
 
 def windows_table(states: Sequence[WindowState], found: Sequence[Episode]) -> pl.DataFrame:
@@ -155,6 +183,4 @@ def windows_table(states: Sequence[WindowState], found: Sequence[Episode]) -> pl
 
 
 def _closed(episode: Episode) -> Episode:
-    return Episode(
-        episode.id, episode.model_version, episode.first_window, episode.last_window, False, episode.sentence
-    )
+    return replace(episode, open=False)

@@ -28,7 +28,7 @@ def canonical_digest(frame: pl.DataFrame, *, sort: bool = True) -> str:
 
 def _add(total: "_Hash", column: pl.Series) -> None:
     total.update(column.is_null().to_numpy().tobytes())
-    if column.dtype.is_numeric():
+    if column.dtype.is_numeric() and not column.dtype.is_decimal():
         total.update(column.fill_null(0).to_numpy().tobytes())
         return
     if column.dtype.is_temporal():

@@ -26,7 +26,10 @@ class GateResult:
 
 @dataclass(frozen=True)
 class Trial:
-    """What the gates look at: rows to fit baselines on, rows to judge on, and the predictions of both models."""
+    """What the gates look at: rows to fit baselines on, rows to judge on, and the predictions of both models.
+
+    ``champion_lacks`` names the champion's inputs that the rows no longer have, for which it predicts nothing.
+    """
 
     task: str
     target: str
@@ -37,6 +40,7 @@ class Trial:
     candidate: Vector
     champion: Vector | None
     seed: int
+    champion_lacks: tuple[str, ...] = ()
 
     @property
     def truth(self) -> Vector:
@@ -122,6 +126,10 @@ def _told(difference: Difference, rival: str) -> str:
 
 
 def _no_worse(trial: Trial, gate: NoWorseThan) -> GateResult:
+    if trial.champion_lacks:
+        lost = f"The champion takes {list(trial.champion_lacks)}, which the training set no longer has"
+        fix = "Bring them back, or take this gate out for one promotion."
+        return GateResult(gate.name, False, f"{lost}, so the two cannot be compared. {fix}")
     if trial.champion is None:
         return GateResult(gate.name, True, "There is no champion yet: the absolute and baseline gates decide.")
     names = (gate.metric,) if gate.metric else COMPARED[trial.task]

@@ -5,6 +5,7 @@ import polars as pl
 from mlp_assets.engine.canvas import axes, png
 
 _LINE, _BAND, _ALARM = "#0b6bcb", "#dce8f6", "#d1343b"
+_COLOURS = {True: _ALARM, False: _BAND, None: "#c8ccd2"}
 
 
 def drift_picture(rows: pl.DataFrame) -> bytes:
@@ -38,14 +39,14 @@ def performance_picture(rows: pl.DataFrame, method: str) -> bytes:
 
 
 def alarms_picture(table: pl.DataFrame) -> bytes:
-    """Each window as a block, calm or alarming, with the version that served it."""
+    """Each window as a block, calm, alarming or of insufficient data, with the version that served it."""
     figure, (axis,) = axes(max(5.0, 0.34 * table.height + 1.6), 1.5)
-    axis.bar(range(table.height), 1, width=0.92, color=[_ALARM if alarm else _BAND for alarm in table["alarm"]])
+    axis.bar(range(table.height), 1, width=0.92, color=[_COLOURS[alarm] for alarm in table["alarm"]])
     changed = table["model_version"].ne_missing(table["model_version"].shift()).to_list()
     for place in [place for place, new in enumerate(changed) if new]:
         axis.text(place - 0.4, 1.06, f"version {table['model_version'][place]}", fontsize=7)
     axis.set_xticks(range(table.height), [window[5:] for window in table["window"]], rotation=90, fontsize=7)
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)
-    axis.set_title("alarms by window (red)", fontsize=9, loc="left", pad=14)
+    axis.set_title("alarms by window (red; grey: insufficient data)", fontsize=9, loc="left", pad=14)
     return png(figure)

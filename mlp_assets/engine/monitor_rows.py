@@ -31,20 +31,24 @@ def tidy(
             show how far one ordinary window lies from the rest.
         floor: the smallest limit, below which a distance means nothing.
         minimum_rows: a window of fewer rows has no verdict.
-        one_sided: limit twice the largest reference value (distances and shares); else the reference's mean and
-            three standard deviations on both sides (metrics).
+        one_sided: limit twice the largest reference value, but no further than half-way from it to 1 (distances and
+            shares, which end at 1); else the reference's mean and three standard deviations on both sides (metrics).
     """
     value = pl.col("value")
+    reference = reference.filter(value.is_not_null() & value.is_not_nan())
     if one_sided:
-        upper = pl.max_horizontal(value.max() * _TIMES_REFERENCE, pl.lit(floor))
+        largest = value.max()
+        reachable = pl.min_horizontal(largest * _TIMES_REFERENCE, (largest + 1.0) / 2)
+        upper = pl.max_horizontal(reachable, pl.lit(floor))
         limits = reference.group_by("feature", "method").agg(reference=value.median(), lower=None, upper=upper)
     else:
         spread = _DEVIATIONS * value.std()
         limits = reference.group_by("feature", "method").agg(
             reference=value.median(), lower=value.mean() - spread, upper=value.mean() + spread
         )
+    limited = pl.col("upper").is_not_null() & (pl.lit(one_sided) | pl.col("lower").is_not_null())
     judged = windows.join(limits, on=["feature", "method"], how="left").with_columns(
-        sufficient=(pl.col("rows") >= minimum_rows) & value.is_not_null() & value.is_not_nan()
+        sufficient=(pl.col("rows") >= minimum_rows) & value.is_not_null() & value.is_not_nan() & limited
     )
     outside = (value > pl.col("upper")).fill_null(False) | (value < pl.col("lower")).fill_null(False)
     return judged.with_columns(

@@ -1,6 +1,6 @@
 """Dividing labelled rows by time into train, validation and test."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
@@ -54,12 +54,3 @@ def with_split(rows: pl.DataFrame, time: str, split: SplitByTime) -> pl.DataFram
 
 def _known_before(begins: dict[str, datetime], part: str, following: str) -> pl.Expr:
     return (pl.col("split") != part) | (pl.col("known_at") <= begins[following])
-
-
-def window_starts(first: datetime, last: datetime, every: timedelta) -> list[datetime]:
-    """The starts of the windows of length ``every`` from ``first`` until before ``last``."""
-    starts: list[datetime] = []
-    while first < last:
-        starts.append(first)
-        first = first + every
-    return starts

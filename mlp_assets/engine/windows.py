@@ -1,14 +1,15 @@
 """Features of one moment: aggregations over trailing windows of the events that were known by then."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
+from mlp_assets.engine.derived import with_derived
 from mlp_assets.spec.aggregation import Aggregation
 from mlp_assets.spec.errors import UnknownSourceColumn
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.source import Source
-from mlp_assets.spec.words import did_you_mean
+from mlp_assets.spec.words import did_you_mean, duration
 
 UTC_TIME = pl.Datetime("us", "UTC")
 
@@ -19,6 +20,7 @@ def as_declared(source: Source, frame: pl.LazyFrame) -> pl.LazyFrame:
     Raises:
         UnknownSourceColumn: a declared column is missing, or cannot be of its declared type.
     """
+    _check_declared(source)
     schema = frame.collect_schema()
     missing = [column for column in source.columns if column not in schema]
     if missing:
@@ -26,6 +28,26 @@ def as_declared(source: Source, frame: pl.LazyFrame) -> pl.LazyFrame:
         raise UnknownSourceColumn(f"{source.where}: its data does not have the columns that it declares: {hints}")
     selected = frame.select(_typed(source, column, schema[column]) for column in source.columns)
     return selected.with_columns(known_at=source.known_expression())
+
+
+def _check_declared(source: Source) -> None:
+    for column, wanted in source.columns.items():
+        if not _is_polars_type(wanted):
+            raise UnknownSourceColumn(
+                f"{source.where}: column {column!r} is declared as {wanted!r}, which is no Polars type. "
+                f"Write columns={{{column!r}: pl.Int64}}, say."
+            )
+    for role, column in (("event_time", source.event_time), ("known_at", source.known_at)):
+        declared = source.columns.get(column) if column is not None else None
+        if declared is not None and declared != pl.Datetime:
+            raise UnknownSourceColumn(
+                f"{source.where}: {role}={column!r} is declared as {declared}, which does not say when. "
+                f"Write columns={{{column!r}: pl.Datetime}}, and make it a time in the data."
+            )
+
+
+def _is_polars_type(declared: object) -> bool:
+    return isinstance(declared, pl.DataType) or (isinstance(declared, type) and issubclass(declared, pl.DataType))
 
 
 def _typed(source: Source, column: str, found: pl.DataType) -> pl.Expr:
@@ -38,10 +60,17 @@ def _typed(source: Source, column: str, found: pl.DataType) -> pl.Expr:
             return expression.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     elif wanted == found or (wanted.is_numeric() and found.is_numeric()):  # pyright: ignore[reportUnknownMemberType]
         return expression.cast(wanted)
+    what = f"{source.where}: column {column!r} is declared as {wanted} but its data holds {found}."
+    if column in (source.event_time, source.known_at):
+        raise UnknownSourceColumn(f"{what} It says when a row happened or became known: make it a time in the data.")
     raise UnknownSourceColumn(
-        f"{source.where}: column {column!r} is declared as {wanted} but its data holds {found}. "
-        f"Write columns={{{column!r}: pl.{found.base_type().__name__}}}, or mend the data."
+        f"{what} Write columns={{{column!r}: pl.{found.base_type().__name__}}}, or mend the data."
     )
+
+
+def reach(view: FeatureView) -> timedelta:
+    """How far before its moment a feature row reads: the longest window, and one cadence for the closing row."""
+    return view.lookback + duration(view.every)
 
 
 def features_at(view: FeatureView, events: pl.LazyFrame, end: datetime) -> pl.DataFrame:
@@ -53,15 +82,16 @@ def features_at(view: FeatureView, events: pl.LazyFrame, end: datetime) -> pl.Da
         end: rows count that happened before, and were known at or before, this time.
 
     Returns:
-        One row for each entity with an event in the view's longest window: keys, ``event_time`` and ``known_at``
-        (both ``end``), and the features as Float64; sorted by key. Sums run over sorted rows in one fixed order, so a
-        recomputation gives the same bits.
+        One row for each entity with an event in the view's longest window or one cadence before it: keys,
+        ``event_time`` and ``known_at`` (both ``end``), and the features as finite Float64 or null; sorted by key. So an
+        entity that goes quiet gets one closing row of empty windows; without it, its last full one would stand in until
+        the TTL. Sums run over sorted rows in one fixed order, so a recomputation gives the same bits.
     """
     time = view.source.event_time
     keys = list(view.entity.keys)
     needed = dict.fromkeys([*keys, time, *(c for f in view.features.values() for c in f.columns)])
     recent = (
-        events.filter(pl.col(time) >= end - view.lookback, pl.col(time) < end, pl.col("known_at") <= end)
+        events.filter(pl.col(time) >= end - reach(view), pl.col(time) < end, pl.col("known_at") <= end)
         .filter(*(pl.col(key).is_not_null() for key in keys))
         .select(*needed)
         .sort(list(needed))
@@ -69,15 +99,10 @@ def features_at(view: FeatureView, events: pl.LazyFrame, end: datetime) -> pl.Da
     rows = recent.group_by(keys, maintain_order=True).agg(
         **{name: aggregated(feature, time, end) for name, feature in view.features.items()}
     )
-    for name, expression in view.derived.items():
-        rows = rows.with_columns(expression.cast(pl.Float64).alias(name))
+    collected = rows.collect(engine="in-memory")  # the other engine sums in pieces that depend on rows beside these
     moment = pl.lit(end).cast(UTC_TIME)
-    return rows.select(
-        *keys,
-        moment.alias("event_time"),
-        moment.alias("known_at"),
-        *(pl.col(name).cast(pl.Float64) for name in view.feature_names),
-    ).collect()
+    made = with_derived(collected, view.derived, view.features)
+    return made.select(*keys, moment.alias("event_time"), moment.alias("known_at"), *view.feature_names)
 
 
 def aggregated(feature: Aggregation, time: str, end: datetime) -> pl.Expr:

@@ -83,7 +83,9 @@ class _Handlers:
 
     async def feedback(self, request: Request) -> Response:
         model = self._model(request)
-        ids, labels = parse_feedback(await _body(request, model.plan.max_body_bytes), model.plan.max_rows)
+        ids, labels = parse_feedback(
+            await _body(request, model.plan.max_body_bytes), model.plan.max_rows, model.plan.task
+        )
         entry = {"prediction_id": ids, "label": labels, "received_at": datetime.now(UTC).isoformat()}
         model.spool.append(FEEDBACK, entry)
         return JSONResponse({"accepted": len(ids)}, status_code=202)
@@ -133,7 +135,8 @@ async def _not_found(request: Request, error: Any) -> Response:
         404: f"There is nothing at {request.url.path[:200]}. See /docs.",
         405: f"{request.method} is not for this path.",
     }
-    return JSONResponse({"error": told.get(error.status_code, str(error.detail))}, status_code=error.status_code)
+    sentence = {"error": told.get(error.status_code, str(error.detail))}
+    return JSONResponse(sentence, status_code=error.status_code, headers=error.headers)  # a 405's headers say Allow
 
 
 async def _failed(request: Request, error: Exception) -> Response:

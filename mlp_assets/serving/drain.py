@@ -1,30 +1,45 @@
 """Spooled lines -> rows of the predictions and feedback tables."""
 
-from collections.abc import Mapping, Sequence
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from mlp_assets.serving.plan import ServingPlan
-from mlp_assets.serving.spool import read_lines
+from mlp_assets.serving.plan import TYPES, ServingPlan
+from mlp_assets.serving.spool import FEEDBACK, PREDICTIONS, Refused, read_lines, set_aside
 
 _TIME = pl.Datetime("us", "UTC")
-_KINDS: Mapping[str, Any] = {"Int64": pl.Int64, "Float64": pl.Float64, "String": pl.String, "Boolean": pl.Boolean}
 _MAX_LINES = 2000
 
 
 def drained(file: Path, offset: int, kind: str) -> tuple[pl.DataFrame, int] | None:
-    """The rows of at most 2,000 lines from ``offset`` on, and where they end; None when there are none."""
-    entries: list[dict[str, Any]] = []
-    for end, entry in read_lines(file, offset):
-        entries.append(entry)
-        offset = end
-        if len(entries) == _MAX_LINES:
+    """The rows of at most 2,000 lines from ``offset`` on, and where they end; None when there are none.
+
+    A line that no row can be made of is set aside, see ``lines_set_aside``: waiting for it would stop all after it.
+    """
+    frames: list[pl.DataFrame] = []
+    refused: list[Refused] = []
+    types: dict[str, pl.DataType] = {}
+    for start, line in read_lines(file, offset):
+        try:
+            frame = _READERS[kind](json.loads(line))
+        except (Exception, pl.exceptions.PanicException) as error:
+            refused.append(Refused(start, line, f"{type(error).__name__}: {error}"))
+        else:
+            if any(types.get(name, found) != found for name, found in frame.schema.items()):
+                break  # a key changed its type between two lines: they cannot be rows of one frame
+            types |= frame.schema
+            frames.append(frame)
+        offset = start + len(line)
+        if len(frames) == _MAX_LINES:
             break
-    if not entries:
-        return None
-    return (prediction_rows(entries) if kind == "predictions" else feedback_rows(entries)), offset
+    if refused:
+        set_aside(file, refused)
+    return (pl.concat(frames, how="diagonal"), offset) if frames else None
 
 
 def prediction_entry(
@@ -38,7 +53,7 @@ def prediction_entry(
     """One request as a line of the spool."""
     matrix = looked.matrix
     inputs = {
-        name: [None if value != value else value for value in matrix[:, place].tolist()]
+        name: [value if math.isfinite(value) else None for value in matrix[:, place].tolist()]
         for place, name in enumerate(plan.inputs)
     }
     return {
@@ -57,34 +72,26 @@ def prediction_entry(
     }
 
 
-def prediction_rows(entries: Sequence[dict[str, Any]]) -> pl.DataFrame:
+def prediction_rows(entry: Mapping[str, Any]) -> pl.DataFrame:
     """One row a prediction: ids, versions, times, keys, the inputs it was made from, and what was missing."""
-    frames = [_rows(entry) for entry in entries]
-    times = [pl.col(name).str.to_datetime(time_unit="us", time_zone="UTC") for name in ("requested_at", "at")]
-    return (
-        pl.concat(frames, how="diagonal")
-        .with_columns(times)
-        .with_columns(partition=pl.col("at").dt.to_string("%Y-%m-%d"))
-    )
-
-
-def _rows(entry: dict[str, Any]) -> pl.DataFrame:
     count = len(entry["ids"])
     missing, expired = _named(entry["missing"], count), _named(entry["expired"], count)
+    at = _time(entry["at"])
     return pl.DataFrame(
         {
-            "prediction_id": entry["ids"],
-            "endpoint": [entry["endpoint"]] * count,
-            "model_version": [entry["model_version"]] * count,
-            "requested_at": [entry["requested_at"]] * count,
-            "at": [entry["at"]] * count,
-            **{key: pl.Series(values, dtype=_KINDS[entry["types"][key]]) for key, values in entry["keys"].items()},
-            **{name: pl.Series(values, dtype=pl.Float64) for name, values in entry["inputs"].items()},
-            "prediction": pl.Series(entry["prediction"], dtype=pl.Float64),
-            "degraded": [bool(one or two) for one, two in zip(missing, expired, strict=True)],
-            "missing_views": missing,
-            "expired_views": expired,
-            "view_versions": [str(entry["view_versions"])] * count,
+            "prediction_id": _texts(entry["ids"]),
+            "endpoint": _texts([entry["endpoint"]] * count),
+            "model_version": _texts([entry["model_version"]] * count),
+            "requested_at": _column([_time(entry["requested_at"])] * count, _TIME),
+            "at": _column([at] * count, _TIME),
+            **{key: _column(values, TYPES[entry["types"][key]]) for key, values in entry["keys"].items()},
+            **{name: _column(values, pl.Float64) for name, values in entry["inputs"].items()},
+            "prediction": _column(entry["prediction"], pl.Float64),
+            "degraded": _column([bool(one or two) for one, two in zip(missing, expired, strict=True)], pl.Boolean),
+            "missing_views": _texts(missing),
+            "expired_views": _texts(expired),
+            "view_versions": _texts([json.dumps(entry["view_versions"], sort_keys=True)] * count),
+            "partition": _texts([at.date().isoformat()] * count),
         }
     )
 
@@ -97,12 +104,27 @@ def _named(flags: Mapping[str, Sequence[int]], count: int) -> list[str]:
     return [",".join(found) for found in names]
 
 
-def feedback_rows(entries: Sequence[dict[str, Any]]) -> pl.DataFrame:
+def feedback_rows(entry: Mapping[str, Any]) -> pl.DataFrame:
     """One row a label that a caller sent."""
-    rows = [
-        {"prediction_id": identity, "label": label, "known_at": entry["received_at"]}
-        for entry in entries
-        for identity, label in zip(entry["prediction_id"], entry["label"], strict=True)
-    ]
-    frame = pl.DataFrame(rows, schema={"prediction_id": pl.String, "label": pl.Float64, "known_at": pl.String})
-    return frame.with_columns(pl.col("known_at").str.to_datetime(time_unit="us", time_zone="UTC"))
+    ids = _texts(entry["prediction_id"])
+    times = _column([_time(entry["received_at"])] * len(ids), _TIME)
+    return pl.DataFrame({"prediction_id": ids, "label": _column(entry["label"], pl.Float64), "known_at": times})
+
+
+def _texts(values: Sequence[str]) -> pl.Series:
+    return _column(values, pl.String)
+
+
+def _column(values: Sequence[Any], dtype: Any) -> pl.Series:
+    """Strict: a value of another type is an error. By keyword, as a lone text would be taken for the series' name."""
+    return pl.Series(values=values, dtype=dtype)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any]], pl.DataFrame]] = {
+    PREDICTIONS: prediction_rows,
+    FEEDBACK: feedback_rows,
+}

@@ -10,16 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlp_assets.serving.plan import ServingPlan, ViewPlan
-
-_TYPES = {
-    "Int64": pl.Int64,
-    "Int32": pl.Int64,
-    "Float64": pl.Float64,
-    "Float32": pl.Float64,
-    "String": pl.String,
-    "Boolean": pl.Boolean,
-}
+from mlp_assets.engine.derived import with_derived
+from mlp_assets.serving.plan import TYPES, ServingPlan, ViewPlan
 
 
 class View(Protocol):
@@ -34,8 +26,8 @@ class View(Protocol):
 class Looked:
     """The model's inputs of a request, and what was not found.
 
-    ``matrix`` is (rows, inputs) float64 with NaN for missing; ``missing`` and ``expired`` map a view's name to the
-    rows (rows,) for which it had no row, or only one beyond its TTL.
+    ``matrix`` is (rows, inputs) float64 with NaN for missing, never infinite; ``missing`` and ``expired`` map a
+    view's name to the rows (rows,) for which it had no row, or only one beyond its TTL.
     """
 
     matrix: NDArray[np.float64]
@@ -79,16 +71,14 @@ class Lookup:
         if self._derived:
             known |= self._derive(known, columns)
         matrix = np.column_stack([known[name] for name in self._plan.inputs]) if count else np.empty((0, 0))
+        matrix[~np.isfinite(matrix)] = np.nan
         return Looked(matrix, missing, expired, versions)
 
     def _derive(
         self, known: Mapping[str, NDArray[np.float64]], columns: Mapping[str, list[Any]]
     ) -> dict[str, NDArray[np.float64]]:
-        keys = {key: pl.Series(columns[key], dtype=_TYPES[kind]) for key, kind in self._plan.keys.items()}
-        stored = {name: pl.Series(values, nan_to_null=True) for name, values in known.items()}
-        frame = pl.DataFrame(keys | stored)
-        for name, expression in self._derived.items():
-            frame = frame.with_columns(expression.cast(pl.Float64).alias(name))
+        keys = {key: pl.Series(columns[key], dtype=TYPES[kind]) for key, kind in self._plan.keys.items()}
+        frame = with_derived(pl.DataFrame(keys | dict(known)), self._derived, known)
         return {name: frame[name].fill_null(float("nan")).to_numpy() for name in self._derived}
 
 

@@ -36,7 +36,8 @@ def openapi(plan: ServingPlan) -> dict[str, Any]:
         "content": {"application/json": {"schema": _object({"error": _type("string")})}},
     }
     refused: dict[str, Any] = dict.fromkeys(("400", "404", "413", "415", "422"), error)
-    feedback = _object({"prediction_id": _list("string"), "label": _list("number")})
+    label = {"type": "array", "items": {"enum": [0, 1]}} if plan.task == "binary" else _list("number")
+    feedback = _object({"prediction_id": _list("string"), "label": label})
     return {
         "openapi": "3.1.0",
         "info": {

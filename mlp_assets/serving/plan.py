@@ -5,6 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+# What a key or a request column may be, by the name that a plan gives it.
+TYPES: Mapping[str, type[pl.DataType]] = {
+    "Int64": pl.Int64,
+    "Float64": pl.Float64,
+    "String": pl.String,
+    "Boolean": pl.Boolean,
+}
+
 
 @dataclass(frozen=True)
 class ViewPlan:

@@ -4,14 +4,13 @@ Source: https://github.com/kserve/open-inference-protocol, specification/protoco
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, cast
 
-from mlp_assets.spec.errors import MlpError
+from mlp_assets.serving.values import CHECKS, ProtocolError, number, text
 
 _DATATYPES = {
     "Int64": ("INT64", "INT32", "INT16", "INT8", "UINT8", "UINT16", "UINT32"),
@@ -19,16 +18,8 @@ _DATATYPES = {
     "String": ("BYTES",),
     "Boolean": ("BOOL",),
 }
-_INT64 = 2**63
+_ID_LETTERS = 200
 OUTPUTS = {"prediction": "FP64", "prediction_id": "BYTES", "degraded": "BOOL"}
-
-
-class ProtocolError(MlpError):
-    """A request is refused: the HTTP status, and a sentence that says what to send."""
-
-    def __init__(self, status: int, message: str) -> None:
-        self.status = status
-        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -93,8 +84,8 @@ def parse_infer(body: bytes, columns: Mapping[str, str], max_rows: int) -> Infer
     return InferRequest(_id(request), found, next(iter(sizes.values())), _at(request), _outputs(request))
 
 
-def parse_feedback(body: bytes, max_rows: int) -> tuple[list[str], list[float]]:
-    """Checks a feedback call: the ids of predictions and what came true. Raises ProtocolError."""
+def parse_feedback(body: bytes, max_rows: int, task: str = "regression") -> tuple[list[str], list[float]]:
+    """Checks a feedback call: the ids of predictions and what came true, 0 or 1 if binary. Raises ProtocolError."""
     request = parse_json(body)
     ids, labels = request.get("prediction_id"), request.get("label")
     if (
@@ -107,7 +98,15 @@ def parse_feedback(body: bytes, max_rows: int) -> tuple[list[str], list[float]]:
         raise ProtocolError(422, f"Send 1 to {max_rows} labels in one call.")
     if not all(isinstance(identity, str) and identity for identity in cast("list[Any]", ids)):
         raise ProtocolError(422, "Each prediction_id is a text that an infer response gave.")
-    return cast("list[str]", ids), [_number("label", label) for label in cast("list[Any]", labels)]
+    checked = [text("prediction_id", identity, _ID_LETTERS) for identity in cast("list[str]", ids)]
+    return checked, [_label(label, task) for label in cast("list[Any]", labels)]
+
+
+def _label(value: Any, task: str) -> float:
+    label = number("label", value)
+    if task == "binary" and label not in (0.0, 1.0):
+        raise ProtocolError(422, f"Input 'label' holds {label!r}. What came true is yes or no here: send 1 or 0.")
+    return label
 
 
 def _tensor_name(tensor: Any, columns: Mapping[str, str], found: Mapping[str, Any]) -> str:
@@ -126,7 +125,7 @@ def _tensor_name(tensor: Any, columns: Mapping[str, str], found: Mapping[str, An
 def _tensor_data(name: str, tensor: dict[str, Any], kind: str, max_rows: int) -> list[Any]:
     allowed = _DATATYPES[kind]
     if tensor.get("datatype") not in allowed:
-        raise ProtocolError(422, f"Input {name!r} has datatype {tensor.get('datatype')!r}. Send {allowed[0]}.")
+        raise ProtocolError(422, f"Input {name!r} has datatype {tensor.get('datatype')!r:.80}. Send {allowed[0]}.")
     data, shape = tensor.get("data"), tensor.get("shape")
     if not isinstance(data, list):
         raise ProtocolError(422, f"Input {name!r} has no data list. Send data: [value, ...].")
@@ -135,49 +134,18 @@ def _tensor_data(name: str, tensor: dict[str, Any], kind: str, max_rows: int) ->
         values = [item for value in values for item in value]
     if shape not in ([len(values)], [len(values), 1]):
         raise ProtocolError(
-            422, f"Input {name!r} has shape {shape} and {len(values)} values. Send shape [{len(values)}]."
+            422, f"Input {name!r} has shape {shape!r:.80} and {len(values)} values. Send shape [{len(values)}]."
         )
     if len(values) > max_rows:
         raise ProtocolError(413, f"{len(values)} rows are too many. Send at most {max_rows} in one request.")
     if not values:
         raise ProtocolError(422, f"Input {name!r} has no rows. Send at least one.")
-    check = {"Int64": _integer, "Float64": _number, "String": _text, "Boolean": _truth}[kind]
-    return [check(name, value) for value in values]
-
-
-def _integer(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not -_INT64 <= value < _INT64:
-        raise ProtocolError(422, f"Input {name!r} holds {str(value)[:40]!r}. Send whole 64-bit numbers.")
-    return value
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e300 or not math.isfinite(value):
-        raise ProtocolError(422, f"Input {name!r} holds {str(value)[:40]!r}. Send finite numbers.")
-    return float(value)
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 1000 or "\x1f" in value or "\x00" in value:
-        raise ProtocolError(422, f"Input {name!r} holds {str(value)[:40]!r}. Send plain texts of at most 1000 letters.")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise ProtocolError(422, f"Input {name!r} holds a text that is not Unicode.") from error
-    return value
-
-
-def _truth(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ProtocolError(422, f"Input {name!r} holds {str(value)[:40]!r}. Send true or false.")
-    return value
+    return [CHECKS[kind](name, value) for value in values]
 
 
 def _id(request: dict[str, Any]) -> str | None:
     identity = request.get("id")
-    if identity is not None and (not isinstance(identity, str) or len(identity) > 200):
-        raise ProtocolError(422, "id is not a text of at most 200 letters.")
-    return identity
+    return None if identity is None else text("id", identity, _ID_LETTERS)
 
 
 def _outputs(request: dict[str, Any]) -> tuple[str, ...]:

@@ -6,12 +6,14 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 PREDICTIONS, FEEDBACK = "predictions", "feedback"
 _ROTATE_BYTES = 64 * 1024 * 1024
+_REFUSED = ".refused"
 
 
 class Spool:
@@ -63,8 +65,8 @@ def is_left(file: Path) -> bool:
     return True
 
 
-def read_lines(file: Path, offset: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(end offset, entry) of each whole line from ``offset`` on; a line still being written is left for later.
+def read_lines(file: Path, offset: int) -> Iterator[tuple[int, bytes]]:
+    """(where it begins, line) of each whole line from ``offset`` on; a line still being written is left for later.
 
     A file that another process has drained to its end and removed has no lines.
     """
@@ -77,5 +79,33 @@ def read_lines(file: Path, offset: int) -> Iterator[tuple[int, dict[str, Any]]]:
         for line in opened:
             if not line.endswith(b"\n"):
                 return
+            yield offset, line
             offset += len(line)
-            yield offset, json.loads(line)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A whole line of a spool file that no row can be made of: where it begins, and why."""
+
+    offset: int
+    line: bytes
+    why: str
+
+
+def set_aside(file: Path, refused: Sequence[Refused]) -> None:
+    """Keeps the lines in ``<name>.refused`` beside their file, as "offset, tab, why, tab, line"; each once."""
+    with file.with_name(file.name + _REFUSED).open("a+b") as kept:
+        fcntl.flock(kept, fcntl.LOCK_EX)  # two drains may meet the same line
+        kept.seek(0)
+        whole = [line for line in kept if line.endswith(b"\n")]
+        kept.truncate(sum(map(len, whole)))  # what a drain that died over it had not finished
+        known = {int(line.partition(b"\t")[0]) for line in whole}
+        for one in refused:
+            if one.offset not in known:
+                why = " ".join(one.why.split())[:300].encode(errors="backslashreplace")
+                kept.write(b"%d\t%s\t%s" % (one.offset, why, one.line))
+
+
+def lines_set_aside(folder: Path, kind: str) -> int:
+    """How many lines of one kind wait beside the spool for a person to look at them."""
+    return sum(len(file.read_bytes().splitlines()) for file in folder.glob(f"{kind}-*.jsonl{_REFUSED}"))

@@ -10,6 +10,8 @@ from mlp_assets.spec import words
 
 Kind = Literal["total", "count", "count_distinct", "mean", "minimum", "maximum", "latest", "days_since_last"]
 
+WITHOUT_COLUMN = ("count", "days_since_last")
+
 
 @dataclass(frozen=True, eq=False)
 class Aggregation:
@@ -29,7 +31,7 @@ class Aggregation:
     def columns(self) -> tuple[str, ...]:
         """The source columns that it reads."""
         filtered = self.where.meta.root_names() if self.where is not None else []
-        return tuple(dict.fromkeys([*([self.column] if self.column else []), *filtered]))
+        return tuple(dict.fromkeys([*([self.column] if self.column is not None else []), *filtered]))
 
 
 def total(column: str, over: str, *, where: pl.Expr | None = None, description: str = "") -> Aggregation:

@@ -8,12 +8,16 @@ from typing import Literal
 from mlp_assets.spec import words
 from mlp_assets.spec.errors import Problem
 from mlp_assets.spec.model import Model
+from mlp_assets.spec.noun import Noun
+from mlp_assets.spec.source import type_name
 
-_ROUTE = re.compile(r"^/[a-z0-9][a-z0-9_\-/]*[a-z0-9]$")
+_ROUTE = re.compile(r"(/[a-z0-9][a-z0-9_-]*)+")
+# The types for which the protocol of requests has a word.
+_REQUEST_TYPES = ("Int64", "Float64", "String", "Boolean")
 
 
 @dataclass(frozen=True, eq=False)
-class Endpoint:
+class Endpoint(Noun):
     """A model's champion behind HTTP, in the Open Inference Protocol (V2 REST).
 
     Args:
@@ -39,32 +43,42 @@ class Endpoint:
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "replicas", tuple(self.replicas))
+        object.__setattr__(self, "replicas", words.frozen_sequence(self.replicas))
         object.__setattr__(self, "tags", words.frozen_mapping(self.tags))
-
-    @property
-    def where(self) -> str:
-        return f"Endpoint {self.name!r}"
 
     @property
     def url_path(self) -> str:
         return self.route if self.route is not None else f"/{self.name}"
 
-    def problems(self) -> list[Problem]:
-        found = words.name_problems(self.where, self.name)
-        if not _ROUTE.match(self.url_path):
+    def own_problems(self) -> list[Problem]:
+        found: list[Problem] = []
+        if self.route is not None and not _ROUTE.fullmatch(self.route):
             found.append(Problem(self.where, f"route={self.route!r} is no URL path", f"Write route='/{self.name}'."))
-        if len(self.replicas) != 2 or not 1 <= self.replicas[0] <= self.replicas[1]:
+        if not 1 <= self.replicas[0] <= self.replicas[1]:
             what = f"replicas={self.replicas!r} is not (smallest, largest) with 1 or more"
             found.append(Problem(self.where, what, "Write replicas=(1, 4)."))
         if self.cpus <= 0:
             found.append(Problem(self.where, f"cpus={self.cpus} reserves nothing", "Write cpus=0.1, say."))
         if not 1 <= self.max_rows <= 100_000:
             found.append(Problem(self.where, f"max_rows={self.max_rows} is not usable", "Write 1 to 100000."))
-        if self.on_missing not in ("null", "error"):
-            fix = words.did_you_mean(self.on_missing, ("null", "error"))
-            found.append(Problem(self.where, f"on_missing={self.on_missing!r} is no policy", fix))
-        return found + self._online_problems()
+        return found
+
+    def linked_problems(self) -> list[Problem]:
+        return self._online_problems() + self._type_problems()
+
+    def _type_problems(self) -> list[Problem]:
+        training_set = self.model.training_set
+        sent = [*training_set.keys, *training_set.request]
+        given = {name: training_set.labels.columns[name] for name in sent if name in training_set.labels.columns}
+        return [
+            Problem(
+                self.where,
+                f"callers send column {name!r}, which is {type_name(dtype)}, and requests cannot carry that",
+                f"Declare it as one of {', '.join(f'pl.{kind}' for kind in _REQUEST_TYPES)} in its sources.",
+            )
+            for name, dtype in given.items()
+            if str(dtype) not in _REQUEST_TYPES
+        ]
 
     def _online_problems(self) -> list[Problem]:
         views = [view for view in self.model.training_set.features if not view.online]

@@ -1,6 +1,6 @@
 """FeatureView: features of an entity out of a source."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -8,16 +8,18 @@ from functools import cached_property
 import polars as pl
 
 from mlp_assets.spec import words
-from mlp_assets.spec.aggregation import Aggregation
+from mlp_assets.spec.aggregation import WITHOUT_COLUMN, Aggregation
 from mlp_assets.spec.entity import Entity
 from mlp_assets.spec.errors import Problem
-from mlp_assets.spec.source import Source, cadence_problems
+from mlp_assets.spec.noun import Noun
+from mlp_assets.spec.shapes import shown
+from mlp_assets.spec.source import Source, cadence_problems, number_problems, type_name
 
 Derive = Callable[[], Mapping[str, pl.Expr]]
 
 
 @dataclass(frozen=True, eq=False)
-class FeatureView:
+class FeatureView(Noun):
     """Features of an entity, recomputed at each step of a cadence from the events that were known by then.
 
     Args:
@@ -49,16 +51,12 @@ class FeatureView:
         object.__setattr__(self, "tags", words.frozen_mapping(self.tags))
 
     @property
-    def where(self) -> str:
-        return f"FeatureView {self.name!r}"
-
-    @property
     def ttl_length(self) -> timedelta | None:
         return words.duration(self.ttl) if self.ttl else None
 
     @property
     def lookback(self) -> timedelta:
-        """The longest window: how far back a partition reads."""
+        """The longest window."""
         return max(feature.window for feature in self.features.values())
 
     @cached_property
@@ -71,19 +69,18 @@ class FeatureView:
         """Every feature of the view, stored in this order."""
         return (*self.features, *self.derived)
 
-    def problems(self) -> list[Problem]:
-        found = words.name_problems(self.where, self.name)
-        found += words.function_problems(self.where, "derive", self.derive)
+    def own_problems(self) -> list[Problem]:
+        found = words.function_problems(self.where, "derive", self.derive)
         for name in ("every", "ttl", "fresh_within"):
             found += words.duration_problems(self.where, name, getattr(self, name))
         found += cadence_problems(self.where, self.every)
         if not self.features:
             fix = "Write features={'spend_30d': mlp.total('sales_value', over='30d')}, say."
             found.append(Problem(self.where, "it has no features", fix))
-        if not found:
-            found += self._ttl_problems()
-        keys = f"source {self.source.name!r}"
-        found += words.column_problems(self.where, self.entity.keys, self.source.columns, keys)
+        return found or self._ttl_problems()
+
+    def linked_problems(self) -> list[Problem]:
+        found = words.column_problems(self.where, self.entity.keys, self.source.columns, f"source {self.source.name!r}")
         for name, feature in self.features.items():
             found += self._feature_problems(name, feature)
         return found + self._derive_problems()
@@ -101,15 +98,16 @@ class FeatureView:
         found = words.name_problems(where, name)
         if name in words.RESERVED_COLUMNS or name in self.entity.keys:
             found.append(Problem(where, "the name is taken by a key or a reserved column", "Choose another name."))
-        if not isinstance(feature, Aggregation):  # pyright: ignore[reportUnnecessaryIsInstance]
-            return [
-                *found,
-                Problem(where, f"{feature!r} is no aggregation", "Write mlp.total('column', over='30d'), say."),
-            ]
         found += words.duration_problems(where, "over", feature.over)
-        return found + words.column_problems(
-            where, feature.columns, self.source.columns, f"source {self.source.name!r}"
-        )
+        found += words.column_problems(where, feature.columns, self.source.columns, f"source {self.source.name!r}")
+        if feature.column is None and feature.kind not in WITHOUT_COLUMN:
+            fix = f"Write mlp.{feature.kind}('amount', over={feature.over!r}), say."
+            found.append(Problem(where, f"mlp.{feature.kind} has no column", fix))
+        if feature.column is not None and feature.kind != "count_distinct":
+            found += number_problems(where, "column", [feature.column], self.source)
+        if feature.where is not None and not found:
+            found += _condition_problems(where, feature.where, self.source)
+        return found
 
     def _derive_problems(self) -> list[Problem]:
         if self.derive is None or words.function_problems(self.where, "derive", self.derive):
@@ -117,8 +115,26 @@ class FeatureView:
         return derive_problems(self.where, self.derive, set(self.features) | set(self.entity.keys))
 
 
-def derive_problems(where: str, derive: Derive, available: set[str]) -> list[Problem]:
-    """Checks that ``derive()`` returns expressions over the available columns (or over those derived before)."""
+def _condition_problems(where: str, condition: pl.Expr, source: Source) -> list[Problem]:
+    """Computes a condition on a table of the source's columns that has no rows, to learn its type."""
+    utc = pl.Datetime("us", "UTC")
+    schema = {name: utc if dtype == pl.Datetime else dtype for name, dtype in source.columns.items()}
+    try:
+        found = pl.DataFrame(schema=schema).select(condition).dtypes
+    except pl.exceptions.PolarsError as error:
+        return [Problem(where, f"where cannot be computed: {str(error).splitlines()[0]}", "Mend it; times are in UTC.")]
+    if found == [pl.Boolean]:
+        return []
+    what = f"where gives {', '.join(type_name(dtype) for dtype in found)}, and one truth value is wanted"
+    return [Problem(where, what, "Write a condition, such as pl.col('amount') > 1.")]
+
+
+def derive_problems(where: str, derive: Derive, available: set[str], taken: Collection[str] = ()) -> list[Problem]:
+    """Checks that ``derive()`` returns expressions over the available columns (or over those derived before).
+
+    Args:
+        taken: names that a derived feature may not have, beside those of what is available.
+    """
     try:
         derived = dict(derive())
     except Exception as error:
@@ -127,11 +143,14 @@ def derive_problems(where: str, derive: Derive, available: set[str]) -> list[Pro
     found: list[Problem] = []
     for name, expression in derived.items():
         spot = f"{where}, derived feature {name!r}"
-        if name in available:
-            found.append(Problem(spot, "there is already a feature or key of this name", "Choose another name."))
+        found += words.name_problems(spot, name)
+        if name in available or name in taken or name in words.RESERVED_COLUMNS:
+            what = "the name is taken by another column"
+            found.append(Problem(spot, what, "Choose another name."))
         if not isinstance(expression, pl.Expr):  # pyright: ignore[reportUnnecessaryIsInstance]
-            found.append(Problem(spot, f"{expression!r} is no Polars expression", "Write it with pl.col(...)."))
+            found.append(Problem(spot, f"{shown(expression)} is no Polars expression", "Write it with pl.col(...)."))
             continue
         wanted = expression.meta.root_names()
         found += words.column_problems(spot, wanted, dict.fromkeys(available), "the features that derive can use")
+        available = available | {name}
     return found

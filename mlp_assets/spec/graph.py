@@ -1,6 +1,6 @@
 """What a spec refers to, and everything that is reached from it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Union
 
 from mlp_assets.spec.endpoint import Endpoint
@@ -8,31 +8,13 @@ from mlp_assets.spec.entity import Entity
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.model import Model
 from mlp_assets.spec.monitor import Monitor
+from mlp_assets.spec.noun import referred
 from mlp_assets.spec.source import Source
 from mlp_assets.spec.training_set import TrainingSet
 
 Asset = Union[Source, FeatureView, TrainingSet, Model, Endpoint, Monitor]  # noqa: UP007
 Spec = Union[Asset, Entity]  # noqa: UP007
 ASSETS = (Source, FeatureView, TrainingSet, Model, Endpoint, Monitor)
-
-
-def references(spec: Spec) -> tuple[Spec, ...]:
-    """The specs that this one refers to directly."""
-    match spec:
-        case Source():
-            return tuple(spec.inputs)
-        case FeatureView():
-            return (spec.entity, spec.source)
-        case TrainingSet():
-            return (spec.labels, *spec.features)
-        case Model():
-            return (spec.training_set,)
-        case Endpoint():
-            return (spec.model,)
-        case Monitor():
-            return (spec.watches,)
-        case Entity():
-            return ()
 
 
 def reached(specs: Iterable[Spec]) -> tuple[Spec, ...]:
@@ -53,39 +35,10 @@ def _visit(spec: Spec, done: dict[int, Spec], path: tuple[Spec, ...]) -> None:
         raise CycleError((*path[start:], spec))
     if id(spec) in done:
         return
-    for reference in references(spec):
-        if isinstance(reference, (*ASSETS, Entity)):  # pyright: ignore[reportUnnecessaryIsInstance]
+    for reference in referred(spec):
+        if isinstance(reference, (*ASSETS, Entity)):
             _visit(reference, done, (*path, spec))
     done[id(spec)] = spec
-
-
-def wrong_references(spec: Spec) -> Iterator[tuple[str, object, str]]:
-    """(field, what was written, the noun that belongs there) for each reference that is no spec of the right kind."""
-    wanted: dict[str, type[object]] = {}
-    match spec:
-        case Source():
-            wanted = {}
-            for source in spec.inputs:
-                if not isinstance(source, Source):  # pyright: ignore[reportUnnecessaryIsInstance]
-                    yield "inputs", source, "Source"
-        case FeatureView():
-            wanted = {"entity": Entity, "source": Source}
-        case TrainingSet():
-            wanted = {"labels": Source}
-            for view in spec.features:
-                if not isinstance(view, FeatureView):  # pyright: ignore[reportUnnecessaryIsInstance]
-                    yield "features", view, "FeatureView"
-        case Model():
-            wanted = {"training_set": TrainingSet}
-        case Endpoint():
-            wanted = {"model": Model}
-        case Monitor():
-            wanted = {"watches": Endpoint}
-        case Entity():
-            wanted = {}
-    for name, noun in wanted.items():
-        if not isinstance(getattr(spec, name), noun):
-            yield name, getattr(spec, name), noun.__name__
 
 
 class CycleError(Exception):

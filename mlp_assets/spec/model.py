@@ -1,12 +1,15 @@
 """Model: how to train on a training set, with what compute, and which gates a candidate must pass."""
 
+import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mlp_assets.spec import words
 from mlp_assets.spec.errors import Problem
-from mlp_assets.spec.gates import METRICS_OF_TASK, Gate, gate_problems
+from mlp_assets.spec.gates import Gate, gate_problems
+from mlp_assets.spec.noun import Noun
 from mlp_assets.spec.training_set import TrainingSet
 
 Task = Literal["binary", "regression"]
@@ -32,7 +35,7 @@ Compute = Local | Accelerate
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class Model(Noun):
     """A model that is trained, judged and registered; its champion is what endpoints serve.
 
     Args:
@@ -63,33 +66,33 @@ class Model:
         object.__setattr__(self, "params", words.frozen_mapping(self.params))
         object.__setattr__(self, "tags", words.frozen_mapping(self.tags))
 
-    @property
-    def where(self) -> str:
-        return f"Model {self.name!r}"
-
-    def problems(self) -> list[Problem]:
-        found = words.name_problems(self.where, self.name)
-        found += words.function_problems(self.where, "train", self.train)
-        if self.task not in METRICS_OF_TASK:
-            what = f"task={self.task!r} is not known"
-            found.append(Problem(self.where, what, words.did_you_mean(self.task, METRICS_OF_TASK)))
+    def own_problems(self) -> list[Problem]:
+        found = words.function_problems(self.where, "train", self.train)
         if not self.gates:
             fix = "Write gates=[mlp.BetterThan('base_rate'), mlp.NoWorseThan('champion')], say."
             found.append(Problem(self.where, "it has no gates, so anything would be promoted", fix))
-        if not isinstance(self.compute, Compute):  # pyright: ignore[reportUnnecessaryIsInstance]
-            fix = "Write mlp.Local() or mlp.Accelerate(processes=2)."
-            found.append(Problem(self.where, f"compute={self.compute!r} is no compute", fix))
-        elif self.compute.processes < 1:
+        if self.compute.processes < 1:
             what = f"processes={self.compute.processes} trains nothing"
             found.append(Problem(self.where, what, "Write processes=1 or more."))
-        return found + self._gate_problems()
+        if not 0 <= self.seed < 2**32:
+            found.append(Problem(self.where, f"seed={self.seed} is not usable", "Write 0 or more, below 2**32."))
+        return found + self._param_problems() + self._repeated_gates()
 
-    def _gate_problems(self) -> list[Problem]:
+    def linked_problems(self) -> list[Problem]:
         if self.training_set.problems() or any(view.problems() for view in self.training_set.features):
             return []
         features, keys = self.training_set.feature_names, self.training_set.keys
-        found = [p for gate in self.gates for p in gate_problems(self.where, gate, self.task, features, keys)]
-        names = [gate.name for gate in self.gates if isinstance(gate, Gate)]  # pyright: ignore[reportUnnecessaryIsInstance]
-        for name in {name for name in names if names.count(name) > 1}:
-            found.append(Problem(self.where, f"gate {name!r} is there twice", "Keep one of them."))
-        return found
+        return [p for gate in self.gates for p in gate_problems(self.where, gate, self.task, features, keys)]
+
+    def _param_problems(self) -> list[Problem]:
+        try:
+            json.dumps(dict(self.params), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            what = f"params cannot be handed to another process: {error}"
+            return [Problem(self.where, what, "Write plain values: texts, finite numbers, True, None, lists of them.")]
+        return []
+
+    def _repeated_gates(self) -> list[Problem]:
+        names = Counter(gate.name for gate in self.gates)
+        repeated = [name for name, count in names.items() if count > 1]
+        return [Problem(self.where, f"gate {name!r} is there twice", "Keep one of them.") for name in repeated]

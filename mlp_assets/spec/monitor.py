@@ -8,6 +8,7 @@ from mlp_assets.spec import words
 from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.errors import Problem
 from mlp_assets.spec.gates import METRICS_OF_TASK
+from mlp_assets.spec.noun import Noun
 from mlp_assets.spec.source import cadence_problems
 
 
@@ -62,7 +63,7 @@ Alarm = DriftAlarm | QualityAlarm | PerformanceAlarm
 
 
 @dataclass(frozen=True, eq=False)
-class Monitor:
+class Monitor(Noun):
     """Drift, data quality and performance of an endpoint, one window at a time.
 
     Args:
@@ -92,13 +93,8 @@ class Monitor:
         object.__setattr__(self, "alarms", words.frozen_sequence(self.alarms))
         object.__setattr__(self, "tags", words.frozen_mapping(self.tags))
 
-    @property
-    def where(self) -> str:
-        return f"Monitor {self.name!r}"
-
-    def problems(self) -> list[Problem]:
-        found = words.name_problems(self.where, self.name)
-        found += words.duration_problems(self.where, "every", self.every) + cadence_problems(self.where, self.every)
+    def own_problems(self) -> list[Problem]:
+        found = words.duration_problems(self.where, "every", self.every) + cadence_problems(self.where, self.every)
         if not self.alarms:
             fix = "Write alarms=[mlp.DriftAlarm(), mlp.QualityAlarm()], say."
             found.append(Problem(self.where, "it has no alarms, so nobody would hear of anything", fix))
@@ -106,24 +102,46 @@ class Monitor:
             if getattr(self, name) < least:
                 what = f"{name}={getattr(self, name)} is too few"
                 found.append(Problem(self.where, what, f"Write {name}={least} or more."))
+        return found + [problem for alarm in self.alarms for problem in self._alarm_problems(alarm)]
+
+    def linked_problems(self) -> list[Problem]:
+        training_set = self.watches.model.training_set
+        usable = not any(spec.problems() for spec in (training_set, *training_set.features))
+        found: list[Problem] = []
         for alarm in self.alarms:
-            found += self._alarm_problems(alarm)
+            if isinstance(alarm, PerformanceAlarm):
+                found += self._metric_problems(alarm)
+            elif usable and alarm.features is not None:
+                names = [*training_set.feature_names, *(["prediction"] if isinstance(alarm, DriftAlarm) else [])]
+                spot = f"{self.where}, {type(alarm).__name__}"
+                found += words.column_problems(spot, alarm.features, dict.fromkeys(names), "the model's features")
         return found
 
+    def _metric_problems(self, alarm: PerformanceAlarm) -> list[Problem]:
+        task = self.watches.model.task
+        metrics, said = METRICS_OF_TASK[task], f"does not exist for a {task} model"
+        if alarm.kind == "estimated" and alarm.metric in metrics:
+            # Of the metrics of a task, the first is what NannyML estimates.
+            metrics, said = metrics[:1], f"is not estimated for a {task} model"
+        if alarm.metric in metrics:
+            return []
+        fix = words.did_you_mean(alarm.metric, metrics)
+        return [Problem(f"{self.where}, PerformanceAlarm", f"metric {alarm.metric!r} {said}", fix)]
+
     def _alarm_problems(self, alarm: Alarm) -> list[Problem]:
-        if not isinstance(alarm, Alarm):  # pyright: ignore[reportUnnecessaryIsInstance]
-            return [Problem(self.where, f"{alarm!r} is no alarm", "Write mlp.DriftAlarm(), say.")]
         spot = f"{self.where}, {type(alarm).__name__}"
         found: list[Problem] = []
         if alarm.consecutive < 1:
             found.append(Problem(spot, f"consecutive={alarm.consecutive} never holds", "Write consecutive=2."))
         if isinstance(alarm, PerformanceAlarm):
-            metrics = METRICS_OF_TASK.get(self.watches.model.task, ())
-            if alarm.metric not in metrics:
-                what = f"metric {alarm.metric!r} does not exist for a {self.watches.model.task} model"
-                found.append(Problem(spot, what, words.did_you_mean(alarm.metric, metrics)))
+            if not 0 <= alarm.drop < 1:
+                found.append(Problem(spot, f"drop={alarm.drop} is no share", "Write drop=0.02 for 2 %, say."))
             return found
         if not 0 < alarm.share <= 1:
             found.append(Problem(spot, f"share={alarm.share} is no share", "Write a number above 0, at most 1."))
-        names = self.watches.model.training_set.feature_names
-        return found + words.column_problems(spot, alarm.features or (), dict.fromkeys(names), "the model's features")
+        if alarm.strong is not None and alarm.strong <= 1:
+            fix = "Write strong=4.0, or None for no such rule."
+            found.append(Problem(spot, f"strong={alarm.strong} is not beyond the limit", fix))
+        if alarm.features is not None and not alarm.features:
+            found.append(Problem(spot, "features=() watches nothing", "Name some, or leave it out for all."))
+        return found

@@ -7,18 +7,18 @@ from functools import cached_property
 
 from mlp_assets.spec import words
 from mlp_assets.spec.endpoint import Endpoint
-from mlp_assets.spec.entity import Entity
 from mlp_assets.spec.errors import Problem, ProjectError
 from mlp_assets.spec.feature_view import FeatureView
-from mlp_assets.spec.graph import ASSETS, Asset, CycleError, Spec, reached, wrong_references
+from mlp_assets.spec.graph import ASSETS, Asset, CycleError, Spec, reached
 from mlp_assets.spec.model import Model
 from mlp_assets.spec.monitor import Monitor
+from mlp_assets.spec.noun import Noun, chosen
 from mlp_assets.spec.source import Source
 from mlp_assets.spec.training_set import TrainingSet
 
 
 @dataclass(frozen=True, eq=False)
-class Project:
+class Project(Noun):
     """One team's set of assets: those named and all that they refer to.
 
     Args:
@@ -31,6 +31,7 @@ class Project:
         ProjectError: with every problem of the graph.
     """
 
+    needs_owner = True
     name: str
     owner: str
     assets: Sequence[Asset]
@@ -45,14 +46,20 @@ class Project:
             raise ProjectError(self.name, tuple(problems))
 
     @cached_property
+    def used(self) -> tuple["Project", ...]:
+        """The projects in ``uses`` and those that they use, each once."""
+        every = {id(found): found for project in chosen(self.uses, Project) for found in (project, *project.used)}
+        return tuple(every.values())
+
+    @cached_property
     def specs(self) -> tuple[Spec, ...]:
-        """Every spec of its own, what is referred to first; those of the projects in ``uses`` are left out."""
-        foreign = {id(spec) for project in self.uses for spec in project.specs}
-        return tuple(spec for spec in reached(self.assets) if id(spec) not in foreign)
+        """Every spec of its own, what is referred to first; those of the projects that it uses are left out."""
+        foreign = {id(spec) for project in self.used for spec in project.specs}
+        return tuple(spec for spec in reached(chosen(self.assets, ASSETS)) if id(spec) not in foreign)
 
     def home_of(self, spec: Spec) -> "Project":
-        """The project that owns a spec: this one or one of ``uses``."""
-        homes = [project for project in self.uses if any(spec is theirs for theirs in project.specs)]
+        """The project that owns a spec: this one or one of those that it uses."""
+        homes = [project for project in self.used if any(spec is theirs for theirs in project.specs)]
         return homes[0] if homes else self
 
     @property
@@ -80,35 +87,29 @@ class Project:
         return tuple(spec for spec in self.specs if isinstance(spec, Monitor))
 
     def problems(self) -> list[Problem]:
-        where = f"Project {self.name!r}"
-        found = words.name_problems(where, self.name)
-        if not (self.owner.startswith("team:") and len(self.owner) > 5) and "@" not in self.owner:
-            fix = f"Write owner='team:{self.name}' or an e-mail address."
-            found.append(Problem(where, f"owner={self.owner!r} is nobody", fix))
-        if not self.assets:
-            found.append(
-                Problem(where, "it has no assets", "Write assets=[the monitors, endpoints or models you want].")
-            )
-        for asset in self.assets:
-            if not isinstance(asset, ASSETS):  # pyright: ignore[reportUnnecessaryIsInstance]
-                found.append(Problem(where, f"assets holds {asset!r}, which is no spec", "Write the object itself."))
-        return found or self._graph_problems(where)
+        """Everything that is wrong with the project and with its specs."""
+        return [*self.field_problems(), *self._graph_problems()]
 
-    def _graph_problems(self, where: str) -> list[Problem]:
+    def own_problems(self) -> list[Problem]:
+        found: list[Problem] = []
+        if not self.assets:
+            what = "it has no assets"
+            found.append(Problem(self.where, what, "Write assets=[the monitors, endpoints or models you want]."))
+        for name, count in Counter(project.name for project in (self, *self.used)).items():
+            if count > 1:
+                what = f"{count} projects that go together have the name {name!r}"
+                found.append(Problem(self.where, what, "Rename one: keys and tables begin with it."))
+        return found
+
+    def _graph_problems(self) -> list[Problem]:
         try:
             specs = self.specs
         except CycleError as error:
             fix = "Take one of the references out; a monitor triggers retraining by retrain=True, not by a reference."
-            return [Problem(where, f"specs refer to each other in a circle: {error}", fix)]
-        wrong = [
-            Problem(spec.where, f"{field}={written!r} is no {noun}", f"Write the {noun} object itself, not its name.")
-            for spec in specs
-            for field, written, noun in wrong_references(spec)
-        ]
-        if wrong:
-            return wrong + [p for spec in specs if isinstance(spec, Entity | Source) for p in spec.problems()]
+            return [Problem(self.where, f"specs refer to each other in a circle: {error}", fix)]
         found = [problem for spec in specs for problem in spec.problems()]
-        return found + _duplicate_names(specs) + _duplicate_routes(self.endpoints)
+        named = [spec for spec in specs if spec.well_shaped]
+        return found + _duplicate_names(named) + _duplicate_routes([one for one in named if isinstance(one, Endpoint)])
 
 
 def _duplicate_names(specs: Sequence[Spec]) -> list[Problem]:

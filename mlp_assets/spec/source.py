@@ -1,6 +1,6 @@
 """Source: a table, its event time, and the time at which a row became known."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,8 +9,10 @@ import polars as pl
 
 from mlp_assets.spec import words
 from mlp_assets.spec.errors import Problem
+from mlp_assets.spec.noun import Noun
 
-Columns = Mapping[str, type[pl.DataType] | pl.DataType]
+DataType = type[pl.DataType] | pl.DataType
+Columns = Mapping[str, DataType]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Window:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class Source(Noun):
     """A table of events or labels. Exactly one of ``delta``, ``parquet`` and ``read`` says where it comes from.
 
     A Delta or Parquet source is an external asset: it is read where it lies. A ``read`` function makes the source
@@ -63,10 +65,6 @@ class Source:
         object.__setattr__(self, "tags", words.frozen_mapping(self.tags))
 
     @property
-    def where(self) -> str:
-        return f"Source {self.name!r}"
-
-    @property
     def ingested(self) -> bool:
         """Whether the project itself writes this table."""
         return self.read is not None
@@ -81,8 +79,8 @@ class Source:
             return pl.max_horizontal(pl.col(self.known_at), pl.col(self.event_time))
         return pl.col(self.event_time) + self.delay_length
 
-    def problems(self) -> list[Problem]:
-        found = words.name_problems(self.where, self.name)
+    def own_problems(self) -> list[Problem]:
+        found: list[Problem] = []
         given = [kind for kind in ("delta", "parquet", "read") if getattr(self, kind) is not None]
         if len(given) != 1:
             what = "nothing says where its rows come from" if not given else f"{' and '.join(given)} are both given"
@@ -92,10 +90,7 @@ class Source:
                 Problem(self.where, "it declares no columns", "Write columns={'bought_at': pl.Datetime, ...}.")
             )
         else:
-            times = [column for column in (self.event_time, self.known_at) if column is not None]
-            found += words.column_problems(self.where, times, self.columns, "its columns")
-        for column in words.RESERVED_COLUMNS & set(self.columns):
-            found.append(Problem(self.where, f"column {column!r} is a reserved name", "Rename it in the source."))
+            found += self._column_problems()
         if self.known_at and self.delay:
             fix = "Keep the one that says when a row became known."
             found.append(Problem(self.where, "known_at and delay are both given", fix))
@@ -105,13 +100,51 @@ class Source:
             )
         return found + self._time_problems()
 
+    def _column_problems(self) -> list[Problem]:
+        times = {"event_time": self.event_time} | ({"known_at": self.known_at} if self.known_at is not None else {})
+        found = words.column_problems(self.where, times.values(), self.columns, "its columns")
+        for given, column in times.items():
+            if column in self.columns and self.columns[column] != pl.Datetime:
+                what = f"{given}={column!r} is declared as {type_name(self.columns[column])}"
+                fix = f"Write columns={{{column!r}: pl.Datetime}}: a date counts as its midnight in UTC."
+                found.append(Problem(self.where, f"{what}, and a time is wanted", fix))
+        taken = {"partition", "known_at", "event_time"} - set(times.values())
+        # The platform adds its own known_at and visible_at to the rows.
+        taken |= {self.event_time} & {"partition", "known_at", "visible_at"}
+        for column in sorted(taken & set(self.columns)):
+            found.append(Problem(self.where, f"column {column!r} is a reserved name", "Rename it in the source."))
+        return found
+
     def _time_problems(self) -> list[Problem]:
         found = words.function_problems(self.where, "read", self.read)
         found += words.duration_problems(self.where, "delay", self.delay)
         found += words.duration_problems(self.where, "every", self.every)
         found += words.moment_problems(self.where, "start", self.start)
         found += words.moment_problems(self.where, "end", self.end)
+        if not found and self.end is not None and words.moment(self.end) <= words.moment(self.start):
+            what = f"end={self.end!r} is not after start={self.start!r}, so there is no partition"
+            found.append(Problem(self.where, what, "Write a later end, or none for a history that goes on."))
         return found + cadence_problems(self.where, self.every)
+
+
+def type_name(dtype: DataType) -> str:
+    """A column's type as a user writes it."""
+    return f"pl.{dtype}"
+
+
+def is_number(dtype: DataType) -> bool:
+    """Whether a model can take the column: features, targets and request columns become floating-point numbers."""
+    return dtype == pl.Boolean or dtype.is_numeric()
+
+
+def number_problems(where: str, what: str, names: Iterable[str], source: Source) -> list[Problem]:
+    """Checks that the columns, those that the source has, are numbers or truth values."""
+    fix = "Write a column of pl.Float64, pl.Int64 or pl.Boolean; turn what is no number into one in the source."
+    return [
+        Problem(where, f"{what} {name!r} is {type_name(source.columns[name])}, which is no number", fix)
+        for name in names
+        if name in source.columns and not is_number(source.columns[name])
+    ]
 
 
 def cadence_problems(where: str, every: Any) -> list[Problem]:

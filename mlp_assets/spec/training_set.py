@@ -9,7 +9,8 @@ import polars as pl
 from mlp_assets.spec import words
 from mlp_assets.spec.errors import Problem
 from mlp_assets.spec.feature_view import Derive, FeatureView, derive_problems
-from mlp_assets.spec.source import Source
+from mlp_assets.spec.noun import Noun
+from mlp_assets.spec.source import Source, number_problems, type_name
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class SplitByTime:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingSet:
+class TrainingSet(Noun):
     """Rows to learn from, each with only what was known at its own time.
 
     Args:
@@ -63,10 +64,6 @@ class TrainingSet:
         object.__setattr__(self, "tags", words.frozen_mapping(self.tags))
 
     @property
-    def where(self) -> str:
-        return f"TrainingSet {self.name!r}"
-
-    @property
     def keys(self) -> tuple[str, ...]:
         """The key columns of its rows: those of all its views' entities, each once."""
         return tuple(dict.fromkeys(key for view in self.features for key in view.entity.keys))
@@ -81,32 +78,55 @@ class TrainingSet:
         stored = [name for view in self.features for name in view.feature_names]
         return (*stored, *self.request, *self.derived)
 
-    def problems(self) -> list[Problem]:
-        found = words.name_problems(self.where, self.name)
-        found += self.split.problems(self.where) + words.moment_problems(self.where, "since", self.since)
+    def own_problems(self) -> list[Problem]:
+        found = self.split.problems(self.where) + words.moment_problems(self.where, "since", self.since)
         if not self.features:
             found.append(Problem(self.where, "it has no features", "Write features=[a_feature_view]."))
+        found += words.reserved_problems(self.where, "target", [self.target])
+        found += words.reserved_problems(self.where, "request column", self.request)
+        return found + words.function_problems(self.where, "derive", self.derive)
+
+    def linked_problems(self) -> list[Problem]:
         labels = f"labels {self.labels.name!r}"
-        found += words.column_problems(self.where, [self.target, *self.request], self.labels.columns, labels)
+        found = words.column_problems(self.where, [self.target, *self.request], self.labels.columns, labels)
+        found += number_problems(self.where, "target", [self.target], self.labels)
+        found += number_problems(self.where, "request column", self.request, self.labels)
         for view in self.features:
-            found += words.column_problems(
-                f"{self.where}, keys of view {view.name!r}", view.entity.keys, self.labels.columns, labels
-            )
+            spot = f"{self.where}, keys of view {view.name!r}"
+            found += words.column_problems(spot, view.entity.keys, self.labels.columns, labels)
+            found += self._key_type_problems(spot, view)
         return found + self._name_problems() + self._derive_problems()
 
+    def _key_type_problems(self, spot: str, view: FeatureView) -> list[Problem]:
+        ours, theirs = self.labels.columns, view.source.columns
+        return [
+            Problem(
+                spot,
+                f"{key!r} is {type_name(ours[key])} in {self.labels.where} and {type_name(theirs[key])} in "
+                f"{view.source.where}, so their rows cannot meet",
+                "Declare the same type in both.",
+            )
+            for key in view.entity.keys
+            if key in ours and key in theirs and ours[key] != theirs[key]
+        ]
+
     def _name_problems(self) -> list[Problem]:
-        found: list[Problem] = []
-        owner: dict[str, str] = {}
+        """A row has one column of each name: two of its parts cannot share one, and the target is nobody else's."""
+        parts = [(key, "a key") for key in self.keys]
+        parts.append((self.labels.event_time, "the time of the labels"))
         for view in self.features:
-            for name in view.features if view.problems() else view.feature_names:
-                if name == self.target:
-                    found.append(self._label_leak(f"feature {name!r} of view {view.name!r}"))
-                if name in owner:
-                    what = f"feature {name!r} is in both {owner[name]!r} and {view.name!r}"
-                    found.append(Problem(self.where, what, "Rename it in one of the views."))
-                owner[name] = view.name
-        if self.target in self.request:
-            found.append(self._label_leak(f"request column {self.target!r}"))
+            names = view.features if view.problems() else view.feature_names
+            parts += [(name, f"feature {name!r} of view {view.name!r}") for name in names]
+        parts += [(name, f"request column {name!r}") for name in self.request]
+        found: list[Problem] = []
+        seen: dict[str, str] = {}
+        for name, part in parts:
+            if name == self.target:
+                found.append(self._label_leak(part))
+            elif name in seen:
+                what = f"{part} has the name of {seen[name]}"
+                found.append(Problem(self.where, what, "Rename or leave out one of the two."))
+            seen.setdefault(name, part)
         return found
 
     def _label_leak(self, which: str) -> Problem:
@@ -114,10 +134,9 @@ class TrainingSet:
         return Problem(self.where, f"{which} is the target itself", fix)
 
     def _derive_problems(self) -> list[Problem]:
-        if self.derive is None:
+        unusable = words.function_problems(self.where, "derive", self.derive)
+        if self.derive is None or unusable or any(view.problems() for view in self.features):
             return []
-        refused = words.function_problems(self.where, "derive", self.derive)
-        if refused or any(view.problems() for view in self.features):
-            return refused
         stored = {name for view in self.features for name in view.feature_names}
-        return derive_problems(self.where, self.derive, stored | set(self.request) | set(self.keys))
+        available = stored | set(self.request) | set(self.keys)
+        return derive_problems(self.where, self.derive, available, taken={self.target, self.labels.event_time})

@@ -72,15 +72,22 @@ def ingested() -> tuple[mlp.Source, mlp.Source]:
     return purchases, outcomes
 
 
-def make(gates: list[object] | None = None, sources: tuple[mlp.Source, mlp.Source] | None = None) -> mlp.Project:
+FEATURES = {"spend_7d": mlp.total("amount", over="7d"), "spend_28d": mlp.total("amount", over="28d")}
+
+
+def make(
+    gates: list[object] | None = None,
+    sources: tuple[mlp.Source, mlp.Source] | None = None,
+    features: dict[str, mlp.Aggregation] = FEATURES,
+) -> mlp.Project:
     purchases, outcomes = sources or ingested()
     spending = mlp.FeatureView(
         "spending",
         entity=mlp.Entity("user", keys=["user_id"]),
         source=purchases,
         every="1w",
-        features={"spend_7d": mlp.total("amount", over="7d"), "spend_28d": mlp.total("amount", over="28d")},
-        derive=share,
+        features=features,
+        derive=share if features is FEATURES else None,
         ttl="28d",
         online=True,
     )

@@ -62,7 +62,7 @@ def test_what_was_read_is_recorded_and_rebuilt_from_the_record(platform: Platfor
     features = Table("shop", "features", "spending")
     assert platform.metadata("features", "spending")["delta_versions_read"] == {purchases.delta: 0}
     read = platform.metadata("training_set", "history")["delta_versions_read"]
-    assert read == {outcomes.parquet: None, str(features): 0}
+    assert read == {outcomes.parquet: None, str(features): 1}
     digest = platform.metadata("training_set", "history")["digest"]
     pl.concat([shop.read_purchases(windows()[0])]).write_delta(str(purchases.delta), mode="append")
     platform.run("features", tags=WEEKS)
@@ -70,7 +70,7 @@ def test_what_was_read_is_recorded_and_rebuilt_from_the_record(platform: Platfor
     (training_set,) = platform.project.training_sets
     scope = Scope(platform.project, platform.environment)
     assert canonical_digest(joined_rows(scope, training_set, read)) == digest  # type: ignore[arg-type]
-    now = joined_rows(scope, training_set, {**read, str(features): 1})  # type: ignore[dict-item]
+    now = joined_rows(scope, training_set, {**read, str(features): 2})  # type: ignore[dict-item]
     assert canonical_digest(now) != digest
 
 

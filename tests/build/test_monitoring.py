@@ -89,6 +89,18 @@ def test_realised_performance_waits_for_labels_and_takes_feedback(live: Platform
     assert 0.3 < found < 0.7  # the labels told are random to the model
 
 
+def test_a_request_within_the_week_takes_the_label_of_that_week(live: Platform) -> None:
+    client, model = live.serve()
+    for at in (DEPLOYED + timedelta(days=2, hours=9), DEPLOYED + timedelta(weeks=3)):  # the second has no label yet
+        body = infer_body(USERS, at)
+        assert client.post(f"/v2/models/{model.plan.endpoint}/infer", json=body).status_code == 200
+    week = f"{DEPLOYED:%Y-%m-%d}"
+    live.run("source", "features", tags=weeks(week, week))
+    live.run(*MONITORS)
+    realised = table(live, "realised_performance")
+    assert realised.select("window", "rows").unique().rows() == [(week, shop.USERS)]
+
+
 def test_a_prediction_is_drained_exactly_once(live: Platform) -> None:
     client, model = live.serve()
     for _ in range(2):

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mlp_assets as mlp
-from mlp_assets.engine.alarms import WindowState, combine, episodes, judge
+from mlp_assets.engine.alarms import WindowState, combine, episodes, judge, with_known_ids
 from mlp_assets.engine.monitor_rows import TIDY_SCHEMA, tidy
 from mlp_assets.engine.quality import quality
 
-states = st.lists(st.tuples(st.booleans(), st.sampled_from(["1", "1", "1", "2"])), max_size=25)
+states = st.lists(st.tuples(st.sampled_from([True, False, None]), st.sampled_from(["1", "1", "1", "2"])), max_size=25)
 
 
 def rows(values: dict[str, list[float | None]], method: str = "jensen_shannon", upper: float = 0.1) -> pl.DataFrame:
@@ -28,7 +28,7 @@ def rows(values: dict[str, list[float | None]], method: str = "jensen_shannon", 
     return pl.DataFrame(found, schema=TIDY_SCHEMA)
 
 
-def raised(alarm: object, frame: pl.DataFrame) -> list[bool]:
+def raised(alarm: object, frame: pl.DataFrame) -> list[bool | None]:
     versions = dict.fromkeys(frame["window"].unique().to_list(), "1")
     return [state.alarm for state in combine([(alarm, judge(alarm, frame))], versions)]  # type: ignore[arg-type]
 
@@ -48,6 +48,7 @@ def test_one_strong_feature_alarms_alone() -> None:
 def test_insufficient_data_is_no_verdict() -> None:
     verdicts = judge(mlp.DriftAlarm(), rows({"a": [None]}))
     assert [(verdict.alarm, verdict.sentence) for verdict in verdicts] == [(None, "insufficient data")]
+    assert raised(mlp.DriftAlarm(strong=None), rows({"a": [0.2, None, 0.2, 0.0]})) == [False, None, True, False]
 
 
 def test_performance_must_leave_the_band_by_enough() -> None:
@@ -57,7 +58,9 @@ def test_performance_must_leave_the_band_by_enough() -> None:
 
 
 @given(states, st.integers(1, 3))
-def test_episodes_hold_every_alarm_once_and_one_version_each(given_states: list[tuple[bool, str]], calm: int) -> None:
+def test_episodes_hold_every_alarm_once_and_one_version_each(
+    given_states: list[tuple[bool | None, str]], calm: int
+) -> None:
     made = [WindowState(f"{number:03d}", version, alarm, "x") for number, (alarm, version) in enumerate(given_states)]
     found = episodes("m", made, calm=calm)
     assert len({episode.id for episode in found}) == len(found)
@@ -79,6 +82,44 @@ def test_an_episode_ends_after_calm_windows() -> None:
         ("0", "2", False),
         ("5", "5", True),
     ]
+
+
+def test_insufficient_data_ends_no_episode() -> None:
+    made = [WindowState(f"{number}", "1", alarm, "x") for number, alarm in enumerate([True, None, None, None, False])]
+    assert [(e.first_window, e.open) for e in episodes("m", made, calm=2)] == [("0", True)]
+
+
+def test_an_episode_keeps_its_id_when_late_labels_move_its_start() -> None:
+    made = [WindowState(f"{number}", "1", number in {3, 4}, "x") for number in range(5)]
+    before = {window: e.id for e in episodes("m", made, calm=2) for window in ("3", "4")}
+    late = [WindowState(f"{number}", "1", number in {2, 3, 4}, "x") for number in range(5)]
+    found = with_known_ids(episodes("m", late, calm=2), late, before)
+    assert [(e.id, e.first_window) for e in found] == [("m:1:3", "2")]
+    other = [WindowState(state.window, "2", state.alarm, "x") for state in late]
+    assert [e.id for e in with_known_ids(episodes("m", other, calm=2), other, before)] == ["m:2:2"]
+
+
+def test_a_limit_can_be_passed() -> None:
+    schema = {"window": pl.String, "feature": pl.String, "method": pl.String, "value": pl.Float64, "rows": pl.Int64}
+    told = [("w", "x", "missing_share", 1.0, 900)]
+    usual = [("r", "x", "missing_share", share, 900) for share in (0.55, 0.56)]
+    judged = tidy(
+        pl.DataFrame(told, schema=schema, orient="row"),
+        pl.DataFrame(usual, schema=schema, orient="row"),
+        floor=0.05,
+        minimum_rows=1,
+    )
+    assert judged.select("upper", "exceeded").row(0) == (pytest.approx(0.78), True)
+
+
+@pytest.mark.parametrize("usual", [[], [float("nan")], [0.8], [0.8, float("nan")]])
+def test_a_reference_without_spread_gives_no_verdict(usual: list[float]) -> None:
+    schema = {"window": pl.String, "feature": pl.String, "method": pl.String, "value": pl.Float64, "rows": pl.Int64}
+    windows = pl.DataFrame([("w", "prediction", "realised_roc_auc", 0.1, 900)], schema=schema, orient="row")
+    rows_ = [("r", "prediction", "realised_roc_auc", value, 900) for value in usual]
+    reference = pl.DataFrame(rows_, schema=schema, orient="row")
+    judged = tidy(windows, reference, floor=0.0, minimum_rows=1, one_sided=False).row(0, named=True)
+    assert (judged["exceeded"], judged["sufficient"]) == (None, False)
 
 
 def test_quality_sees_missing_and_out_of_range_values() -> None:

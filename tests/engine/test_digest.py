@@ -1,5 +1,7 @@
 """The canonical digest: equal for equal content, different for any difference."""
 
+from decimal import Decimal
+
 import polars as pl
 
 from mlp_assets.engine.digest import canonical_digest
@@ -9,6 +11,14 @@ FRAME = pl.DataFrame({"a": [1, 2, None], "b": ["x", None, "yz"], "c": [0.1, floa
 
 def test_the_order_of_rows_and_columns_does_not_matter() -> None:
     assert canonical_digest(FRAME) == canonical_digest(FRAME.reverse().select("c", "a", "b"))
+
+
+def test_decimals_count_by_value() -> None:
+    def prices() -> pl.DataFrame:
+        return pl.DataFrame({"price": [Decimal("1.10"), None, Decimal("2.20")]}, schema={"price": pl.Decimal(10, 2)})
+
+    assert canonical_digest(prices()) == canonical_digest(prices())
+    assert canonical_digest(prices()) != canonical_digest(prices().with_columns(pl.col("price") + Decimal("0.01")))
 
 
 def test_any_difference_shows() -> None:

@@ -1,5 +1,6 @@
 """Trailing windows against a brute-force oracle."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlp_assets as mlp
+from mlp_assets.engine.asof import FeatureTable, join_as_known
 from mlp_assets.engine.windows import as_declared, features_at
 from mlp_assets.spec.errors import UnknownSourceColumn
 from tests.spec import samples as s
@@ -40,9 +42,12 @@ def frame(rows: list[tuple[int, int, int | None]]) -> pl.DataFrame:
     return pl.DataFrame(data, schema_overrides={"amount": pl.Float64})
 
 
-def oracle(rows: list[tuple[int, int, int | None]], user: int) -> dict[str, float | None]:
+def oracle(rows: list[tuple[int, int, int | None]], user: int, later: int = 0) -> dict[str, float | None]:
+    """The features of a user at so many hours after END, from the plain rows."""
+
     def within(days: int) -> list[tuple[int, int | None]]:
-        return [(hours, amount) for u, hours, amount in rows if u == user and 0 < hours <= days * 24]
+        ages = [(hours + later, amount) for u, hours, amount in rows if u == user]
+        return [(age, amount) for age, amount in ages if 0 < age <= days * 24]
 
     nine, three = within(9), within(3)
     values = [amount for _, amount in nine if amount is not None]
@@ -53,7 +58,7 @@ def oracle(rows: list[tuple[int, int, int | None]], user: int) -> dict[str, floa
         "mean": sum(recent) / len(recent) if recent else None,
         "smallest": min(values, default=None), "largest": max(values, default=None),
         "newest": known[-1][1] if known else None,
-        "since": min(hours for hours, _ in nine) / 24,
+        "since": min(hours for hours, _ in nine) / 24 if nine else None,
         "large": len([value for value in values if value > 5]),
     }  # fmt: skip
 
@@ -62,11 +67,54 @@ def oracle(rows: list[tuple[int, int, int | None]], user: int) -> dict[str, floa
 @settings(max_examples=60, deadline=None)
 def test_features_equal_the_oracle(rows: list[tuple[int, int, int | None]]) -> None:
     found = features_at(VIEW, as_declared(VIEW.source, frame(rows).lazy()), END)
-    users = sorted({user for user, hours, _ in rows if 0 < hours <= 9 * 24})
+    users = sorted({user for user, hours, _ in rows if 0 < hours <= (9 + 1) * 24})
     assert found["user_id"].to_list() == users
     for row in found.to_dicts():
         expected = oracle(rows, row["user_id"])
         assert {name: row[name] for name in expected} == pytest.approx(expected)
+
+
+@given(events)
+@settings(max_examples=25, deadline=None)
+def test_at_any_later_time_the_newest_row_says_what_the_windows_hold(rows: list[tuple[int, int, int | None]]) -> None:
+    known, days = as_declared(VIEW.source, frame(rows).lazy()), range(0, 20)
+    table = pl.concat([features_at(VIEW, known, END + timedelta(days=day)) for day in days])
+    asked = pl.DataFrame({"user_id": [0, 1, 2], "day": [list(days)] * 3}).explode("day")
+    asked = asked.with_columns(asked_at=pl.lit(END) + pl.duration(days="day", hours=6))
+    features = FeatureTable(table.lazy(), ("user_id",), tuple(FEATURES), VIEW.ttl_length)
+    for row in join_as_known(asked.lazy(), "asked_at", [features]).collect().to_dicts():
+        later = row["day"] * 24
+        seen = any(user == row["user_id"] and -later < hours <= 10 * 24 for user, hours, _ in rows)
+        expected = oracle(rows, row["user_id"], later) if seen else dict.fromkeys(FEATURES)
+        assert {name: row[name] for name in expected} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("every", "visits"), [("1d", [1.0] * 9 + [0.0]), ("1w", [1.0, 1.0, 0.0])])
+def test_an_entity_that_goes_quiet_gets_one_closing_row(every: str, visits: list[float]) -> None:
+    view = s.view(features=FEATURES, every=every)
+    known = as_declared(view.source, frame([(1, 1, 50)]).lazy())
+    step = {"1d": 1, "1w": 7}[every]
+    rows = pl.concat([features_at(view, known, END + timedelta(days=step * n)) for n in range(30)])
+    assert rows["visits"].to_list() == visits
+    closing = rows.row(-1, named=True)
+    assert (closing["spend_9d"], closing["amounts"], closing["large"]) == (0.0, 0.0, 0.0)
+    assert [closing[name] for name in ("mean", "smallest", "largest", "newest", "since")] == [None] * 5
+
+
+def no_numbers() -> dict[str, pl.Expr]:
+    return {"per_visit": pl.col("spend") / pl.col("visits"), "inverse": 1 / pl.col("spend")}
+
+
+def test_no_feature_row_holds_nan_or_infinity() -> None:
+    view = s.view(features={"spend": mlp.total("amount", "3d"), "visits": mlp.count("3d")}, derive=no_numbers)
+    data = {"user_id": [1, 2, 3], "amount": [1.0, float("nan"), float("inf")]}
+    times = [END - timedelta(hours=80), END - timedelta(hours=1), END - timedelta(hours=1)]
+    rows = features_at(view, as_declared(view.source, pl.LazyFrame(data | {"at": times})), END)
+    assert rows.select("user_id", *view.feature_names).rows() == [
+        (1, 0.0, 0.0, None, None),  # 0 / 0 and 1 / 0
+        (2, None, 1.0, None, None),
+        (3, None, 1.0, None, None),
+    ]
 
 
 def test_the_order_of_events_does_not_change_a_bit() -> None:
@@ -97,4 +145,25 @@ def test_a_missing_column_is_named_with_the_closest_match() -> None:
 def test_a_retyped_column_is_refused() -> None:
     data = pl.LazyFrame({"user_id": [1], "amount": ["1.0"], "at": [END]})
     with pytest.raises(UnknownSourceColumn, match="column 'amount' is declared as Float64 but its data holds String"):
+        as_declared(s.source(), data)
+
+
+DECLARED: dict[str, tuple[dict[str, object], str]] = {
+    "a Python type": ({"user_id": int}, "'user_id' is declared as <class 'int'>, which is no Polars type. Write"),
+    "an event time of text": ({"at": pl.String}, "event_time='at' is declared as String, which does not say when."),
+    "an event time of days": ({"at": pl.Date}, "Write columns={'at': pl.Datetime}, and make it a time in the data."),
+}
+
+
+@pytest.mark.parametrize("case", DECLARED)
+def test_a_declaration_that_cannot_work_is_refused(case: str) -> None:
+    change, sentence = DECLARED[case]
+    columns = {"user_id": pl.Int64, "amount": pl.Float64, "at": pl.Datetime} | change
+    with pytest.raises(UnknownSourceColumn, match=re.escape(sentence)):
+        as_declared(s.source(columns=columns), frame([(1, 1, 1)]).lazy())
+
+
+def test_an_event_time_that_is_text_in_the_data_is_refused() -> None:
+    data = pl.LazyFrame({"user_id": [1], "amount": [1.0], "at": ["2024-03-01"]})
+    with pytest.raises(UnknownSourceColumn, match="its data holds String. .* make it a time in the data."):
         as_declared(s.source(), data)

@@ -25,11 +25,14 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_assets.definitions": {"mlp_assets.platform", "mlp_assets.projects"},
     "mlp_assets.cli": {
         "mlp_assets.platform", "mlp_assets.build.keys", "mlp_assets.engine", "mlp_assets.spec", "mlp_assets.projects",
-        "mlp_resources.ports", "mlp_resources.environments", "mlp_resources.home", "mlp_sensors",
+        "mlp_resources.ports", "mlp_resources.environments", "mlp_resources.home", "mlp_resources.processes",
+        "mlp_sensors",
     },
     "mlp_resources": {"mlp_assets.engine", "mlp_assets.spec", "mlp_resources", "mlp_resources.ports"},
     "mlp_sensors": {"mlp_assets.spec", "mlp_assets.build.keys", "mlp_resources.ports"},
 }  # fmt: skip
+# Adapters that others may import by name.
+SHARED = {f"mlp_resources.{name}" for name in ("environments", "online_lmdb", "home", "processes")}
 FILES = [path for top in ("mlp_assets", "mlp_resources", "mlp_sensors") for path in sorted((ROOT / top).rglob("*.py"))]
 
 
@@ -37,8 +40,8 @@ def room(module: str) -> str:
     """The room of a module: the longest name in the table that it begins with."""
     if module.startswith("mlp_resources.ports"):
         return "mlp_resources.ports"
-    named = {"mlp_resources.environments", "mlp_resources.online_lmdb", "mlp_resources.home", "mlp_assets.build.keys"}
-    known = [name for name in {*ALLOWED, *named} if module == name or module.startswith(f"{name}.")]
+    named = {*ALLOWED, *SHARED, "mlp_assets.build.keys"}
+    known = [name for name in named if module == name or module.startswith(f"{name}.")]
     return max(known, key=len)
 
 
@@ -55,8 +58,7 @@ def imports(path: Path) -> set[str]:
 def home_room(path: Path) -> str:
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     found = room(module)
-    shared = {"mlp_resources.ports", "mlp_resources.environments", "mlp_resources.online_lmdb", "mlp_resources.home"}
-    if found in shared:
+    if found in {*SHARED, "mlp_resources.ports"}:
         return "mlp_resources"
     return "mlp_assets.build" if found == "mlp_assets.build.keys" else found
 

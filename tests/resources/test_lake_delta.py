@@ -20,13 +20,13 @@ def rows(partition: str, value: float, count: int = 3) -> pl.DataFrame:
 
 def test_a_partition_is_replaced_and_no_other(tmp_path: Path) -> None:
     lake = DeltaLake(tmp_path)
-    lake.write_partitions(TABLE, pl.concat([rows("a", 1), rows("b", 1)]), ["a", "b"])
+    first = lake.write_partitions(TABLE, pl.concat([rows("a", 1), rows("b", 1)]), ["a", "b"])
     written = lake.write_partitions(TABLE, rows("b", 2), ["b"])
     values = dict(lake.scan(TABLE).group_by("partition").agg(pl.col("value").sum()).collect().iter_rows())
     assert values == {"a": 3.0, "b": 6.0}
-    assert written.version == 1
+    assert written.version == first.version + 1
     assert written.bytes > 0
-    assert lake.scan(TABLE, 0).collect()["value"].sum() == 6.0
+    assert lake.scan(TABLE, first.version).collect()["value"].sum() == 6.0
 
 
 def test_writing_again_leaves_the_same_content(tmp_path: Path) -> None:
@@ -77,8 +77,28 @@ def test_concurrent_writers_of_different_partitions_all_land(tmp_path: Path) -> 
     assert lake.scan(TABLE).collect().height == 27
 
 
-def test_a_new_schema_needs_a_whole_replacement(tmp_path: Path) -> None:
+def test_first_writes_of_different_partitions_all_land(tmp_path: Path) -> None:
+    for attempt in range(10):
+        lake = DeltaLake(tmp_path / str(attempt))
+        with ThreadPoolExecutor(4) as pool:
+            names = [f"p{number}" for number in range(4)]
+            list(pool.map(lambda name, lake=lake: lake.write_partitions(TABLE, rows(name, 1), [name]), names))
+        assert lake.scan(TABLE).collect().height == 12
+
+
+def test_a_replacement_may_have_any_schema(tmp_path: Path) -> None:
     lake = DeltaLake(tmp_path)
     lake.replace(TABLE, rows("a", 1))
-    lake.replace(TABLE, rows("a", 1).with_columns(extra=pl.lit(1)))
-    assert "extra" in lake.scan(TABLE).collect_schema()
+    lake.replace(TABLE, rows("a", 1).with_columns(extra=pl.lit(1), value=pl.lit("x")))
+    assert lake.scan(TABLE).collect_schema()["value"] == pl.String
+
+
+def test_a_partition_may_add_and_leave_out_columns_but_not_retype_them(tmp_path: Path) -> None:
+    lake = DeltaLake(tmp_path)
+    lake.write_partitions(TABLE, pl.concat([rows("a", 1), rows("b", 1)]), ["a", "b"])
+    changed = rows("b", 2).drop("value").with_columns(extra=pl.lit(7.0))
+    lake.write_partitions(TABLE, changed, ["b"])
+    found = lake.scan(TABLE).group_by("partition").agg(pl.col("value", "extra").sum()).sort("partition").collect()
+    assert found.rows() == [("a", 3.0, 0.0), ("b", 0.0, 21.0)]
+    with pytest.raises(LakeError, match="columns changed their type: value is String, was Int64"):
+        lake.write_partitions(TABLE, rows("b", 2).cast({"value": pl.String}), ["b"])

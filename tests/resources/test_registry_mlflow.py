@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,8 +39,6 @@ def test_versions_and_the_champion(tmp_path: Path) -> None:
     champion = registry.champion("shop.buys")
     assert champion is not None
     assert (champion.version, champion.digest) == ("2", second.digest)
-    registry.tag("shop.buys", "2", "mlp.gates", "passed")
-    assert registry.versions("shop.buys")[1].tags["mlp.gates"] == "passed"
 
 
 def test_a_run_shows_what_an_mlflow_user_expects(tmp_path: Path) -> None:
@@ -63,6 +62,16 @@ def test_a_changed_artifact_is_not_downloaded(tmp_path: Path) -> None:
     stored.write_bytes(stored.read_bytes() + b"x")
     with pytest.raises(ArtifactError, match="was changed after it was registered"):
         registry.download("shop.buys", "1")
+
+
+def test_a_changed_copy_is_fetched_again_by_all_who_ask_at_once(tmp_path: Path) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    registry.register(candidate(tmp_path, "one"))
+    copy = registry.download("shop.buys", "1")
+    (copy / "stray.py").write_text("")
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: registry.download("shop.buys", "1"), range(4))) == {copy}
+    assert {path.name for path in copy.iterdir()} == {"model.json", "model.onnx"}
 
 
 def test_a_store_that_cannot_be_read_is_not_a_model_without_a_champion(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -98,6 +100,30 @@ def test_a_killed_rank_ends_the_others(tmp_path: Path) -> None:
         LocalRunner(tmp_path).run(job(hanging, processes=2))
     killer.join()
     assert trainers(tmp_path) == []
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from mlp_resources.runner_local import LocalRunner
+from tests.resources.test_runner_local import hanging, job
+LocalRunner(Path(sys.argv[1])).run(job(hanging, processes=2))
+"""
+
+
+def test_a_killed_step_leaves_no_trainer(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path])}
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], env=environment) as step:
+        _wait_until(lambda: len(trainers(tmp_path)) >= 4)  # the step, the launcher and two ranks
+        step.kill()
+    _wait_until(lambda: trainers(tmp_path) == [])
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 40
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 @pytest.fixture

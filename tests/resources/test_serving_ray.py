@@ -79,6 +79,16 @@ def test_live_moved_under_load_and_kept(serving: RayServing, tmp_path: Path) -> 
     assert serving.desired()["shop.score"]["plan"]["model"]["version"] == "4"
     assert serving.reconcile() == ["shop.score"]
 
+    renamed = version(first, "4") | {"endpoint": "rating"}
+    serving.apply(renamed, OPTIONS)
+    assert list(serving.desired()) == ["shop.rating"]
+    with pytest.raises(DeploymentFailedError, match="is already that of shop.rating"):
+        serving.apply(renamed | {"project": "other"}, OPTIONS)
+    with pytest.raises(DeploymentFailedError, match=r"There is no endpoint shop.score. There are: \['shop.rating'\]"):
+        serving.remove("shop.score")
+    serving.remove("shop.rating")
+    assert serving.desired() == {}
+
 
 def test_without_ray_it_says_what_to_start(tmp_path: Path) -> None:
     serving = RayServing(tmp_path, dashboard=f"http://127.0.0.1:{free_ports(1)[0]}", port=1)

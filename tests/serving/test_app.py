@@ -133,6 +133,13 @@ REFUSED: dict[str, tuple[bytes, int, str]] = {
         422,
         "Ask for some of ['prediction', 'prediction_id', 'degraded']",
     ),
+    "an id that is not Unicode": (json.dumps(request([1], [1], id="\ud800")).encode(), 422, "not Unicode"),
+    "a long id": (json.dumps(request([1], [1], id="x" * 201)).encode(), 422, "at most 200 letters"),
+    "a shape that is not Unicode": (
+        json.dumps({"inputs": [request([1], [1])["inputs"][0] | {"shape": "\ud800"}]}).encode(),
+        422,
+        "Send shape [1]",
+    ),
     "bad time": (json.dumps(request([1], [1], parameters={"at": "soon"})).encode(), 422, "is not a time"),
 }
 
@@ -160,7 +167,8 @@ def test_only_the_outputs_asked_for_are_sent(client: TestClient) -> None:
 
 def test_other_refusals(client: TestClient) -> None:
     assert client.post(INFER, content=b"x", headers={"content-type": "text/plain"}).status_code == 415
-    assert client.get(INFER).status_code == 405
+    wrong_method = client.get(INFER)
+    assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "POST")
     assert client.get("/nothing").json()["error"].startswith("There is nothing at /nothing")
     assert client.post("/v2/models/other/infer", json={}).status_code == 404
 
@@ -176,8 +184,9 @@ def test_health_metadata_openapi_docs_and_feedback(client: TestClient) -> None:
     assert client.post("/v2/models/score/feedback", json={"prediction_id": ["a"], "label": []}).status_code == 422
 
 
+texts = st.text(st.characters(exclude_categories=()), max_size=5)  # lone surrogates too, which JSON can spell
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "data", "shape", "x"]), inner),
     max_leaves=8,
 )

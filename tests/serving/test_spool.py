@@ -1,5 +1,6 @@
 """The spool: no line is lost or torn by threads, and a file is done with only when its writer is."""
 
+import json
 import os
 import signal
 import subprocess
@@ -26,7 +27,7 @@ def test_threads_that_write_at_once_tear_no_line(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: spool.append(PREDICTIONS, {"n": n, "long": "x" * 20_000}), range(200)))
-    found = [entry["n"] for file in spooled_files(tmp_path, PREDICTIONS) for _, entry in read_lines(file, 0)]
+    found = [json.loads(line)["n"] for file in spooled_files(tmp_path, PREDICTIONS) for _, line in read_lines(file, 0)]
     assert sorted(found) == list(range(200))
     assert len(spooled_files(tmp_path, PREDICTIONS)) == 1
 
@@ -39,7 +40,7 @@ def test_a_file_is_left_when_its_writer_is_dead(tmp_path: Path) -> None:
         assert not is_left(file)
         os.kill(writer.pid, signal.SIGKILL)
     assert is_left(file)
-    assert [entry for _, entry in read_lines(file, 0)] == [{"n": 1}]  # the torn line was never answered
+    assert [json.loads(line) for _, line in read_lines(file, 0)] == [{"n": 1}]  # the torn line was never answered
     file.unlink()
     assert not is_left(file)
     assert list(read_lines(file, 0)) == []

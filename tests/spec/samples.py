@@ -1,6 +1,9 @@
 """A small right project, made of parts that a test may spoil one at a time."""
 
+from collections.abc import Callable, Sequence
+
 import polars as pl
+import pytest
 
 import mlp_assets as mlp
 
@@ -75,3 +78,11 @@ def monitor(**changes: object) -> mlp.Monitor:
 def project(*assets: object, **changes: object) -> mlp.Project:
     given = {"name": "shop", "owner": "team:shop", "assets": list(assets) or [monitor()]}
     return mlp.Project(**(given | changes))  # type: ignore[arg-type]
+
+
+def assert_told(make: Callable[[], object], sentences: Sequence[str]) -> None:
+    """The spec (or the project itself) is refused in these words."""
+    with pytest.raises(mlp.ProjectError) as raised:
+        project(make())
+    for sentence in sentences:
+        assert sentence in str(raised.value)
