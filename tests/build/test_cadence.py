@@ -18,8 +18,13 @@ USER = mlp.Entity("user", keys=["user_id"])
 COLUMNS = {"user_id": pl.Int64, "amount": pl.Float64, "bought_at": pl.Datetime}
 
 
+def read_day(window: mlp.Window) -> pl.DataFrame:
+    rows = shop.read_purchases(window)
+    return rows.filter(pl.col("bought_at") < window.end)
+
+
 def purchases(**changes: Any) -> mlp.Source:
-    options = {"read": shop.read_purchases, "every": "1d", "start": "2024-01-01"} | changes
+    options = {"read": read_day, "every": "1d", "start": "2024-01-01"} | changes
     return mlp.Source("purchases", event_time="bought_at", columns=COLUMNS, **options)
 
 
@@ -56,7 +61,7 @@ def test_a_table_of_someone_else_has_an_hour_to_arrive(home: Path) -> None:
 def test_two_histories_of_one_cadence_are_two_jobs(home: Path) -> None:
     views = [spending("old", purchases(), "1d")]
     other = mlp.Source(
-        "returns", read=shop.read_purchases, start="2024-03-01", event_time="bought_at", columns=COLUMNS, every="1d"
+        "returns", read=read_day, start="2024-03-01", event_time="bought_at", columns=COLUMNS, every="1d"
     )
     found = schedules(*views, spending("new", other, "1d"), home=home)
     assert set(found) == {"shop__daily_from_20240101", "shop__daily_from_20240301"}
