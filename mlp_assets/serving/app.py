@@ -132,7 +132,7 @@ async def _refused(request: Request, error: Any) -> Response:
 
 async def _not_found(request: Request, error: Any) -> Response:
     told = {
-        404: f"There is nothing at {request.url.path[:200]}. See /docs.",
+        404: f"There is nothing at {request.url.path[:200]}. See <route>/docs.",
         405: f"{request.method} is not for this path.",
     }
     sentence = {"error": told.get(error.status_code, str(error.detail))}
