@@ -109,11 +109,15 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
 
 
 def newest_rows(view: FeatureView, rows: pl.LazyFrame) -> pl.DataFrame:
-    """The newest row of each entity that could still be within its TTL: keys, ``event_time`` and the features."""
+    """The newest row of each entity that could still be within its TTL: keys, ``event_time`` and the features.
+
+    One without any feature is left out, so that an entity that went quiet is missing as one never seen is.
+    """
     keys_ = list(view.entity.keys)
     if view.ttl_length is not None:
         newest = rows.select(pl.col("event_time").max()).collect().item()
         if newest is not None:
             rows = rows.filter(pl.col("event_time") >= newest - view.ttl_length)
     best = best_as_known(rows, keys_).group_by(keys_, maintain_order=True).last()
-    return best.select(*keys_, "event_time", *view.feature_names).collect()
+    held = pl.any_horizontal(pl.col(view.feature_names).is_not_null())
+    return best.select(*keys_, "event_time", *view.feature_names).filter(held).collect()

@@ -12,6 +12,7 @@ from mlp_assets.spec.source import Source
 from mlp_assets.spec.words import did_you_mean, duration
 
 UTC_TIME = pl.Datetime("us", "UTC")
+_CLOSING = "__closing"
 
 
 def as_declared(source: Source, frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -84,8 +85,9 @@ def features_at(view: FeatureView, events: pl.LazyFrame, end: datetime) -> pl.Da
     Returns:
         One row for each entity with an event in the view's longest window or one cadence before it: keys,
         ``event_time`` and ``known_at`` (both ``end``), and the features as finite Float64 or null; sorted by key. So an
-        entity that goes quiet gets one closing row of empty windows; without it, its last full one would stand in until
-        the TTL. Sums run over sorted rows in one fixed order, so a recomputation gives the same bits.
+        entity that goes quiet gets one closing row, without which its last one would stand in until the TTL. All its
+        features are null: what an entity has follows from its windows alone, and one that was never seen has nothing
+        either. Sums run over sorted rows in one fixed order, so a recomputation gives the same bits.
     """
     time = view.source.event_time
     keys = list(view.entity.keys)
@@ -97,12 +99,14 @@ def features_at(view: FeatureView, events: pl.LazyFrame, end: datetime) -> pl.Da
         .sort(list(needed))
     )
     rows = recent.group_by(keys, maintain_order=True).agg(
-        **{name: aggregated(feature, time, end) for name, feature in view.features.items()}
+        (pl.col(time).max() < end - view.lookback).alias(_CLOSING),
+        **{name: aggregated(feature, time, end) for name, feature in view.features.items()},
     )
     collected = rows.collect(engine="in-memory")  # the other engine sums in pieces that depend on rows beside these
     moment = pl.lit(end).cast(UTC_TIME)
     made = with_derived(collected, view.derived, view.features)
-    return made.select(*keys, moment.alias("event_time"), moment.alias("known_at"), *view.feature_names)
+    features = (pl.when(~pl.col(_CLOSING)).then(pl.col(name)).alias(name) for name in view.feature_names)
+    return made.select(*keys, moment.alias("event_time"), moment.alias("known_at"), *features)
 
 
 def aggregated(feature: Aggregation, time: str, end: datetime) -> pl.Expr:

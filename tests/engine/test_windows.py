@@ -63,6 +63,12 @@ def oracle(rows: list[tuple[int, int, int | None]], user: int, later: int = 0) -
     }  # fmt: skip
 
 
+def held(rows: list[tuple[int, int, int | None]], user: int, later: int = 0) -> dict[str, float | None]:
+    """As the oracle says, or nothing at all for a user without an event in the longest window."""
+    found = oracle(rows, user, later)
+    return found if found["visits"] else dict.fromkeys(found)
+
+
 @given(events)
 @settings(max_examples=60, deadline=None)
 def test_features_equal_the_oracle(rows: list[tuple[int, int, int | None]]) -> None:
@@ -70,7 +76,7 @@ def test_features_equal_the_oracle(rows: list[tuple[int, int, int | None]]) -> N
     users = sorted({user for user, hours, _ in rows if 0 < hours <= (9 + 1) * 24})
     assert found["user_id"].to_list() == users
     for row in found.to_dicts():
-        expected = oracle(rows, row["user_id"])
+        expected = held(rows, row["user_id"])
         assert {name: row[name] for name in expected} == pytest.approx(expected)
 
 
@@ -83,22 +89,23 @@ def test_at_any_later_time_the_newest_row_says_what_the_windows_hold(rows: list[
     asked = asked.with_columns(asked_at=pl.lit(END) + pl.duration(days="day", hours=6))
     features = FeatureTable(table.lazy(), ("user_id",), tuple(FEATURES), VIEW.ttl_length)
     for row in join_as_known(asked.lazy(), "asked_at", [features]).collect().to_dicts():
-        later = row["day"] * 24
-        seen = any(user == row["user_id"] and -later < hours <= 10 * 24 for user, hours, _ in rows)
-        expected = oracle(rows, row["user_id"], later) if seen else dict.fromkeys(FEATURES)
+        expected = held(rows, row["user_id"], later=row["day"] * 24)
         assert {name: row[name] for name in expected} == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("every", "visits"), [("1d", [1.0] * 9 + [0.0]), ("1w", [1.0, 1.0, 0.0])])
-def test_an_entity_that_goes_quiet_gets_one_closing_row(every: str, visits: list[float]) -> None:
-    view = s.view(features=FEATURES, every=every)
+def never_null() -> dict[str, pl.Expr]:
+    return {"spend": pl.col("spend_9d").fill_null(0.0)}
+
+
+@pytest.mark.parametrize(("every", "visits"), [("1d", [1.0] * 9 + [None]), ("1w", [1.0, 1.0, None])])
+def test_an_entity_that_goes_quiet_gets_one_closing_row(every: str, visits: list[float | None]) -> None:
+    view = s.view(features=FEATURES, every=every, derive=never_null)
     known = as_declared(view.source, frame([(1, 1, 50)]).lazy())
     step = {"1d": 1, "1w": 7}[every]
     rows = pl.concat([features_at(view, known, END + timedelta(days=step * n)) for n in range(30)])
     assert rows["visits"].to_list() == visits
     closing = rows.row(-1, named=True)
-    assert (closing["spend_9d"], closing["amounts"], closing["large"]) == (0.0, 0.0, 0.0)
-    assert [closing[name] for name in ("mean", "smallest", "largest", "newest", "since")] == [None] * 5
+    assert [closing[name] for name in view.feature_names] == [None] * (len(FEATURES) + 1)
 
 
 def no_numbers() -> dict[str, pl.Expr]:
@@ -106,14 +113,17 @@ def no_numbers() -> dict[str, pl.Expr]:
 
 
 def test_no_feature_row_holds_nan_or_infinity() -> None:
-    view = s.view(features={"spend": mlp.total("amount", "3d"), "visits": mlp.count("3d")}, derive=no_numbers)
+    view = s.view(
+        features={"spend": mlp.total("amount", "3d"), "visits": mlp.count("3d"), "seen": mlp.count("9d")},
+        derive=no_numbers,
+    )
     data = {"user_id": [1, 2, 3], "amount": [1.0, float("nan"), float("inf")]}
     times = [END - timedelta(hours=80), END - timedelta(hours=1), END - timedelta(hours=1)]
     rows = features_at(view, as_declared(view.source, pl.LazyFrame(data | {"at": times})), END)
     assert rows.select("user_id", *view.feature_names).rows() == [
-        (1, 0.0, 0.0, None, None),  # 0 / 0 and 1 / 0
-        (2, None, 1.0, None, None),
-        (3, None, 1.0, None, None),
+        (1, 0.0, 0.0, 1.0, None, None),  # 0 / 0 and 1 / 0
+        (2, None, 1.0, 1.0, None, None),
+        (3, None, 1.0, 1.0, None, None),
     ]
 
 

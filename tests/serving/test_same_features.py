@@ -177,10 +177,10 @@ def test_the_tables_of_real_runs_and_a_look_up_have_the_same_bits(home: Path) ->
     offline_matrix = trained.select(plan.inputs).fill_null(float("nan")).to_numpy()
     assert {trained.schema[name] for name in plan.inputs} == {pl.Float64}
     assert bits(offline_matrix) == bits(served.matrix)
-    assert served.missing["spending"].tolist() == [False] * UNKNOWN + [True]
+    assert served.missing["spending"].tolist() == [user in (QUIET, UNKNOWN) for user in asked["user_id"]]
     assert trained.select("spend_7d", "spend_14d", "visits_7d", "per_visit", "inverse", "usual").rows() == [
         (12.5, 25.0, 1.0, 12.5, 0.08, 12.58),
-        (0.0, 0.0, 0.0, None, None, -2.0),  # quiet for four weeks: its windows are empty, not as they last were
+        (None, None, None, None, None, -2.0),  # quiet for four weeks: nothing, not what its last windows held
         (0.0, 0.0, 1.0, 0.0, None, -1.0),
         (None, None, 1.0, None, None, -2.0),
         (None, None, 1.0, None, None, -2.0),
