@@ -1,5 +1,6 @@
 """``mlp doctor``: what is wrong with this environment, and how to mend it."""
 
+import contextlib
 import ctypes.util
 import shutil
 import sys
@@ -14,6 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mlp_assets.cli.leftovers import left_behind
+from mlp_assets.cli.locations import MEND, failed_locations
 from mlp_assets.cli.services import Ports, health_urls
 from mlp_assets.cli.supervise import ServiceError, check_port, running_instance
 from mlp_resources.home import home
@@ -86,8 +89,10 @@ def _system() -> list[Finding]:
 def _ports() -> list[Finding]:
     running = running_instance()
     if running is not None:
-        return [Finding("platform", True, f"up (process {running.pid})"), *_services()]
+        return [Finding("platform", True, f"up (process {running.pid})"), *_services(), *_locations()]
     findings: list[Finding] = []
+    if left := left_behind():
+        findings.append(Finding("platform", False, f"killed; it left {len(left)} processes", "mlp down"))
     for variable, port in Ports.from_environment().by_variable().items():
         try:
             check_port(variable, port)
@@ -107,6 +112,14 @@ def _services() -> list[Finding]:
         mend = f"See {home()}/logs/{name}.log, then `mlp down` and `mlp up`."
         found.append(Finding(name, well, seen, "" if well else mend))
     return found
+
+
+def _locations() -> list[Finding]:
+    """Of a platform that is up: the code locations that Dagster could not load."""
+    with contextlib.suppress(httpx.HTTPError):
+        failed = failed_locations(Ports.from_environment().dagster)
+        return [Finding(f"code location {name}", False, reason, MEND) for name, reason in failed.items()]
+    return []
 
 
 LOOKS: tuple[Callable[[], list[Finding]], ...] = (_python, _packages, _system, _ports)

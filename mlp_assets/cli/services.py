@@ -24,6 +24,7 @@ class Ports:
     mlflow: int
     ray: int
     ray_dashboard: int
+    ray_client: int
     serve: int
 
     @classmethod
@@ -41,6 +42,7 @@ class Ports:
             port("MLFLOW", 5000),
             port("RAY", 6379),
             port("RAY_DASHBOARD", 8265),
+            port("RAY_CLIENT", 10001),
             port("SERVE", 8000),
         )
 
@@ -86,7 +88,8 @@ def services(ports: Ports, workspace: Path) -> list[Service]:
             "ray",
             (
                 ray, "start", "--head", "--block", f"--node-ip-address={here}", f"--port={ports.ray}",
-                f"--dashboard-host={here}", f"--dashboard-port={ports.ray_dashboard}", "--disable-usage-stats",
+                f"--dashboard-host={here}", f"--dashboard-port={ports.ray_dashboard}",
+                f"--ray-client-server-port={ports.ray_client}", "--disable-usage-stats",
                 f"--num-cpus={os.cpu_count() or 1}", f"--temp-dir={ray_folder()}",
             ),
             health["ray"],

@@ -13,13 +13,13 @@ from typing import TextIO
 import httpx
 import psutil
 
+from mlp_assets.cli.leftovers import end, left_behind, mark
 from mlp_assets.cli.services import Ports, Service
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.home import environment_variables, home, prepare_home
 from mlp_resources.processes import die_with_parent
 
 _START_SECONDS = 120.0
-_GRACE_SECONDS = 8.0
 _DOWN_SECONDS = 60.0
 
 
@@ -42,7 +42,7 @@ class Supervisor:
         try:
             for service in services:
                 log = (folder / "logs" / f"{service.name}.log").open("ab")
-                environment = os.environ | environment_variables() | dict(service.settings)
+                environment = os.environ | environment_variables() | mark() | dict(service.settings)
                 process = subprocess.Popen(
                     service.command,
                     stdout=log,
@@ -64,7 +64,10 @@ class Supervisor:
         while True:
             for service, process in self._children:
                 if process.poll() is not None:
-                    raise ServiceError(f"{service.name} ended by itself. {_last_words(service)}")
+                    raise ServiceError(
+                        f"{service.name} ended by itself ({_how(process.returncode)}), so the platform stops. "
+                        f"`mlp up` starts it again where it was. {_last_words(service)}"
+                    )
             time.sleep(0.5)
 
     def stop(self) -> None:
@@ -73,11 +76,7 @@ class Supervisor:
         for _, process in reversed(self._children):
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
-        _, alive = psutil.wait_procs(members, timeout=_GRACE_SECONDS)
-        for member in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
-        psutil.wait_procs(alive, timeout=5)
+        end(members, ask=False)
         for _, process in self._children:
             process.wait()
         self._children.clear()
@@ -102,7 +101,11 @@ def single_instance(ports: Ports) -> Iterator[None]:
     The lock is the kernel's, so one that a killed process left behind is free.
     """
     record = _record()
-    record.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"{home()} cannot be written ({error.strerror}). Choose another directory: MLP_HOME=DIRECTORY"
+        raise ServiceError(told) from None
     with record.open("a+") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -110,6 +113,8 @@ def single_instance(ports: Ports) -> Iterator[None]:
             raise ServiceError(
                 f"The platform is up already (process {_holder(held)}). Stop it with `mlp down`."
             ) from None
+        if left := left_behind():
+            raise ServiceError(f"A platform that was killed left {len(left)} processes. End them with `mlp down`.")
         for variable, port in ports.by_variable().items():
             check_port(variable, port)
         held.truncate(0)
@@ -132,10 +137,16 @@ def running_instance() -> psutil.Process | None:
 
 
 def stop_running() -> bool:
-    """Ends what another ``mlp up`` started; False when there is nothing. Raises ServiceError when it does not end."""
+    """Ends what another ``mlp up`` started, or left behind when it was killed; False when there is nothing.
+
+    Raises:
+        ServiceError: it does not end.
+    """
     process = running_instance()
     if process is None:
-        return False
+        left = left_behind()
+        end(left)
+        return bool(left)
     process.terminate()
     deadline = time.monotonic() + _DOWN_SECONDS
     while running_instance() is not None:
@@ -165,6 +176,10 @@ def check_port(variable: str, port: int) -> None:
         raise ServiceError(
             f"Port {port} is taken by {who}. Stop it, or choose another port: {variable}={port + 1} mlp up"
         )
+
+
+def _how(status: int) -> str:
+    return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
 
 
 def _last_words(service: Service) -> str:

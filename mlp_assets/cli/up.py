@@ -3,10 +3,12 @@
 import contextlib
 from pathlib import Path
 
+import httpx
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from mlp_assets.cli.locations import MEND, failed_locations
 from mlp_assets.cli.services import Ports, services
 from mlp_assets.cli.supervise import Supervisor, single_instance
 from mlp_assets.spec.errors import MlpError
@@ -24,6 +26,7 @@ def run(workspace: Path, console: Console) -> None:
                 supervisor.start(chosen)
             _restore(console)
             console.print(_urls(ports))
+            _tell_failed(console, ports)
             with contextlib.suppress(KeyboardInterrupt):
                 supervisor.watch()
         finally:
@@ -38,6 +41,13 @@ def _restore(console: Console) -> None:
             console.print(f"endpoint {name} is live again")
     except MlpError as error:
         console.print(f"An endpoint is not back: {error}", markup=False)
+
+
+def _tell_failed(console: Console, ports: Ports) -> None:
+    with contextlib.suppress(httpx.HTTPError):
+        for name, reason in failed_locations(ports.dagster).items():
+            told = f"The code location {name} did not load: {reason}\n{MEND}"
+            console.print(told, style="red", markup=False, highlight=False)
 
 
 def _urls(ports: Ports) -> Panel:

@@ -9,8 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from mlp_assets.cli.leftovers import left_behind, mark
 from mlp_assets.cli.services import Ports, Service, services
-from mlp_assets.cli.supervise import ServiceError, Supervisor, check_port, running_instance, single_instance
+from mlp_assets.cli.supervise import (
+    ServiceError,
+    Supervisor,
+    check_port,
+    running_instance,
+    single_instance,
+    stop_running,
+)
 from mlp_assets.spec.errors import MlpError
 from tests.ports import free_ports, platform_ports
 
@@ -76,3 +84,37 @@ def test_a_service_that_ends_at_once_is_told_with_its_last_words_and_the_others_
         supervisor.start([well, broken])
     with socket.socket() as asked:
         assert asked.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_what_a_killed_platform_left_is_told_and_ended(home: Path) -> None:
+    stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True); signal.pause()"
+    commands = [[sys.executable, "-c", stubborn], ["sleep", "600"]]
+    left = [subprocess.Popen(c, env=os.environ | mark(), stdout=subprocess.PIPE, text=True) for c in commands]
+    other = subprocess.Popen(["sleep", "600"], env=os.environ | dict.fromkeys(mark(), "/elsewhere"))
+    assert left[0].stdout is not None
+    assert left[0].stdout.readline() == "here\n"
+    with (
+        pytest.raises(ServiceError, match="killed left 2 processes. End them with `mlp down`."),
+        single_instance(platform_ports()),
+    ):
+        pass
+    assert stop_running()
+    assert left_behind() == []
+    assert not stop_running()
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+    for process in left:
+        process.communicate()
+
+
+def test_a_home_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MLP_HOME", str(tmp_path / "file" / "home"))
+    with (
+        pytest.raises(
+            ServiceError, match=r"cannot be written \(Not a directory\). Choose another directory: MLP_HOME="
+        ),
+        single_instance(platform_ports()),
+    ):
+        pass

@@ -1,5 +1,6 @@
 """`mlp up` for real: all services, a second start, the doctor, Ctrl-C, `mlp down`, and nothing left behind."""
 
+import json
 import os
 import re
 import shutil
@@ -37,6 +38,7 @@ class Installed:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.output = home.with_suffix(".out")
         self.ports = platform_ports()
         self.environment = os.environ | {name: str(port) for name, port in self.ports.by_variable().items()}
         self.environment |= {"MLP_HOME": str(home), "MLP_SENSOR_SECONDS": "5"}
@@ -46,18 +48,21 @@ class Installed:
             [MLP, *words], env=self.environment, capture_output=True, text=True, timeout=120, check=False
         )
 
-    def up(self) -> "subprocess.Popen[bytes]":
+    def up(self, *words: str) -> "subprocess.Popen[bytes]":
         """Starts `mlp up` and returns when it says that it is up."""
-        output = self.home.with_suffix(".out")
-        with output.open("wb") as out:
+        with self.output.open("wb") as out:
             process = subprocess.Popen(
-                [MLP, "up"], env=self.environment, stdout=out, stderr=out, preexec_fn=_heed_interrupts
+                [MLP, "up", *words], env=self.environment, stdout=out, stderr=out, preexec_fn=_heed_interrupts
             )
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and "The platform is up" not in _flat(output.read_text()):
-            assert process.poll() is None, output.read_text()
+        while time.monotonic() < deadline and "The platform is up" not in self.told():
+            assert process.poll() is None, self.output.read_text()
             time.sleep(0.2)
         return process
+
+    def told(self) -> str:
+        """What `mlp up` has said so far."""
+        return _flat(self.output.read_text())
 
     def left(self) -> list[str]:
         """Processes that have to do with this home and still live."""
@@ -77,7 +82,7 @@ def installed() -> Iterator[Installed]:
     yield made
     made.run("down")
     shutil.rmtree(home, ignore_errors=True)
-    home.with_suffix(".out").unlink(missing_ok=True)
+    made.output.unlink(missing_ok=True)
 
 
 def _flat(text: str) -> str:
@@ -101,6 +106,17 @@ def _launched(installed: Installed, job: str, tags: dict[str, str]) -> str:
         status = asked["data"]["runOrError"]["status"]
         time.sleep(0.5)
     return status
+
+
+def _with_a_broken_location(home: Path) -> Path:
+    (home / "broken.py").write_text("raise ValueError('no such table')")
+    retail, broken = (
+        {"python_module": {"module_name": "mlp_assets.definitions", "location_name": "retail"}},
+        {"python_file": {"relative_path": str(home / "broken.py"), "location_name": "broken"}},
+    )
+    workspace = home / "workspace.yaml"
+    workspace.write_text(json.dumps({"load_from": [retail, broken]}))
+    return workspace
 
 
 def test_up_stays_listens_here_alone_and_leaves_nothing(installed: Installed) -> None:
@@ -137,7 +153,14 @@ def test_down_stops_it_and_it_starts_again_where_it_was(installed: Installed) ->
     assert installed.left() == []
     assert "Nothing is running." in installed.run("down").stdout
     runs = (installed.home / "dagster" / "dagster.yaml").stat().st_mtime
-    again = installed.up()
+    again = installed.up("-w", str(_with_a_broken_location(installed.home)))
+    deadline = time.monotonic() + 10
+    while "did not load" not in installed.told() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert "The code location broken did not load" in installed.told()
+    assert "no such table" in installed.told()
+    doctor = installed.run("doctor")
+    assert (doctor.returncode, "code location broken" in doctor.stdout) == (1, True), doctor.stdout
     assert (installed.home / "dagster" / "dagster.yaml").stat().st_mtime == runs
     again.kill()
     again.wait()

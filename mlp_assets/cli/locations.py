@@ -1,0 +1,25 @@
+"""Whether Dagster could load the code locations of the workspace."""
+
+import httpx
+
+MEND = "Mend it, then reload it on Dagster's Deployment page."
+_QUERY = """{
+  workspaceOrError {
+    ... on Workspace {
+      locationEntries { name locationOrLoadError { ... on PythonError { message causes { message } } } }
+    }
+  }
+}"""
+
+
+def failed_locations(dagster_port: int) -> dict[str, str]:
+    """The code locations that did not load, each with the reason.
+
+    Raises:
+        httpx.HTTPError: Dagster does not answer.
+    """
+    answer = httpx.post(f"http://127.0.0.1:{dagster_port}/graphql", json={"query": _QUERY}, timeout=30)
+    answer.raise_for_status()
+    entries = answer.json()["data"]["workspaceOrError"].get("locationEntries", [])
+    errors = {entry["name"]: entry["locationOrLoadError"] or {} for entry in entries}
+    return {name: [error, *error["causes"]][-1]["message"].strip() for name, error in errors.items() if error}
