@@ -38,6 +38,10 @@ class DeltaLake:
             raise LakeError(f"Table {table} does not exist yet. Materialize the asset that writes it first.")
         return pl.scan_delta(handle)
 
+    def partitions(self, table: Table) -> set[str]:
+        handle = self._handle(table)
+        return set() if handle is None else {str(found["partition"]) for found in handle.partitions()}
+
     def write_partitions(self, table: Table, frame: pl.DataFrame, partitions: Sequence[str]) -> Written:
         stray = set(frame["partition"].unique()) - set(partitions)
         if stray:

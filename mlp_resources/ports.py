@@ -56,6 +56,10 @@ class Lake(Protocol):
         """The table's rows. Raises LakeError when it does not exist."""
         ...
 
+    def partitions(self, table: Table) -> set[str]:
+        """The partitions that hold rows."""
+        ...
+
     def write_partitions(self, table: Table, frame: pl.DataFrame, partitions: Sequence[str]) -> Written:
         """Replaces exactly the partitions named; ``frame`` has the column ``partition``."""
         ...

@@ -5,6 +5,7 @@ import polars as pl
 
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
+from mlp_assets.build.history import check_ingested
 from mlp_assets.build.metadata import column_lineage, column_schema, markdown_table, measured, table_metadata
 from mlp_assets.build.partitions import BY_PARTITION, mapping_to_source, partitions_of, windows_of
 from mlp_assets.build.sources import source_rows, source_versions
@@ -33,8 +34,9 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
     )
     def compute(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         with measured() as cost:
-            versions = source_versions(scope, [view.source])
             windows = windows_of(context)
+            check_ingested(context, scope, [view.source], windows)
+            versions = source_versions(scope, [view.source])
             frame = _rows(scope, view, windows, next(iter(versions.values())))
             written = scope.environment.lake.write_partitions(keys.table(key), frame, [name for name, _ in windows])
         return dg.MaterializeResult(

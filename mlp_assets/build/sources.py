@@ -7,6 +7,7 @@ import polars as pl
 
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
+from mlp_assets.build.history import check_ingested
 from mlp_assets.build.metadata import column_schema, measured, table_metadata
 from mlp_assets.build.partitions import BY_PARTITION, partitions_of, windows_of
 from mlp_assets.engine.digest import canonical_digest
@@ -34,7 +35,9 @@ def source_asset(scope: Scope, source: Source) -> dg.AssetsDefinition | dg.Asset
     )
     def ingest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         with measured() as cost:
-            windows, versions = windows_of(context), source_versions(scope, source.inputs)
+            windows = windows_of(context)
+            check_ingested(context, scope, source.inputs, windows)
+            versions = source_versions(scope, source.inputs)
             inputs = [source_rows(scope, other, versions[str(source_table(scope, other))]) for other in source.inputs]
             frame = pl.concat([_partition(source, key, window, inputs) for key, window in windows])
             written = scope.environment.lake.write_partitions(keys.table(key), frame, [name for name, _ in windows])

@@ -1,5 +1,6 @@
 """A small project on made-up purchases: who spends much comes again."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -50,12 +51,12 @@ def share() -> dict[str, pl.Expr]:
     return {"spend_share": pl.col("spend_7d") / (pl.col("spend_28d") + 1)}
 
 
-def ingested() -> tuple[mlp.Source, mlp.Source]:
+def ingested(read: Callable[..., pl.DataFrame] = read_purchases) -> tuple[mlp.Source, mlp.Source]:
     """The purchases and the outcomes, as the project ingests them."""
     years = {"every": "1w", "start": "2024-01-01", "end": "2024-05-06"}
     purchases = mlp.Source(
         "purchases",
-        read=read_purchases,
+        read=read,
         event_time="bought_at",
         columns={"user_id": pl.Int64, "amount": pl.Float64, "bought_at": pl.Datetime},
         **years,  # type: ignore[arg-type]

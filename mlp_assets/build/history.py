@@ -1,0 +1,44 @@
+"""Whether the partitions that a partition is computed from have been ingested: from nothing, labels would all be 0."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from mlp_assets.build import keys
+from mlp_assets.build.common import Scope
+from mlp_assets.build.partitions import partitions_of
+from mlp_assets.spec.errors import LakeError
+from mlp_assets.spec.source import Source, Window
+
+
+def check_ingested(
+    context: dg.AssetExecutionContext, scope: Scope, sources: Sequence[Source], windows: Sequence[tuple[str, Window]]
+) -> None:
+    """Raises LakeError where a source of ours lacks a partition of the windows.
+
+    A partition without rows leaves nothing in the table: that it was ingested is known to Dagster alone.
+    """
+    for source in sources:
+        key = keys.source(scope.home(source), source)
+        missing = _wanted(source, windows) - scope.environment.lake.partitions(keys.table(key))
+        missing = missing - context.instance.get_materialized_partitions(key) if missing else missing
+        if missing:
+            first = min(missing)
+            others = f" (nor {len(missing) - 1} later ones)" if len(missing) > 1 else ""
+            raise LakeError(
+                f"{source.where} has not ingested partition {first}{others}, of which this would be computed. "
+                f"Materialize {key.to_user_string()} for it first, or both in one run."
+            )
+
+
+def _wanted(source: Source, windows: Sequence[tuple[str, Window]]) -> set[str]:
+    """The source's partitions that lie in the windows: none in a window that is shorter than they are."""
+    if not source.ingested:
+        return set()
+    definition = partitions_of(source, source.every)
+    return {
+        key
+        for _, window in windows
+        for key in definition.get_partition_keys_in_time_window(dg.TimeWindow(window.start, window.end))
+        if definition.time_window_for_partition_key(key).end <= window.end
+    }

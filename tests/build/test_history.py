@@ -1,0 +1,45 @@
+"""A partition is computed only when those that it reads were ingested."""
+
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+import mlp_assets as mlp
+from tests.build import shop
+from tests.build.platform import Platform, weeks
+
+
+def told(result: dg.ExecuteInProcessResult) -> str:
+    """The reason of the first step that failed."""
+    (failed, *_) = [event for event in result.all_events if event.is_step_failure]
+    error = failed.step_failure_data.error
+    assert error is not None
+    return (error.cause or error).message
+
+
+@pytest.mark.parametrize("kind", ["features", "outcomes"])
+def test_a_partition_that_was_never_ingested_is_named(home: Path, kind: str) -> None:
+    made = Platform(shop.make(), home)
+    first, later = weeks("2024-01-01", "2024-01-08"), weeks("2024-01-08", "2024-01-29")
+    made.run("source", tags=first)
+    chosen = dg.AssetKey(["shop", "features", "spending"] if kind == "features" else ["shop", "source", "outcomes"])
+    failed = made.job.execute_in_process(
+        instance=made.instance, asset_selection=[chosen], tags=later, raise_on_error=False
+    )
+    assert not failed.success
+    sentence = "Source 'purchases' has not ingested partition 2024-01-15 (nor 2 later ones), of which this would be"
+    assert sentence in told(failed)
+    assert "Materialize shop/source/purchases for it first" in told(failed)
+    made.run("features", tags=first)
+
+
+def no_purchases(window: mlp.Window) -> pl.DataFrame:
+    return shop.read_purchases(window).clear()
+
+
+def test_an_ingested_partition_without_rows_is_there(home: Path) -> None:
+    made = Platform(shop.make(sources=shop.ingested(no_purchases)), home)
+    made.run("source", tags=weeks("2024-01-01", "2024-01-08"))
+    made.run("features", tags=weeks("2024-01-01", "2024-01-08"))
