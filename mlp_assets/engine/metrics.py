@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlp_assets.spec.gates import HIGHER_IS_BETTER
+
 Vector = NDArray[np.float64]
 _EPSILON = 1e-15
 
@@ -16,9 +18,12 @@ class Metric:
 
     name: str
     task: str
-    higher_is_better: bool
     compute: Callable[[Vector, Vector], float]
     rowwise: Callable[[Vector, Vector], Vector] | None
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.name in HIGHER_IS_BETTER
 
 
 class RankedScores:
@@ -69,11 +74,11 @@ def _rmse(target: Vector, prediction: Vector) -> float:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("roc_auc", "binary", True, roc_auc, None),
-        Metric("log_loss", "binary", False, _mean_of(_log_losses), _log_losses),
-        Metric("brier", "binary", False, _mean_of(_squares), _squares),
-        Metric("mae", "regression", False, _mean_of(_distances), _distances),
-        Metric("rmse", "regression", False, _rmse, None),
+        Metric("roc_auc", "binary", roc_auc, None),
+        Metric("log_loss", "binary", _mean_of(_log_losses), _log_losses),
+        Metric("brier", "binary", _mean_of(_squares), _squares),
+        Metric("mae", "regression", _mean_of(_distances), _distances),
+        Metric("rmse", "regression", _rmse, None),
     )
 }
 COMPARED = {"binary": ("roc_auc", "log_loss"), "regression": ("mae",)}

@@ -10,6 +10,8 @@ METRICS_OF_TASK: dict[str, tuple[str, ...]] = {
     "binary": ("roc_auc", "log_loss", "brier"),
     "regression": ("mae", "rmse"),
 }
+HIGHER_IS_BETTER = ("roc_auc",)
+_SHARES = ("roc_auc", "brier")
 BASELINES_OF_TASK: dict[str, tuple[str, ...]] = {
     "binary": ("base_rate", "logistic_regression"),
     "regression": ("mean",),
@@ -86,6 +88,8 @@ def gate_problems(where: str, gate: Gate, task: str, features: Collection[str], 
     if gate.metric is not None and gate.metric not in metrics:
         what = f"metric {gate.metric!r} does not exist for a {task} model"
         found.append(Problem(spot, what, words.did_you_mean(gate.metric, metrics)))
+    if isinstance(gate, AtLeast | AtMost) and gate.metric in metrics:
+        found += _bound_problems(spot, gate)
     if isinstance(gate, NoWorseThan) and gate.rival != "champion":
         found.append(Problem(spot, f"{gate.rival!r} is no rival", "Write mlp.NoWorseThan('champion')."))
     if isinstance(gate, NoWorseThan) and gate.margin < 0:
@@ -100,3 +104,18 @@ def gate_problems(where: str, gate: Gate, task: str, features: Collection[str], 
                 Problem(spot, f"by={gate.by!r} is no key of the training set", words.did_you_mean(gate.by, keys))
             )
     return found
+
+
+def _bound_problems(spot: str, gate: AtLeast | AtMost) -> list[Problem]:
+    """A bound must be on the side of the good values, and among the values that the metric can have."""
+    metric, value, higher = gate.metric, gate.value, gate.metric in HIGHER_IS_BETTER
+    if isinstance(gate, AtLeast) != higher:
+        better, right = ("higher", "AtLeast") if higher else ("lower", "AtMost")
+        what = f"{metric} is better when it is {better}, so this passes the bad models"
+        return [Problem(spot, what, f"Write mlp.{right}({metric!r}, {value!r}).")]
+    most = 1.0 if metric in _SHARES else float("inf")
+    if 0.0 <= value <= most:
+        return []
+    span = f"between 0 and {most:g}" if metric in _SHARES else "0 or more"
+    fix = f"Write {value / 100:g}." if metric in _SHARES and 1 < value <= 100 else "Write a value that it can have."
+    return [Problem(spot, f"{value!r} is no {metric}: it is {span}", fix)]

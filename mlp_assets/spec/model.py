@@ -41,7 +41,7 @@ class Model(Noun):
     Args:
         name: lower-case identifier.
         training_set: what it learns from.
-        train: ``train(run: mlp.TrainingRun)`` returns the fitted model (a torch module or a LightGBM booster).
+        train: ``train(run: mlp.TrainingRun)`` returns the fitted model (a torch module or a LightGBM model).
         task: ``"binary"`` or ``"regression"``.
         gates: what a candidate must pass to become the champion; at least one.
         compute: ``mlp.Local()`` or ``mlp.Accelerate(processes=2)``.

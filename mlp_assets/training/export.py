@@ -25,15 +25,16 @@ def export(run: TrainingRun, model: Any, directory: Path) -> str:
     directory.mkdir(parents=True)
     rows = run.validation.x[:_ROWS_COMPARED]
     kind = type(model).__module__.partition(".")[0]
-    if kind == "lightgbm":
-        model.save_model(str(directory / "model.txt"))
-        own, form, file = model.predict(rows.astype(np.float64), num_threads=1), "lightgbm", "model.txt"
+    booster = getattr(model, "booster_", model)  # of a fitted LGBMClassifier or LGBMRegressor
+    if kind == "lightgbm" and hasattr(booster, "save_model"):
+        booster.save_model(str(directory / "model.txt"))
+        own, form, file = booster.predict(rows.astype(np.float64), num_threads=1), "lightgbm", "model.txt"
     elif _is_module(model):
         own, form, file = _export_torch(model, rows, directory / "model.onnx"), "onnx", "model.onnx"
     else:
         raise ExportError(
             f"train returned a {type(model).__module__}.{type(model).__qualname__}, which cannot be served without "
-            "unpickling. Return a torch.nn.Module or a lightgbm.Booster."
+            "unpickling. Return a torch.nn.Module or a fitted LightGBM model."
         )
     digest = write_manifest(directory, format=form, file=file, features=run.features, task=run.task)
     _compare(load_scorer(directory).predict(rows.astype(np.float64)), np.asarray(own, dtype=np.float64).reshape(-1))

@@ -49,6 +49,11 @@ def test_the_readme_shows_a_project_in_thirty_lines() -> None:
     assert len(project.splitlines()) <= 34
 
 
+def test_every_public_name_is_on_the_page_of_the_project_file() -> None:
+    text = "".join((ROOT / "docs" / page).read_text() for page in ("project-file.md", "monitors.md"))
+    assert [name for name in mlp.__all__ if f"mlp.{name}" not in text and f"`{name}(" not in text] == []
+
+
 def test_curl_bodies_are_what_the_endpoint_takes() -> None:
     text = (ROOT / "docs" / "endpoints.md").read_text()
     infer, feedback = re.findall(r"-d '(\{.*?\})'\n", text, re.DOTALL)

@@ -45,6 +45,18 @@ def vanishing(run: mlp.TrainingRun) -> object:
     os._exit(0)
 
 
+def classifier(run: mlp.TrainingRun) -> object:
+    import lightgbm
+
+    return lightgbm.LGBMClassifier(n_estimators=5, min_child_samples=2, verbose=-1).fit(run.train.x, run.train.y > 1)
+
+
+def never_fitted(run: mlp.TrainingRun) -> object:
+    import lightgbm
+
+    return lightgbm.LGBMClassifier()
+
+
 def hanging(run: mlp.TrainingRun) -> object:
     time.sleep(300)
     return None
@@ -64,11 +76,18 @@ def test_two_processes_train_and_the_artifact_serves(tmp_path: Path) -> None:
     assert scorer.predict(np.ones((3, 2))).shape == (3,)
 
 
+def test_a_classifier_of_lightgbm_serves_probabilities(tmp_path: Path) -> None:
+    scorer = load_scorer(LocalRunner(tmp_path).run(job(classifier)).artifact)
+    low, high = scorer.predict(np.array([[0.0, 1.0], [1.0, 1.0]]))
+    assert 0.0 < low < 0.5 < high < 1.0
+
+
 @pytest.mark.parametrize(
     ("function", "sentence"),
     [
         (diverging, "rank 0: loss is nan at step 7: the training diverged"),
-        (unservable, "cannot be served without unpickling. Return a torch.nn.Module or a lightgbm.Booster"),
+        (unservable, "cannot be served without unpickling. Return a torch.nn.Module or a fitted LightGBM"),
+        (never_fitted, "train returned a lightgbm.sklearn.LGBMClassifier, which cannot be served"),
         (vanishing, "ended without a result, though its exit status was 0"),
     ],
 )

@@ -107,6 +107,21 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
         lambda: s.model(gates=[mlp.AtLeast("roc_auc", float("nan"))]),
         ["gates[0]: value=nan is not a finite number"],
     ),
+    "gate in percent": (
+        lambda: s.model(gates=[mlp.AtLeast("roc_auc", 65)]),
+        ["gate AtLeast: 65 is no roc_auc: it is between 0 and 1. Write 0.65."],
+    ),
+    "gate below zero": (
+        lambda: s.model(gates=[mlp.AtMost("log_loss", -0.5)]),
+        ["-0.5 is no log_loss: it is 0 or more. Write a value that it can have."],
+    ),
+    "gate the wrong way round": (
+        lambda: s.model(gates=[mlp.AtLeast("log_loss", 0.5), mlp.AtMost("roc_auc", 0.8)]),
+        [
+            "log_loss is better when it is lower, so this passes the bad models. Write mlp.AtMost('log_loss', 0.5).",
+            "roc_auc is better when it is higher, so this passes the bad models. Write mlp.AtLeast('roc_auc', 0.8).",
+        ],
+    ),
     "gate twice": (
         lambda: s.model(gates=[mlp.AtLeast("roc_auc", 0.7), mlp.AtLeast("roc_auc", 0.8)]),
         ["gate 'roc_auc_at_least' is there twice"],
