@@ -11,6 +11,7 @@ from mlp_assets.engine.asof import FeatureTable, join_as_known
 from mlp_assets.engine.derived import with_derived
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.split import with_split
+from mlp_assets.spec.errors import NothingToTrainError
 from mlp_assets.spec.training_set import TrainingSet
 from mlp_assets.spec.words import moment
 
@@ -74,7 +75,11 @@ def joined_rows(scope: Scope, training_set: TrainingSet, versions: dict[str, int
         *training_set.feature_names,
         pl.col(target).cast(pl.Float64),
     )
-    return with_split(rows, "at", training_set.split).sort("at", *training_set.keys)
+    try:
+        return with_split(rows, "at", training_set.split).sort("at", *training_set.keys)
+    except NothingToTrainError as error:
+        since = f" Rows before since={training_set.since!r} are left out." if training_set.since is not None else ""
+        raise NothingToTrainError(f"{training_set.where}: {error}{since}") from None
 
 
 def _feature_table(scope: Scope, view, versions: dict[str, int | None]) -> FeatureTable:

@@ -1,4 +1,4 @@
-"""A partition is computed only when those that it reads were ingested."""
+"""A partition is computed only when those that it reads were ingested; an empty result says why it is empty."""
 
 from pathlib import Path
 
@@ -33,6 +33,17 @@ def test_a_partition_that_was_never_ingested_is_named(home: Path, kind: str) -> 
     assert sentence in told(failed)
     assert "Materialize shop/source/purchases for it first" in told(failed)
     made.run("features", tags=first)
+
+
+def test_a_training_set_without_rows_says_what_was_left_out(home: Path) -> None:
+    made = Platform(shop.make(), home)
+    made.run("source", tags=weeks("2024-01-01", "2024-01-08"))
+    made.run("features", tags=weeks("2024-01-01", "2024-01-08"))
+    sentence = told(made.run("training_set", fails=True))
+    assert (
+        "TrainingSet 'history': There are no labelled rows yet. Materialize the labels' partitions first." in sentence
+    )
+    assert "Rows before since='2024-01-29' are left out." in sentence
 
 
 def no_purchases(window: mlp.Window) -> pl.DataFrame:
