@@ -1,10 +1,10 @@
 """Drift and estimated performance by NannyML. The only file that knows it."""
 
-import hashlib
 import logging
 import os
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import polars as pl
 
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.monitor_rows import by_window, tidy
+from mlp_resources.remembered import Remembered
 
 _METHOD = "jensen_shannon"
 _FLOOR = 0.1
@@ -24,21 +25,28 @@ _SEED = 1
 class NannyMonitoring:
     """Every window is one chunk. Each reference window is scored against the others: its ordinary distance.
 
-    Those distances are most of the work and change only with the reference, so ``folder`` keeps them by its content.
+    ``folder`` keeps the figures of each window by the content of its rows and of the reference, so that a new window
+    costs what one window costs, however many there are.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._remembered = Remembered(folder)
 
     def drift(
         self, reference: pl.DataFrame, windows: pl.DataFrame, *, features: Sequence[str], minimum_rows: int
     ) -> pl.DataFrame:
         """Univariate drift by the Jensen-Shannon distance (0 to 1)."""
         kept = _sampled(reference.select("window", *features))
-        told = self._distances(kept, _sampled(windows.select("window", *features)), features)
+        content = f"{_METHOD} {metadata.version('nannyml')} {canonical_digest(kept)}"
+        told = self._remembered.windows(
+            content,
+            _sampled(windows.select("window", *features)),
+            lambda new: _distances(kept, new, features),
+        )
+        ordinary = self._remembered.frame(content, lambda: _ordinary(kept, features))
         counts = windows.group_by("window").agg(rows=pl.len().cast(pl.Int64))
         told = told.drop("rows").join(counts, on="window", how="left")
-        return tidy(told, self._ordinary(kept, features), floor=_FLOOR, minimum_rows=minimum_rows)
+        return tidy(told, ordinary, floor=_FLOOR, minimum_rows=minimum_rows)
 
     def estimate(
         self,
@@ -53,57 +61,61 @@ class NannyMonitoring:
         """CBPE's estimate of the ROC AUC for a binary model, DLE's of the MAE for a regression."""
         kept = _sampled(reference.select("window", *features, "prediction", target))
         shown = _sampled(windows.select("window", *features, "prediction"))
-        metric = "roc_auc" if task == "binary" else "mae"
-        estimator = _cbpe(target) if task == "binary" else _dle(target, list(features))
-        estimator.fit(_pandas(kept, target, task))
-        told = self._estimates(estimator, shown, metric, task)
-        ordinary = self._estimates(estimator, kept.drop(target), metric, task)
+        fitted = cache(lambda: _estimator(task, target, features, kept))
+        content = f"{task} {target} {metadata.version('nannyml')} {canonical_digest(kept)}"
+        told, ordinary = (
+            self._remembered.windows(content, rows, lambda new: _estimates(fitted(), new, task))
+            for rows in (shown, kept.drop(target))
+        )
         return tidy(told, ordinary, floor=0.0, minimum_rows=minimum_rows, one_sided=False)
 
-    def _ordinary(self, reference: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
-        """The distance of each reference window from the others."""
-        content = f"{_METHOD} {metadata.version('nannyml')} {canonical_digest(reference)}"
-        file = self._folder / f"reference-{hashlib.sha256(content.encode()).hexdigest()[:32]}.parquet"
-        if not file.exists():
-            found = [
-                self._distances(reference.filter(pl.col("window") != window), rows, features)
-                for window, rows in by_window(reference)
-            ]
-            self._folder.mkdir(parents=True, exist_ok=True)
-            partial = file.with_suffix(f".{os.getpid()}.partial")
-            pl.concat(found).write_parquet(partial)
-            partial.replace(file)
-        return pl.read_parquet(file)
 
-    def _distances(self, reference: pl.DataFrame, windows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # the distance of equal samples rounds below zero
-            return self._distances_of(reference, windows, features)
+def _ordinary(reference: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
+    """The distance of each reference window from the others."""
+    found = [
+        _distances(reference.filter(pl.col("window") != window), rows, features)
+        for window, rows in by_window(reference)
+    ]
+    return pl.concat(found)
 
-    def _distances_of(self, reference: pl.DataFrame, windows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
-        nml = _nannyml()
-        usable = [name for name in features if reference[name].drop_nulls().n_unique() > 1]
-        found: list[tuple[str, str, str, float, int]] = []
-        if usable:
-            calculator = nml.UnivariateDriftCalculator(
-                column_names=usable, treat_as_numerical=usable, continuous_methods=[_METHOD], chunker=_one_chunk()
-            )
-            calculator.fit(reference.select(usable).to_pandas())
-            for window, rows in by_window(windows):
-                known = [name for name in usable if rows[name].drop_nulls().len()]
-                shown = rows.select(pl.col(n) if n in known else pl.lit(0.0).alias(n) for n in usable)
-                frame = calculator.calculate(shown.to_pandas()).filter(period="analysis").to_df()
-                values = {n: float(frame[(n, _METHOD, "value")].iloc[0]) if n in known else _GONE for n in usable}
-                found += [(window, name, _METHOD, value, rows.height) for name, value in values.items()]
-        return _tidy_values(found)
 
-    def _estimates(self, estimator: Any, windows: pl.DataFrame, metric: str, task: str) -> pl.DataFrame:
-        found: list[tuple[str, str, str, float, int]] = []
+def _distances(reference: pl.DataFrame, windows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the distance of equal samples rounds below zero
+        return _distances_of(reference, windows, features)
+
+
+def _distances_of(reference: pl.DataFrame, windows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
+    nml = _nannyml()
+    usable = [name for name in features if reference[name].drop_nulls().n_unique() > 1]
+    found: list[tuple[str, str, str, float, int]] = []
+    if usable:
+        calculator = nml.UnivariateDriftCalculator(
+            column_names=usable, treat_as_numerical=usable, continuous_methods=[_METHOD], chunker=_one_chunk()
+        )
+        calculator.fit(reference.select(usable).to_pandas())
         for window, rows in by_window(windows):
-            frame = estimator.estimate(_pandas(rows, None, task)).filter(period="analysis").to_df()
-            value = float(frame[(metric, "value")].iloc[0])
-            found.append((window, "prediction", f"estimated_{metric}", value, rows.height))
-        return _tidy_values(found)
+            known = [name for name in usable if rows[name].drop_nulls().len()]
+            shown = rows.select(pl.col(n) if n in known else pl.lit(0.0).alias(n) for n in usable)
+            frame = calculator.calculate(shown.to_pandas()).filter(period="analysis").to_df()
+            values = {n: float(frame[(n, _METHOD, "value")].iloc[0]) if n in known else _GONE for n in usable}
+            found += [(window, name, _METHOD, value, rows.height) for name, value in values.items()]
+    return _tidy_values(found)
+
+
+def _estimator(task: str, target: str, features: Sequence[str], reference: pl.DataFrame) -> Any:
+    estimator = _cbpe(target) if task == "binary" else _dle(target, list(features))
+    return estimator.fit(_pandas(reference, target, task))
+
+
+def _estimates(estimator: Any, windows: pl.DataFrame, task: str) -> pl.DataFrame:
+    metric = "roc_auc" if task == "binary" else "mae"
+    found: list[tuple[str, str, str, float, int]] = []
+    for window, rows in by_window(windows):
+        frame = estimator.estimate(_pandas(rows, None, task)).filter(period="analysis").to_df()
+        value = float(frame[(metric, "value")].iloc[0])
+        found.append((window, "prediction", f"estimated_{metric}", value, rows.height))
+    return _tidy_values(found)
 
 
 def _tidy_values(found: list[tuple[str, str, str, float, int]]) -> pl.DataFrame:

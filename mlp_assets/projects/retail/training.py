@@ -10,12 +10,14 @@ import mlp_assets as mlp
 def train_repurchase(run: mlp.TrainingRun) -> object:
     """A small network, trained by all processes of the run; the epoch with the best validation loss is kept."""
     import torch
+    from accelerate import DistributedDataParallelKwargs
     from torch import nn
 
     from mlp_assets.projects.retail.network import RepurchaseNetwork
 
     torch.manual_seed(run.seed)
-    accelerator = run.accelerator()
+    # The network's buffers never change, so they need not be sent before each step.
+    accelerator = run.accelerator(kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)])
     network = RepurchaseNetwork(run.train.x, hidden=run.params.get("hidden", 64))
     rate, epochs, batch = run.params.get("rate", 4e-3), run.params.get("epochs", 5), run.params.get("batch", 4096)
     steps = len(run.train.y) // batch
