@@ -102,11 +102,13 @@ def packed_key(key: Key) -> bytes:
 
 
 def _packed(keys: list[str], features: list[str], frame: pl.DataFrame) -> Iterator[tuple[bytes, bytes]]:
-    record = struct.Struct(f"<q{len(features)}d")
-    times = frame["event_time"].cast(pl.Datetime("us", "UTC")).to_physical().to_list()
-    values = frame.select(pl.col(features).cast(pl.Float64)).fill_null(float("nan")).to_numpy()
-    for key, time, row in zip(frame.select(keys).iter_rows(), times, values, strict=True):
-        yield packed_key(key), record.pack(time, *row)
+    """Each row's key, and its event time in microseconds with its features, as one record of fixed size."""
+    records = np.empty(frame.height, dtype=[("time", "<i8"), ("values", "<f8", (len(features),))])
+    records["time"] = frame["event_time"].cast(pl.Datetime("us", "UTC")).to_physical().to_numpy()
+    records["values"] = frame.select(pl.col(features).cast(pl.Float64)).fill_null(float("nan")).to_numpy()
+    packed, size = records.tobytes(), records.itemsize
+    for row, key in enumerate(frame.select(keys).iter_rows()):
+        yield packed_key(key), packed[row * size : (row + 1) * size]
 
 
 def _about(transaction: Any) -> dict[str, Any] | None:

@@ -120,6 +120,8 @@ def newest_rows(view: FeatureView, rows: pl.LazyFrame) -> pl.DataFrame:
         newest = rows.select(pl.col("event_time").max()).collect().item()
         if newest is not None:
             rows = rows.filter(pl.col("event_time") >= newest - view.ttl_length)
+    last = rows.group_by(keys_).agg(pl.col("event_time").max())  # spares sorting all that came before
+    rows = rows.join(last, on=[*keys_, "event_time"], how="semi")
     best = best_as_known(rows, keys_).group_by(keys_, maintain_order=True).last()
     held = pl.any_horizontal(pl.col(view.feature_names).is_not_null())
     return best.select(*keys_, "event_time", *view.feature_names).filter(held).collect()
