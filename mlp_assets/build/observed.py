@@ -4,17 +4,19 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
 
 import polars as pl
 
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
 from mlp_assets.build.sources import source_rows, source_table, source_versions
-from mlp_assets.engine.artifact import Scorer, load_scorer
+from mlp_assets.engine.artifact import load_scorer
 from mlp_assets.spec.errors import LakeError, MlpError
 from mlp_assets.spec.monitor import Monitor
 from mlp_assets.spec.words import duration, moment
-from mlp_resources.ports import Table
+from mlp_resources.ports import Lake, Table
 
 Versions = Mapping[str, int | None]
 
@@ -71,10 +73,10 @@ def observed(scope: Scope, monitor: Monitor, versions: Versions) -> Iterator[Obs
     for version in sorted(set(by_window.values()), key=int):
         served = [window for window, last in by_window.items() if last == version]
         theirs = pl.col("window").is_in(served) & (pl.col("model_version") == version)
-        table, pinned, scorer = _trained_on(scope, monitor, version)
-        reference = _reference(scope, monitor, table, pinned, scorer)
+        trained = _trained(scope, monitor, version)
+        reference, features = _reference(scope.environment.lake, monitor, trained)
         windows = predictions.filter(theirs).collect()
-        yield Observed(version, windows, reference, scorer.features, str(table), pinned)
+        yield Observed(version, windows, reference, features, str(trained.table), trained.table_version)
 
 
 def prediction_rows(scope: Scope, monitor: Monitor, versions: Versions) -> pl.LazyFrame:
@@ -131,8 +133,18 @@ def with_labels(scope: Scope, monitor: Monitor, rows: pl.DataFrame, versions: Ve
     return joined.filter(pl.col(target).is_not_null())
 
 
-def _trained_on(scope: Scope, monitor: Monitor, version: str) -> tuple[Table, int, Scorer]:
-    """The training set of a version with its Delta version, and the version itself. Raises MlpError if it is gone."""
+@dataclass(frozen=True)
+class _Trained:
+    """A version's artifact, and the Delta version of the training set that it learned from."""
+
+    table: Table
+    table_version: int
+    artifact: Path
+    digest: str
+
+
+def _trained(scope: Scope, monitor: Monitor, version: str) -> _Trained:
+    """Raises MlpError when the version is gone."""
     model = monitor.watches.model
     registry, name = scope.environment.registry, keys.registered_model(scope.home(model), model)
     found = next((one for one in registry.versions(name) if one.version == version), None)
@@ -142,13 +154,16 @@ def _trained_on(scope: Scope, monitor: Monitor, version: str) -> tuple[Table, in
             "reference cannot be had. Restore the version there."
         )
     ((table, pinned),) = json.loads(found.tags["mlp.training_set"]).items()
-    return Table(*table.split("/")), pinned, load_scorer(registry.download(name, version), found.digest)
+    return _Trained(Table(*table.split("/")), pinned, registry.download(name, version), found.digest)
 
 
-def _reference(scope: Scope, monitor: Monitor, table: Table, pinned: int, scorer: Scorer) -> pl.DataFrame:
-    """The newest labelled windows of the training set, as the version scores them."""
-    windowed = with_window(monitor, scope.environment.lake.scan(table, pinned))
+@lru_cache(maxsize=2)  # a run makes all assets of a monitor, one after the other, of the same reference
+def _reference(lake: Lake, monitor: Monitor, trained: _Trained) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The newest labelled windows of the training set, as the version scores them; and its features."""
+    scorer = load_scorer(trained.artifact, trained.digest)
+    windowed = with_window(monitor, lake.scan(trained.table, trained.table_version))
     newest = windowed.select("window").unique().sort("window").tail(monitor.reference_windows).collect()
-    kept = windowed.filter(pl.col("window").is_in(newest["window"].to_list())).collect()
-    matrix = kept.select(scorer.features).fill_null(float("nan")).to_numpy()
-    return kept.with_columns(prediction=pl.Series(scorer.predict(matrix)))
+    kept = windowed.filter(pl.col("window").is_in(newest["window"].to_list()))
+    rows = kept.select("window", *scorer.features, monitor.watches.model.training_set.target).collect()
+    matrix = rows.select(scorer.features).fill_null(float("nan")).to_numpy()
+    return rows.with_columns(prediction=pl.Series(scorer.predict(matrix))), scorer.features
