@@ -9,6 +9,7 @@ from mlp_resources.home import home
 
 _MARK = "MLP_STARTED_FOR"
 _GRACE_SECONDS = 8.0
+_ROUNDS = 5
 
 
 def mark() -> dict[str, str]:
@@ -23,6 +24,18 @@ def left_behind() -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error, OSError):
             if process.environ().get(_MARK) == str(home()) and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
+    return found
+
+
+def end_left_behind() -> bool:
+    """Ends them, and what they start meanwhile; False when there were none."""
+    found = False
+    for _ in range(_ROUNDS):
+        left = left_behind()
+        if not left:
+            break
+        found = True
+        end(left)
     return found
 
 

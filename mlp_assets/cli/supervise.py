@@ -13,7 +13,7 @@ from typing import TextIO
 import httpx
 import psutil
 
-from mlp_assets.cli.leftovers import end, left_behind, mark
+from mlp_assets.cli.leftovers import end, end_left_behind, left_behind, mark
 from mlp_assets.cli.services import Ports, Service
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.home import environment_variables, home, prepare_home
@@ -144,9 +144,7 @@ def stop_running() -> bool:
     """
     process = running_instance()
     if process is None:
-        left = left_behind()
-        end(left)
-        return bool(left)
+        return end_left_behind()
     process.terminate()
     deadline = time.monotonic() + _DOWN_SECONDS
     while running_instance() is not None:
