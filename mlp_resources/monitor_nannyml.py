@@ -37,7 +37,7 @@ class NannyMonitoring:
     ) -> pl.DataFrame:
         """Univariate drift by the Jensen-Shannon distance (0 to 1)."""
         kept = _sampled(reference.select("window", *features))
-        content = f"{_METHOD} {metadata.version('nannyml')} {canonical_digest(kept)}"
+        content = f"{_METHOD} {_versions()} {canonical_digest(kept)}"
         told = self._remembered.windows(
             content,
             _sampled(windows.select("window", *features)),
@@ -62,12 +62,16 @@ class NannyMonitoring:
         kept = _sampled(reference.select("window", *features, "prediction", target))
         shown = _sampled(windows.select("window", *features, "prediction"))
         fitted = cache(lambda: _estimator(task, target, features, kept))
-        content = f"{task} {target} {metadata.version('nannyml')} {canonical_digest(kept)}"
+        content = f"{task} {target} {_versions()} {canonical_digest(kept)}"
         told, ordinary = (
             self._remembered.windows(content, rows, lambda new: _estimates(fitted(), new, task))
             for rows in (shown, kept.drop(target))
         )
         return tidy(told, ordinary, floor=0.0, minimum_rows=minimum_rows, one_sided=False)
+
+
+def _versions() -> str:
+    return " ".join(metadata.version(name) for name in ("nannyml", "mlp-assets"))
 
 
 def _ordinary(reference: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:

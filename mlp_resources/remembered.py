@@ -23,9 +23,9 @@ class Remembered:
     def frame(self, content: str, compute: Callable[[], pl.DataFrame]) -> pl.DataFrame:
         """What ``compute`` returns, computed once for the content."""
         file = self._file(content)
-        if not file.exists():
+        if not _used(file):
             self._keep(file, compute())
-        return _read(file)
+        return pl.read_parquet(file)
 
     def windows(
         self, content: str, windows: pl.DataFrame, compute: Callable[[pl.DataFrame], pl.DataFrame]
@@ -40,12 +40,12 @@ class Remembered:
         files = {window: self._file(f"{content} {canonical_digest(rows)}") for window, rows in by_window(windows)}
         if not files:
             return compute(windows)
-        missing = [window for window, file in files.items() if not file.exists()]
+        missing = [window for window, file in files.items() if not _used(file)]
         if missing:
             computed = compute(windows.filter(pl.col("window").is_in(missing)))
             for window in missing:
                 self._keep(files[window], computed.filter(pl.col("window") == window))
-        return pl.concat([_read(file) for file in files.values()])
+        return pl.concat([pl.read_parquet(file) for file in files.values()])
 
     def _file(self, content: str) -> Path:
         return self._folder / f"{hashlib.sha256(content.encode()).hexdigest()[:32]}.parquet"
@@ -60,6 +60,10 @@ class Remembered:
         partial.replace(file)
 
 
-def _read(file: Path) -> pl.DataFrame:
-    os.utime(file)
-    return pl.read_parquet(file)
+def _used(file: Path) -> bool:
+    """Whether it is there; asking for it keeps it."""
+    try:
+        os.utime(file)
+    except FileNotFoundError:
+        return False
+    return True
