@@ -50,7 +50,7 @@ class MlflowRegistry:
         try:
             return _version(self._client().get_model_version_by_alias(model, CHAMPION))
         except self._mlflow_error() as error:
-            if error.error_code in _NOT_THERE:  # type: ignore[attr-defined]
+            if error.error_code in _NOT_THERE:  # type: ignore[attr-defined]  # MLflow's own errors have it
                 return None
             raise
 

@@ -17,7 +17,7 @@ import psutil
 
 from mlp_assets.engine.artifact import verify
 from mlp_resources.ports_training import TrainingFailedError, TrainingJob, TrainingResult
-from mlp_resources.processes import die_with_parent
+from mlp_resources.processes import die_with_parent, tree
 
 _POLL_SECONDS = 0.2
 _SILENT = 2000
@@ -60,18 +60,16 @@ class LocalRunner:
 
 def end_group(process: "subprocess.Popen[bytes]", grace_seconds: float = 3.0) -> None:
     """Ends the process and everything that it started: asks first, then kills."""
-    children: list[psutil.Process] = []
-    with contextlib.suppress(psutil.NoSuchProcess):
-        children = psutil.Process(process.pid).children(recursive=True)
+    members = tree(process.pid)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(grace_seconds)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    for child in children:
+    for member in members:
         with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
+            member.kill()
     process.wait()
 
 
@@ -116,10 +114,9 @@ def _environment(job: TrainingJob, pipes: dict[str, str]) -> dict[str, str]:
 
 def _memory(pid: int) -> int:
     total = 0
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                total += process.memory_info().rss
+    for process in tree(pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += process.memory_info().rss
     return total
 
 

@@ -29,7 +29,7 @@ def _described(value: Any, depth: int = 0) -> str:
         return hashlib.sha256(value.meta.serialize()).hexdigest()  # its text leaves the middle of long lists out
     if is_dataclass(value) and not isinstance(value, type):
         if depth and hasattr(value, "where") and hasattr(value, "problems"):
-            return f"{type(value).__name__}:{value.name}"  # type: ignore[attr-defined]
+            return f"{type(value).__name__}:{value.name}"  # type: ignore[attr-defined]  # all specs have one
         listed = (
             f"{f.name}={_described(getattr(value, f.name), depth + 1)}" for f in fields(value) if f.name not in _PROSE
         )

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from mlp_assets.spec.source import Columns
 from mlp_resources.ports import Written
 
 
@@ -56,7 +57,7 @@ def table_metadata(frame: pl.DataFrame, written: Written, read: Mapping[str, Any
     }
 
 
-def column_schema(schema: Mapping[str, pl.DataType]) -> dg.TableSchema:
+def column_schema(schema: Columns) -> dg.TableSchema:
     return dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()])
 
 

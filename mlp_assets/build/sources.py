@@ -51,12 +51,6 @@ def source_asset(scope: Scope, source: Source) -> dg.AssetsDefinition | dg.Asset
 
 def external_source(scope: Scope, source: Source, key: dg.AssetKey) -> dg.AssetSpec:
     """The asset of a table that the project reads where it lies."""
-    columns = {
-        name: pl.DataType.from_python(dtype)
-        if isinstance(dtype, type) and not issubclass(dtype, pl.DataType)
-        else dtype
-        for name, dtype in source.columns.items()
-    }
     return dg.AssetSpec(
         key,
         group_name=scope.project.name,
@@ -65,7 +59,7 @@ def external_source(scope: Scope, source: Source, key: dg.AssetKey) -> dg.AssetS
         description=source.description or f"The table {source.name}.",
         metadata={
             "location": source.delta or source.parquet or "",
-            "dagster/column_schema": column_schema(columns),  # type: ignore[arg-type]
+            "dagster/column_schema": column_schema(source.columns),
         },
     )
 
@@ -100,7 +94,7 @@ def source_versions(scope: Scope, sources: Sequence[Source]) -> dict[str, int | 
 
 def _partition(source: Source, partition: str, window: Window, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
     """The rows of one window. Raises LakeError for what is no frame, and for rows of another window."""
-    rows = source.read(window, *inputs)  # type: ignore[misc]
+    rows = source.read(window, *inputs)  # type: ignore[misc]  # only a source with read is ingested
     if not isinstance(rows, pl.DataFrame | pl.LazyFrame):
         raise LakeError(f"{source.where}: read returned a {type(rows).__name__}. Return a Polars frame.")
     declared = as_declared(source, rows.lazy()).collect()

@@ -1,14 +1,13 @@
 """Processes that a killed platform left behind: found by a mark in their environment, and ended."""
 
 import contextlib
-from collections.abc import Sequence
 
 import psutil
 
 from mlp_resources.home import home
+from mlp_resources.processes import end
 
 _MARK = "MLP_STARTED_FOR"
-_GRACE_SECONDS = 8.0
 _ROUNDS = 5
 
 
@@ -37,15 +36,3 @@ def end_left_behind() -> bool:
         found = True
         end(left)
     return found
-
-
-def end(processes: Sequence[psutil.Process], *, ask: bool = True) -> None:
-    """Asks each process to end (unless somebody did), waits, then kills."""
-    for process in processes if ask else ():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _, alive = psutil.wait_procs(list(processes), timeout=_GRACE_SECONDS)
-    for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, timeout=5)

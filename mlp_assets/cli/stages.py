@@ -1,6 +1,7 @@
 """Stages of a long command: a name, a bar, a time, and the memory that the whole platform took in it."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ from typing import Any
 import psutil
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from mlp_resources.processes import tree
 
 _SAMPLE_SECONDS = 1.0
 
@@ -84,7 +87,7 @@ def _peak_memory() -> Iterator[list[int]]:
 
 def _memory() -> int:
     total = 0
-    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+    for process in tree(os.getpid()):
         with contextlib.suppress(psutil.Error):
             total += process.memory_full_info().pss
     return total

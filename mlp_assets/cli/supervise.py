@@ -13,11 +13,11 @@ from typing import TextIO
 import httpx
 import psutil
 
-from mlp_assets.cli.leftovers import end, end_left_behind, left_behind, mark
+from mlp_assets.cli.leftovers import end_left_behind, left_behind, mark
 from mlp_assets.cli.services import Ports, Service
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.home import environment_variables, home, prepare_home
-from mlp_resources.processes import die_with_parent
+from mlp_resources.processes import die_with_parent, end, tree
 
 _START_SECONDS = 120.0
 _DOWN_SECONDS = 60.0
@@ -72,7 +72,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Ends every process of every service: asks, waits, then kills."""
-        members = [member for _, process in self._children for member in _tree(process.pid)]
+        members = [member for _, process in self._children for member in tree(process.pid)]
         for _, process in reversed(self._children):
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
@@ -184,10 +184,3 @@ def _last_words(service: Service) -> str:
     log = home() / "logs" / f"{service.name}.log"
     lines = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
     return f"Its log {log} ends with:\n" + "\n".join(lines)
-
-
-def _tree(pid: int) -> list[psutil.Process]:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        parent = psutil.Process(pid)
-        return [parent, *parent.children(recursive=True)]
-    return []

@@ -78,7 +78,7 @@ class _OnnxScorer:
     digest: str
 
     def __post_init__(self) -> None:
-        import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
+        import onnxruntime  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
         runtime = cast("Any", onnxruntime)
         options = runtime.SessionOptions()

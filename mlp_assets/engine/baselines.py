@@ -49,7 +49,7 @@ def _base_rate(fit: pl.DataFrame, rows: pl.DataFrame, target: str, keys: tuple[s
 
 
 def _logistic_regression(fit: pl.DataFrame, rows: pl.DataFrame, target: str, features: tuple[str, ...]) -> Vector:
-    from sklearn import linear_model  # pyright: ignore[reportMissingTypeStubs]
+    from sklearn import linear_model  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
     matrix = fit.select(features).to_numpy()
     mean, spread = np.nanmean(matrix, axis=0), np.nanstd(matrix, axis=0) + 1e-9

@@ -59,7 +59,7 @@ def _typed(source: Source, column: str, found: pl.DataType) -> pl.Expr:
             return expression.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
         if found == pl.Date or isinstance(found, pl.Datetime):
             return expression.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    elif wanted == found or (wanted.is_numeric() and found.is_numeric()):  # pyright: ignore[reportUnknownMemberType]
+    elif wanted == found or (wanted.is_numeric() and found.is_numeric()):
         return expression.cast(wanted)
     what = f"{source.where}: column {column!r} is declared as {wanted} but its data holds {found}."
     if column in (source.event_time, source.known_at):

@@ -27,6 +27,11 @@ class Spool:
         self._files: dict[str, BinaryIO] = {}
         self._writing = threading.Lock()
 
+    def __del__(self) -> None:
+        """Whoever holds it last, a request on a replaced model say, closes its files."""
+        for file in self._files.values():
+            file.close()
+
     def append(self, kind: str, entry: dict[str, Any]) -> None:
         """Appends one line and hands it to the operating system before it returns. Threads may call it at once."""
         line = json.dumps(entry, separators=(",", ":"), allow_nan=False).encode() + b"\n"

@@ -147,7 +147,7 @@ def derive_problems(where: str, derive: Derive, available: set[str], taken: Coll
         if name in available or name in taken or name in words.RESERVED_COLUMNS:
             what = "the name is taken by another column"
             found.append(Problem(spot, what, "Choose another name."))
-        if not isinstance(expression, pl.Expr):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(expression, pl.Expr):  # pyright: ignore[reportUnnecessaryIsInstance]  # a user's may be
             found.append(Problem(spot, f"{shown(expression)} is no Polars expression", "Write it with pl.col(...)."))
             continue
         wanted = expression.meta.root_names()

@@ -1,7 +1,6 @@
 """What a spec refers to, and everything that is reached from it."""
 
 from collections.abc import Iterable
-from typing import Union
 
 from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.entity import Entity
@@ -12,8 +11,8 @@ from mlp_assets.spec.noun import referred
 from mlp_assets.spec.source import Source
 from mlp_assets.spec.training_set import TrainingSet
 
-Asset = Union[Source, FeatureView, TrainingSet, Model, Endpoint, Monitor]  # noqa: UP007
-Spec = Union[Asset, Entity]  # noqa: UP007
+Asset = Source | FeatureView | TrainingSet | Model | Endpoint | Monitor
+Spec = Asset | Entity
 ASSETS = (Source, FeatureView, TrainingSet, Model, Endpoint, Monitor)
 
 

@@ -19,6 +19,12 @@ from mlp_resources.online_lmdb import OnlineView
 from mlp_resources.ports import Table
 
 
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    """What the first step that failed says."""
+    (event, *_) = [event for event in result.all_events if event.is_step_failure]
+    return str(event.step_failure_data.error)
+
+
 def weeks(first: str, last: str) -> dict[str, str]:
     """The tags of a run over these weeks."""
     return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}

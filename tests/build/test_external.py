@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import polars as pl
 import pytest
 
@@ -14,7 +13,7 @@ from mlp_assets.build.training_sets import joined_rows
 from mlp_assets.engine.digest import canonical_digest
 from mlp_resources.ports import Table
 from tests.build import shop
-from tests.build.platform import Platform, infer_body, weeks
+from tests.build.platform import Platform, failure, infer_body, weeks
 
 FIRST, COUNT = datetime(2024, 1, 1, tzinfo=UTC), 17
 WEEKS = weeks("2024-01-01", "2024-04-22")
@@ -93,7 +92,4 @@ def test_a_table_that_is_not_there_is_named(home: Path, location: dict[str, str]
         features={"spend": mlp.total("amount", over="7d")},
     )
     made = Platform(mlp.Project("shop", owner="team:shop", assets=[view]), home)
-    result = made.run("features", tags={"dagster/partition": "2024-02-01"}, fails=True)
-    (failure,) = [event for event in result.all_events if event.is_step_failure]
-    assert isinstance(failure, dg.DagsterEvent)
-    assert sentence in str(failure.step_failure_data.error)
+    assert sentence in failure(made.run("features", tags={"dagster/partition": "2024-02-01"}, fails=True))

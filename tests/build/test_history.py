@@ -8,15 +8,7 @@ import pytest
 
 import mlp_assets as mlp
 from tests.build import shop
-from tests.build.platform import Platform, weeks
-
-
-def told(result: dg.ExecuteInProcessResult) -> str:
-    """The reason of the first step that failed."""
-    (failed, *_) = [event for event in result.all_events if event.is_step_failure]
-    error = failed.step_failure_data.error
-    assert error is not None
-    return (error.cause or error).message
+from tests.build.platform import Platform, failure, weeks
 
 
 @pytest.mark.parametrize("kind", ["features", "outcomes"])
@@ -30,8 +22,8 @@ def test_a_partition_that_was_never_ingested_is_named(home: Path, kind: str) -> 
     )
     assert not failed.success
     sentence = "Source 'purchases' has not ingested partition 2024-01-15 (nor 2 later ones), of which this would be"
-    assert sentence in told(failed)
-    assert "Materialize shop/source/purchases for it first" in told(failed)
+    assert sentence in failure(failed)
+    assert "Materialize shop/source/purchases for it first" in failure(failed)
     made.run("features", tags=first)
 
 
@@ -39,7 +31,7 @@ def test_a_training_set_without_rows_says_what_was_left_out(home: Path) -> None:
     made = Platform(shop.make(), home)
     made.run("source", tags=weeks("2024-01-01", "2024-01-08"))
     made.run("features", tags=weeks("2024-01-01", "2024-01-08"))
-    sentence = told(made.run("training_set", fails=True))
+    sentence = failure(made.run("training_set", fails=True))
     assert (
         "TrainingSet 'history': There are no labelled rows yet. Materialize the labels' partitions first." in sentence
     )

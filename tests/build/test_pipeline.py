@@ -11,7 +11,7 @@ from mlp_assets.engine.digest import canonical_digest
 from mlp_resources.online_lmdb import OnlineView
 from mlp_resources.ports import Table
 from tests.build import shop
-from tests.build.platform import Platform, weeks
+from tests.build.platform import Platform, failure, weeks
 
 WEEKS = weeks("2024-01-01", "2024-04-22")
 
@@ -107,7 +107,6 @@ def test_every_asset_says_who_owns_it_and_what_it_is(home: Path) -> None:
 def test_the_endpoint_without_ray_says_what_to_start(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLP_PORT_RAY_DASHBOARD", "1")
     platform.run("online", "training_set", "candidate", "champion")
-    result = platform.run("endpoint", fails=True)
-    failure = next(event for event in result.all_events if event.is_step_failure)
-    assert "Ray does not answer" in str(failure.step_failure_data.error)
-    assert "mlp up" in str(failure.step_failure_data.error)
+    told = failure(platform.run("endpoint", fails=True))
+    assert "Ray does not answer" in told
+    assert "mlp up" in told

