@@ -1,4 +1,4 @@
-"""FeatureView -> a partitioned Delta table, and an asset that publishes it online."""
+"""FeatureView -> a partitioned Delta table."""
 
 import dagster as dg
 import polars as pl
@@ -6,14 +6,12 @@ import polars as pl
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
 from mlp_assets.build.history import check_ingested
-from mlp_assets.build.metadata import column_lineage, column_schema, markdown_table, measured, table_metadata
+from mlp_assets.build.metadata import column_lineage, measured, table_metadata
 from mlp_assets.build.partitions import BY_PARTITION, mapping_to_source, partitions_of, windows_of
 from mlp_assets.build.sources import source_rows, source_versions
-from mlp_assets.engine.asof import best_as_known
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.windows import features_at, reach
 from mlp_assets.spec.feature_view import FeatureView
-from mlp_assets.spec.words import duration
 
 
 def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
@@ -67,61 +65,3 @@ def lineage(scope: Scope, view: FeatureView) -> dg.TableColumnLineage:
     for key in view.entity.keys:
         columns[key] = {key}
     return column_lineage({name: [(source_key, c) for c in sorted(found)] for name, found in columns.items()})
-
-
-def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
-    """The asset that publishes the newest row of each entity for look-ups: all keys old until all are new."""
-    features_key = keys.features(scope.project.name, view)
-    key = keys.online(scope.project.name, view)
-    freshness = dg.FreshnessPolicy.time_window(fail_window=duration(view.fresh_within)) if view.fresh_within else None
-
-    @scope.asset(
-        key=key,
-        deps=[features_key],
-        freshness_policy=freshness,
-        spec=view,
-        kinds=["lmdb"],
-        what=f"The newest features of each {view.entity.name}, for look-ups by endpoints.",
-    )
-    def publish() -> dg.MaterializeResult:
-        environment = scope.environment
-        with measured() as cost:
-            table = keys.table(features_key)
-            version = environment.lake.version(table)
-            newest = newest_rows(view, environment.lake.scan(table, version))
-            path = environment.online_path(scope.project.name, view.name)
-            environment.online.publish(
-                path, list(view.entity.keys), list(view.feature_names), newest, version=version or 0
-            )
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": newest.height,
-                "dagster/column_schema": column_schema(newest.schema),
-                "dagster/column_lineage": column_lineage({name: [(features_key, name)] for name in newest.columns}),
-                "preview": dg.MetadataValue.md(markdown_table(newest.head(5))),
-                "as_of": str(newest["event_time"].max()),
-                "delta_versions_read": dg.MetadataValue.json({str(table): version}),
-                "location": dg.MetadataValue.path(path),
-            }
-            | cost.shown,
-            data_version=dg.DataVersion(canonical_digest(newest)[:16]),
-        )
-
-    return publish
-
-
-def newest_rows(view: FeatureView, rows: pl.LazyFrame) -> pl.DataFrame:
-    """The newest row of each entity that could still be within its TTL: keys, ``event_time`` and the features.
-
-    One without any feature is left out, so that an entity that went quiet is missing as one never seen is.
-    """
-    keys_ = list(view.entity.keys)
-    if view.ttl_length is not None:
-        newest = rows.select(pl.col("event_time").max()).collect().item()
-        if newest is not None:
-            rows = rows.filter(pl.col("event_time") >= newest - view.ttl_length)
-    last = rows.group_by(keys_).agg(pl.col("event_time").max())  # spares sorting all that came before
-    rows = rows.join(last, on=[*keys_, "event_time"], how="semi")
-    best = best_as_known(rows, keys_).group_by(keys_, maintain_order=True).last()
-    held = pl.any_horizontal(pl.col(view.feature_names).is_not_null())
-    return best.select(*keys_, "event_time", *view.feature_names).filter(held).collect()
