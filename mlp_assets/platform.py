@@ -9,11 +9,11 @@ from mlp_assets.build.champions import champion_asset
 from mlp_assets.build.common import Scope
 from mlp_assets.build.endpoints import endpoint_asset, feedback_asset, predictions_asset
 from mlp_assets.build.features import features_asset
+from mlp_assets.build.ingest import source_asset
 from mlp_assets.build.jobs import project_jobs
 from mlp_assets.build.models import candidate_asset
 from mlp_assets.build.monitors import monitor_assets
 from mlp_assets.build.online import online_asset
-from mlp_assets.build.sources import source_asset
 from mlp_assets.build.training_sets import training_set_asset
 from mlp_assets.spec.project import Project
 from mlp_resources.environments import Environment, local

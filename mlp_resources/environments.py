@@ -1,7 +1,9 @@
 """Which adapters the platform uses: all of them on this machine (``local``), with the same ports as anywhere else."""
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property, partial
 from pathlib import Path
 
 from mlp_resources.home import home as default_home
@@ -18,6 +20,7 @@ class Environment:
     """Everything of the surroundings that assets use. Adapters are made on first use, so loading is cheap."""
 
     home: Path
+    now: Callable[[], datetime] = field(default=partial(datetime.now, UTC))
 
     @cached_property
     def lake(self) -> Lake:

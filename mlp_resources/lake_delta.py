@@ -4,6 +4,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -42,18 +43,32 @@ class DeltaLake:
         handle = self._handle(table)
         return set() if handle is None else {str(found["partition"]) for found in handle.partitions()}
 
-    def write_partitions(self, table: Table, frame: pl.DataFrame, partitions: Sequence[str]) -> Written:
+    def created(self, table: Table) -> datetime | None:
+        handle = self._handle(table)
+        made = None if handle is None else handle.metadata().created_time
+        return None if made is None else datetime.fromtimestamp(made / 1000, UTC)
+
+    def changes(self, table: Table | str, before: int, now: int) -> tuple[pl.LazyFrame | None, pl.LazyFrame | None]:
+        after, earlier = self._files(table, now), self._files(table, before) if before >= 0 else set[str]()
+        removed = {
+            path for path in earlier - after if "://" in path or Path(path).exists()
+        }  # vacuum may have been there
+        return _rows_of(after - earlier), _rows_of(removed)
+
+    def write_partitions(
+        self, table: Table, frame: pl.DataFrame, partitions: Sequence[str], transaction: Transaction | None = None
+    ) -> Written:
         stray = set(frame["partition"].unique()) - set(partitions)
         if stray:
             raise LakeError(f"Table {table}: rows of partitions {sorted(stray)} in a write of {list(partitions)}.")
         listed = ", ".join(f"'{partition}'" for partition in partitions)
-        return self._overwrite(table, frame, predicate=f"partition IN ({listed})")
+        return self._overwrite(table, frame, f"partition IN ({listed})", transaction)
 
     def replace(self, table: Table, frame: pl.DataFrame) -> Written:
         return self._overwrite(table, frame, predicate=None)
 
     def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> Written:
-        properties = CommitProperties(app_transactions=[DeltaTransaction(transaction.application, transaction.number)])
+        properties = _properties(transaction)
 
         def write(current: DeltaTable) -> None:
             write_deltalake(current, frame, mode="append", schema_mode="merge", commit_properties=properties)
@@ -64,14 +79,25 @@ class DeltaLake:
         handle = self._handle(table)
         return None if handle is None else handle.transaction_version(application)
 
-    def _overwrite(self, table: Table, frame: pl.DataFrame, predicate: str | None) -> Written:
+    def _overwrite(
+        self, table: Table, frame: pl.DataFrame, predicate: str | None, transaction: Transaction | None = None
+    ) -> Written:
+        properties = _properties(transaction)
+
         def write(current: DeltaTable) -> None:
             whole = predicate is None
             rows = frame if whole else _with_removed_columns(table, current, frame)
             schema_mode = "overwrite" if whole else "merge"
-            write_deltalake(current, rows, mode="overwrite", predicate=predicate, schema_mode=schema_mode)
+            write_deltalake(
+                current,
+                rows,
+                mode="overwrite",
+                predicate=predicate,
+                schema_mode=schema_mode,
+                commit_properties=properties,
+            )
 
-        return self._commit(table, frame, write, done=lambda _: False)
+        return self._commit(table, frame, write, lambda now: transaction is not None and _moved_on(now, transaction))
 
     def _commit(
         self,
@@ -105,6 +131,11 @@ class DeltaLake:
             write_deltalake(self.location(table), frame.clear(), mode="ignore", partition_by=columns)
         return DeltaTable(self.location(table))
 
+    def _files(self, table: Table | str, version: int) -> set[str]:
+        """Where the files of a version lie; none when its log is gone."""
+        handle = self._handle(table, version)
+        return set() if handle is None else set(handle.file_uris())
+
     def _handle(self, table: Table | str, version: int | None = None) -> DeltaTable | None:
         try:
             return DeltaTable(table if isinstance(table, str) else self.location(table), version=version)
@@ -132,6 +163,16 @@ def _with_removed_columns(table: Table, current: DeltaTable, frame: pl.DataFrame
 
 def _paths(handle: DeltaTable) -> set[str]:
     return set(pl.DataFrame(handle.get_add_actions())["path"])
+
+
+def _properties(transaction: Transaction | None) -> CommitProperties | None:
+    if transaction is None:
+        return None
+    return CommitProperties(app_transactions=[DeltaTransaction(transaction.application, transaction.number)])
+
+
+def _rows_of(files: set[str]) -> pl.LazyFrame | None:
+    return pl.scan_parquet(sorted(files), missing_columns="insert", extra_columns="ignore") if files else None
 
 
 def _moved_on(handle: DeltaTable, transaction: Transaction) -> bool:

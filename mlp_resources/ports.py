@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import polars as pl
@@ -60,7 +61,18 @@ class Lake(Protocol):
         """The partitions that hold rows."""
         ...
 
-    def write_partitions(self, table: Table, frame: pl.DataFrame, partitions: Sequence[str]) -> Written:
+    def created(self, table: Table) -> datetime | None:
+        """When the table was made, in UTC; None when it does not exist."""
+        ...
+
+    def changes(self, table: Table | str, before: int, now: int) -> tuple[pl.LazyFrame | None, pl.LazyFrame | None]:
+        """The rows of the files that the version ``now`` has and ``before`` (-1: nothing) has not, and the other way
+        round, without the partition column; rows that were only moved to other files are in both."""
+        ...
+
+    def write_partitions(
+        self, table: Table, frame: pl.DataFrame, partitions: Sequence[str], transaction: Transaction | None = None
+    ) -> Written:
         """Replaces exactly the partitions named; ``frame`` has the column ``partition``."""
         ...
 

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from mlp_assets.build import keys
+from mlp_assets.build.sources import Rows
 from mlp_assets.spec.project import Project
 from mlp_assets.spec.source import Source
 from mlp_assets.spec.words import duration, moment
@@ -23,8 +24,8 @@ class _Cadence:
     source: Source
     every: str
     assets: list[dg.AssetKey] = field(default_factory=list[dg.AssetKey])
-    ingests: list[Source] = field(default_factory=list[Source])
-    reads: list[Source] = field(default_factory=list[Source])
+    makes: list[Rows] = field(default_factory=list[Rows])
+    reads: list[Rows] = field(default_factory=list[Rows])
 
     @property
     def open(self) -> bool:
@@ -33,7 +34,7 @@ class _Cadence:
     @property
     def waits(self) -> bool:
         """Whether it reads what another job, or someone else, has to write first."""
-        return any(all(source is not own for own in self.ingests) for source in self.reads)
+        return any(all(source is not own for own in self.makes) for source in self.reads)
 
 
 def cadence_jobs(project: Project) -> list[tuple[Any, Any | None]]:
@@ -78,11 +79,12 @@ def _cadences(project: Project) -> dict[_Windows, _Cadence]:
         if source.ingested:
             cadence = found.setdefault(_windows(source, source.every), _Cadence(source, source.every))
             cadence.assets.append(keys.source(project.name, source))
-            cadence.ingests.append(source)
+            cadence.makes.append(source)
             cadence.reads += source.inputs
     for view in project.feature_views:
-        cadence = found.setdefault(_windows(view.source, view.every), _Cadence(view.source, view.every))
+        cadence = found.setdefault(_windows(view.root, view.every), _Cadence(view.root, view.every))
         cadence.assets.append(keys.features(project.name, view))
+        cadence.makes.append(view)
         cadence.reads.append(view.source)
         if view.online:
             cadence.assets.append(keys.online(project.name, view))

@@ -1,29 +1,51 @@
 """FeatureView -> a partitioned Delta table."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import dagster as dg
 import polars as pl
 
 from mlp_assets.build import keys
+from mlp_assets.build.changes import touched_windows
 from mlp_assets.build.common import Scope
 from mlp_assets.build.history import check_ingested
 from mlp_assets.build.metadata import column_lineage, measured, table_metadata
-from mlp_assets.build.partitions import BY_PARTITION, mapping_to_source, partitions_of, windows_of
-from mlp_assets.build.sources import source_rows, source_versions
+from mlp_assets.build.partitions import BY_PARTITION, Windows, mapping_to_source, partitions_of, windows_of
+from mlp_assets.build.sources import event_rows, rows_key, source_table, source_versions
 from mlp_assets.engine.digest import canonical_digest
-from mlp_assets.engine.windows import features_at, reach
+from mlp_assets.engine.windows import feature_rows
+from mlp_assets.spec.errors import LakeError
 from mlp_assets.spec.feature_view import FeatureView
+from mlp_assets.spec.source import Source
+from mlp_resources.ports import Transaction, Written
+
+_ATTEMPTS = 8
+_READ = "source"
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What a run wrote: its rows, the source's version, and the partitions of others that late data touched."""
+
+    frame: pl.DataFrame
+    written: Written
+    versions: dict[str, int | None]
+    touched: Windows
 
 
 def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
-    """The asset of a view's table: a partition holds the rows of the moment at which its window ends."""
-    source_key = keys.source(scope.home(view.source), view.source)
-    mapping = mapping_to_source(view) if view.source.ingested else None
+    """The asset of a view's table: a partition holds the rows of the moment at which its window ends.
+
+    A run computes its partitions, and those that are there already and that the source's changes since touch.
+    """
+    whole = isinstance(view.source, Source) and not view.source.ingested
     key = keys.features(scope.project.name, view)
 
     @scope.asset(
         key=key,
-        deps=[dg.AssetDep(source_key, partition_mapping=mapping)],
-        partitions_def=partitions_of(view.source, view.every),
+        deps=[dg.AssetDep(rows_key(scope, view.source), partition_mapping=None if whole else mapping_to_source(view))],
+        partitions_def=partitions_of(view.root, view.every),
         backfill_policy=BY_PARTITION,
         spec=view,
         kinds=["polars", "deltalake"],
@@ -34,34 +56,65 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         with measured() as cost:
             windows = windows_of(context)
             check_ingested(context, scope, [view.source], windows)
-            versions = source_versions(scope, [view.source])
-            frame = _rows(scope, view, windows, next(iter(versions.values())))
-            written = scope.environment.lake.write_partitions(keys.table(key), frame, [name for name, _ in windows])
+            made = computed(scope, view, windows, context.instance.get_materialized_partitions(key))
+        shown = table_metadata(made.frame, made.written, made.versions)
+        for name, _ in made.touched:
+            rows = made.frame.filter(pl.col("partition") == name)
+            again = {"dagster/row_count": rows.height, "delta_version": made.written.version, "because": "late data"}
+            version = {dg.DATA_VERSION_TAG: canonical_digest(rows)[:16]}
+            context.log_event(dg.AssetMaterialization(key, partition=name, metadata=again, tags=version))
         return dg.MaterializeResult(
-            metadata=table_metadata(frame, written, versions)
+            metadata=shown
             | cost.shown
-            | {"dagster/column_lineage": lineage(scope, view)},
-            data_version=dg.DataVersion(canonical_digest(frame)[:16]),
+            | {
+                "dagster/column_lineage": lineage(scope, view),
+                "touched_by_late_data": dg.MetadataValue.json([name for name, _ in made.touched]),
+            },
+            data_version=dg.DataVersion(canonical_digest(made.frame)[:16]),
         )
 
     return compute
 
 
-def _rows(scope: Scope, view: FeatureView, windows: list, version: int | None) -> pl.DataFrame:
-    first, last = windows[0][1].end, windows[-1][1].end
-    time = view.source.event_time
-    events = source_rows(scope, view.source, version)
-    events = events.filter(pl.col(time) >= first - reach(view), pl.col(time) < last).collect().lazy()
-    frames = [features_at(view, events, window.end).with_columns(partition=pl.lit(name)) for name, window in windows]
-    return pl.concat(frames)
+def computed(scope: Scope, view: FeatureView, windows: Windows, there: set[str]) -> Computed:
+    """Writes the partitions of the windows, and those of ``there`` that the source's news since the last run touch.
+
+    All partitions of the table follow from the version of the source that the write records. A write that finds that
+    another run recorded one meanwhile does nothing; then all is computed again.
+
+    Raises:
+        LakeError: other runs came between too often.
+    """
+    lake, table = scope.environment.lake, keys.table(keys.features(scope.project.name, view))
+    for _ in range(_ATTEMPTS):
+        versions = source_versions(scope, [view.source])
+        version = versions[str(source_table(scope, view.source))]
+        before = lake.transaction(table, _READ) or 0
+        touched = touched_windows(scope, view, before - 1, version, there - {name for name, _ in windows})
+        wanted = [*windows, *touched]
+        frame = _rows(scope, view, wanted, version)
+        mark = Transaction(_READ, version + 1, before) if version is not None else None
+        written = lake.write_partitions(table, frame, [name for name, _ in wanted], mark)
+        if written.changed:
+            return Computed(frame, written, versions, touched)
+    raise LakeError(f"Table {table}: other runs came between {_ATTEMPTS} times. Run it again when they are done.")
+
+
+def _rows(scope: Scope, view: FeatureView, windows: Windows, version: int | None) -> pl.DataFrame:
+    names = {window.end: name for name, window in windows}
+    frame = feature_rows(view, event_rows(scope, view.source, version), list(names))
+    moments = {"event_time": list(names), "partition": list(names.values())}
+    named = pl.DataFrame(moments, schema_overrides={"event_time": frame.schema["event_time"]})
+    return frame.join(named, on="event_time", how="left", maintain_order="left")
 
 
 def lineage(scope: Scope, view: FeatureView) -> dg.TableColumnLineage:
     """Each feature's source columns, read from the aggregations and expressions."""
-    source_key = keys.source(scope.home(view.source), view.source)
-    columns = {name: set(feature.columns or (view.source.event_time,)) for name, feature in view.features.items()}
+    source_key = rows_key(scope, view.source)
+    columns: dict[str, Sequence[str]] = {
+        name: feature.columns or (view.source.event_time,) for name, feature in view.features.items()
+    }
     for name, expression in view.derived.items():
-        columns[name] = {c for root in expression.meta.root_names() for c in columns.get(root, {root})}
-    for key in view.entity.keys:
-        columns[key] = {key}
-    return column_lineage({name: [(source_key, c) for c in sorted(found)] for name, found in columns.items()})
+        columns[name] = [c for root in expression.meta.root_names() for c in columns.get(root, [root])]
+    columns |= {key: [key] for key in view.entity.keys}
+    return column_lineage({name: [(source_key, c) for c in sorted(set(found))] for name, found in columns.items()})

@@ -6,34 +6,33 @@ import dagster as dg
 
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
-from mlp_assets.build.partitions import partitions_of
+from mlp_assets.build.partitions import Windows, partitions_of
+from mlp_assets.build.sources import Rows, rows_key
 from mlp_assets.spec.errors import LakeError
-from mlp_assets.spec.source import Source, Window
+from mlp_assets.spec.feature_view import FeatureView
 
 
-def check_ingested(
-    context: dg.AssetExecutionContext, scope: Scope, sources: Sequence[Source], windows: Sequence[tuple[str, Window]]
-) -> None:
-    """Raises LakeError where a source of ours lacks a partition of the windows.
+def check_ingested(context: dg.AssetExecutionContext, scope: Scope, sources: Sequence[Rows], windows: Windows) -> None:
+    """Raises LakeError where a source of ours, or a view that is one, lacks a partition of the windows.
 
     A partition without rows leaves nothing in the table: that it was ingested is known to Dagster alone.
     """
-    for source in (source for source in sources if source.ingested):
-        key = keys.source(scope.home(source), source)
+    for source in (source for source in sources if isinstance(source, FeatureView) or source.ingested):
+        key = rows_key(scope, source)
         missing = _wanted(source, windows) - scope.environment.lake.partitions(keys.table(key))
         missing = missing - context.instance.get_materialized_partitions(key) if missing else missing
         if missing:
-            first = min(missing)
+            first, did = min(missing), "computed" if isinstance(source, FeatureView) else "ingested"
             others = f" (nor {len(missing) - 1} later ones)" if len(missing) > 1 else ""
             raise LakeError(
-                f"{source.where} has not ingested partition {first}{others}, of which this would be computed. "
+                f"{source.where} has not {did} partition {first}{others}, of which this would be computed. "
                 f"Materialize {key.to_user_string()} for it first, or both in one run."
             )
 
 
-def _wanted(source: Source, windows: Sequence[tuple[str, Window]]) -> set[str]:
+def _wanted(source: Rows, windows: Windows) -> set[str]:
     """The source's partitions that lie in the windows: none in a window that is shorter than they are."""
-    definition = partitions_of(source, source.every)
+    definition = partitions_of(source.root, source.every)
     return {
         key
         for _, window in windows

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from mlp_assets.engine.windows import reach
+from mlp_assets.engine.steps import reach
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.source import Source, Window
 from mlp_assets.spec.words import duration, moment
 
+Windows = list[tuple[str, Window]]
 BY_PARTITION = dg.BackfillPolicy.single_run()
 
 
@@ -33,20 +34,24 @@ def _mapping(view: FeatureView) -> dg.PartitionMapping:
     view_step, source_step = duration(view.every), duration(view.source.every)
     if view_step < source_step:
         return dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
-    back = -(-reach(view) // view_step) - 1
+    far = reach(view)
+    if far is None:
+        return dg.AllPartitionMapping()
+    back = -(-far // view_step) - 1
     return dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
 
 
-def windows_of(context: dg.AssetExecutionContext) -> list[tuple[str, Window]]:
+def windows_of(context: dg.AssetExecutionContext) -> Windows:
     """(partition key, window) for each partition of this run, oldest first."""
     definition = context.assets_def.partitions_def
     if not isinstance(definition, dg.TimeWindowPartitionsDefinition):
         raise TypeError(f"{context.asset_key} has no time partitions")
-    spans: list[tuple[str, Window]] = []
-    for key in sorted(context.partition_keys):
-        span = definition.time_window_for_partition_key(key)
-        spans.append((key, Window(_utc(span.start), _utc(span.end))))
-    return spans
+    return [(key, window_of(definition, key)) for key in sorted(context.partition_keys)]
+
+
+def window_of(definition: dg.TimeWindowPartitionsDefinition, key: str) -> Window:
+    span = definition.time_window_for_partition_key(key)
+    return Window(_utc(span.start), _utc(span.end))
 
 
 def _utc(time: datetime) -> datetime:

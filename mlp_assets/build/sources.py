@@ -1,4 +1,4 @@
-"""Source -> an external asset, or an asset that ingests one partition at a time."""
+"""The rows of sources and views, wherever they lie; and the asset of a table that someone else writes."""
 
 from collections.abc import Sequence
 
@@ -7,46 +7,14 @@ import polars as pl
 
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
-from mlp_assets.build.history import check_ingested
-from mlp_assets.build.metadata import column_schema, measured, table_metadata
-from mlp_assets.build.partitions import BY_PARTITION, partitions_of, windows_of
-from mlp_assets.engine.digest import canonical_digest
-from mlp_assets.engine.windows import as_declared
+from mlp_assets.build.metadata import column_schema
+from mlp_assets.engine.events import as_declared, as_events
 from mlp_assets.spec.errors import LakeError
-from mlp_assets.spec.source import Source, Window
+from mlp_assets.spec.feature_view import FeatureView
+from mlp_assets.spec.source import Source
 from mlp_resources.ports import Table
 
-
-def source_asset(scope: Scope, source: Source) -> dg.AssetsDefinition | dg.AssetSpec:
-    """The asset of a source."""
-    key = keys.source(scope.home(source), source)
-    if not source.ingested:
-        return external_source(scope, source, key)
-
-    @scope.asset(
-        key=key,
-        deps=[keys.source(scope.home(other), other) for other in source.inputs],
-        partitions_def=partitions_of(source, source.every),
-        backfill_policy=BY_PARTITION,
-        spec=source,
-        kinds=["polars", "deltalake"],
-        what=f"Rows of {source.name}, ingested as they become known.",
-        functions=[source.read],
-    )
-    def ingest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        with measured() as cost:
-            windows = windows_of(context)
-            check_ingested(context, scope, source.inputs, windows)
-            versions = source_versions(scope, source.inputs)
-            inputs = [source_rows(scope, other, versions[str(source_table(scope, other))]) for other in source.inputs]
-            frame = pl.concat([_partition(source, key, window, inputs) for key, window in windows])
-            written = scope.environment.lake.write_partitions(keys.table(key), frame, [name for name, _ in windows])
-        return dg.MaterializeResult(
-            metadata=table_metadata(frame, written, versions) | cost.shown,
-            data_version=dg.DataVersion(canonical_digest(frame)[:16]),
-        )
-
-    return ingest
+Rows = Source | FeatureView
 
 
 def external_source(scope: Scope, source: Source, key: dg.AssetKey) -> dg.AssetSpec:
@@ -62,6 +30,20 @@ def external_source(scope: Scope, source: Source, key: dg.AssetKey) -> dg.AssetS
             "dagster/column_schema": column_schema(source.columns),
         },
     )
+
+
+def event_rows(scope: Scope, rows: Rows, version: int | None = None) -> pl.LazyFrame:
+    """What a view aggregates, as the engine takes it: of a source, or of the table of another view."""
+    if isinstance(rows, Source):
+        return as_events(rows, raw_rows(scope, rows, version))
+    return as_events(rows, scope.environment.lake.scan(keys.table(rows_key(scope, rows)), version))
+
+
+def rows_key(scope: Scope, rows: Rows) -> dg.AssetKey:
+    """The asset of a source, or of a view that is one."""
+    if isinstance(rows, Source):
+        return keys.source(scope.home(rows), rows)
+    return keys.features(scope.home(rows), rows)
 
 
 def source_rows(scope: Scope, source: Source, version: int | None = None) -> pl.LazyFrame:
@@ -80,30 +62,14 @@ def raw_rows(scope: Scope, source: Source, version: int | None = None) -> pl.Laz
     return rows
 
 
-def source_table(scope: Scope, source: Source) -> Table | str:
+def source_table(scope: Scope, rows: Rows) -> Table | str:
     """Where its rows lie: a table of the lake, or the location that the source names."""
-    return source.delta or source.parquet or keys.table(keys.source(scope.home(source), source))
+    elsewhere = rows.delta or rows.parquet if isinstance(rows, Source) else None
+    return elsewhere or keys.table(rows_key(scope, rows))
 
 
-def source_versions(scope: Scope, sources: Sequence[Source]) -> dict[str, int | None]:
+def source_versions(scope: Scope, sources: Sequence[Rows]) -> dict[str, int | None]:
     """Table or location -> Delta version of each source, now; None for Parquet, which has none."""
     lake = scope.environment.lake
-    tables = [(source_table(scope, source), source.parquet is not None) for source in sources]
+    tables = [(source_table(scope, rows), getattr(rows, "parquet", None) is not None) for rows in sources]
     return {str(table): None if parquet else lake.version(table) for table, parquet in tables}
-
-
-def _partition(source: Source, partition: str, window: Window, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
-    """The rows of one window. Raises LakeError for what is no frame, and for rows of another window."""
-    rows = source.read(window, *inputs)  # type: ignore[misc]  # only a source with read is ingested
-    if not isinstance(rows, pl.DataFrame | pl.LazyFrame):
-        raise LakeError(f"{source.where}: read returned a {type(rows).__name__}. Return a Polars frame.")
-    declared = as_declared(source, rows.lazy()).collect()
-    outside = declared.filter(~pl.col("known_at").is_between(window.start, window.end))
-    if outside.height:
-        example = outside["known_at"][0]
-        raise LakeError(
-            f"{source.where}: read({window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}) returned {outside.height} of "
-            f"{declared.height} rows that became known outside of that window, at {example} for one. Return the "
-            "window's rows only, or they count once for each window."
-        )
-    return declared.select(list(source.columns)).with_columns(partition=pl.lit(partition)).sort(source.event_time)

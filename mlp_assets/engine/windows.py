@@ -1,134 +1,82 @@
-"""Features of one moment: aggregations over trailing windows of the events that were known by then."""
+"""Feature rows: for each moment of a view's cadence, aggregations over trailing windows of what was known by then."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 
 import polars as pl
 
 from mlp_assets.engine.derived import with_derived
-from mlp_assets.spec.aggregation import Aggregation
-from mlp_assets.spec.errors import UnknownSourceColumn
+from mlp_assets.engine.events import UTC_TIME, WITHDRAWN
+from mlp_assets.engine.steps import CLOSING, ID, Steps, reach
+from mlp_assets.engine.versions import VERSION, changed_versions, version_pairs
 from mlp_assets.spec.feature_view import FeatureView
-from mlp_assets.spec.source import Source
-from mlp_assets.spec.words import did_you_mean, duration
 
-UTC_TIME = pl.Datetime("us", "UTC")
-_CLOSING = "__closing"
+_PAIR = "__pair"
 
 
-def as_declared(source: Source, frame: pl.LazyFrame) -> pl.LazyFrame:
-    """The declared columns of a source's frame in their declared types, plus ``known_at``; times in UTC.
-
-    Raises:
-        UnknownSourceColumn: a declared column is missing, or cannot be of its declared type.
-    """
-    _check_declared(source)
-    schema = frame.collect_schema()
-    missing = [column for column in source.columns if column not in schema]
-    if missing:
-        hints = " ".join(f"{column!r} is missing. {did_you_mean(column, schema.names())}" for column in missing)
-        raise UnknownSourceColumn(f"{source.where}: its data does not have the columns that it declares: {hints}")
-    selected = frame.select(_typed(source, column, schema[column]) for column in source.columns)
-    return selected.with_columns(known_at=source.known_expression())
-
-
-def _check_declared(source: Source) -> None:
-    for column, wanted in source.columns.items():
-        if not _is_polars_type(wanted):
-            raise UnknownSourceColumn(
-                f"{source.where}: column {column!r} is declared as {wanted!r}, which is no Polars type. "
-                f"Write columns={{{column!r}: pl.Int64}}, say."
-            )
-    for role, column in (("event_time", source.event_time), ("known_at", source.known_at)):
-        declared = source.columns.get(column) if column is not None else None
-        if declared is not None and declared != pl.Datetime:
-            raise UnknownSourceColumn(
-                f"{source.where}: {role}={column!r} is declared as {declared}, which does not say when. "
-                f"Write columns={{{column!r}: pl.Datetime}}, and make it a time in the data."
-            )
-
-
-def _is_polars_type(declared: object) -> bool:
-    return isinstance(declared, pl.DataType) or (isinstance(declared, type) and issubclass(declared, pl.DataType))
-
-
-def _typed(source: Source, column: str, found: pl.DataType) -> pl.Expr:
-    wanted = source.columns[column]
-    expression = pl.col(column)
-    if wanted == pl.Datetime:
-        if isinstance(found, pl.Datetime) and found.time_zone is not None:
-            return expression.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
-        if found == pl.Date or isinstance(found, pl.Datetime):
-            return expression.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    elif wanted == found or (wanted.is_numeric() and found.is_numeric()):
-        return expression.cast(wanted)
-    what = f"{source.where}: column {column!r} is declared as {wanted} but its data holds {found}."
-    if column in (source.event_time, source.known_at):
-        raise UnknownSourceColumn(f"{what} It says when a row happened or became known: make it a time in the data.")
-    raise UnknownSourceColumn(
-        f"{what} Write columns={{{column!r}: pl.{found.base_type().__name__}}}, or mend the data."
-    )
-
-
-def reach(view: FeatureView) -> timedelta:
-    """How far before its moment a feature row reads: the longest window, and one cadence for the closing row."""
-    return view.lookback + duration(view.every)
-
-
-def features_at(view: FeatureView, events: pl.LazyFrame, end: datetime) -> pl.DataFrame:
-    """The feature rows of the moment ``end``.
+def feature_rows(view: FeatureView, events: pl.LazyFrame, moments: Sequence[datetime]) -> pl.DataFrame:
+    """The feature rows of the moments.
 
     Args:
         view: what to compute.
-        events: the source's rows as ``as_declared`` returns them.
-        end: rows count that happened before, and were known at or before, this time.
+        events: the source's rows as ``as_events`` returns them, those within ``reach`` of the moments at least.
+        moments: times of the view's cadence.
 
     Returns:
-        One row for each entity with an event in the view's longest window or one cadence before it: keys,
-        ``event_time`` and ``known_at`` (both ``end``), and the features as finite Float64 or null; sorted by key. So an
-        entity that goes quiet gets one closing row, without which its last one would stand in until the TTL. All its
+        For each moment, one row for each entity with an event in the view's longest window or one cadence before it:
+        keys, ``event_time`` (the moment), ``known_at``, and the features as finite Float64 or null; sorted by moment
+        and key. A row whose ``known_at`` is its moment counts events that happened before, and were known at or before,
+        it. An event that became known late adds a version of each row that it changes, known when the event was.
+
+        An entity that goes quiet gets one closing row, without which its last one would stand in until the TTL. All its
         features are null: what an entity has follows from its windows alone, and one that was never seen has nothing
-        either. Sums run over sorted rows in one fixed order, so a recomputation gives the same bits.
+        either. What one moment gives does not depend on which others are asked for, to the last bit.
     """
-    time = view.source.event_time
+    ordered = sorted(moments)
+    found = _within_reach(view, events, ordered)
     keys = list(view.entity.keys)
-    needed = dict.fromkeys([*keys, time, *(c for f in view.features.values() for c in f.columns)])
-    recent = (
-        events.filter(pl.col(time) >= end - reach(view), pl.col(time) < end, pl.col("known_at") <= end)
-        .filter(*(pl.col(key).is_not_null() for key in keys))
-        .select(*needed)
-        .sort(list(needed))
-    )
-    rows = recent.group_by(keys, maintain_order=True).agg(
-        (pl.col(time).max() < end - view.lookback).alias(_CLOSING),
-        **{name: aggregated(feature, time, end) for name, feature in view.features.items()},
-    )
-    collected = rows.collect(engine="in-memory")  # the other engine sums in pieces that depend on rows beside these
-    moment = pl.lit(end).cast(UTC_TIME)
-    made = with_derived(collected, view.derived, view.features)
-    features = (pl.when(~pl.col(_CLOSING)).then(pl.col(name)).alias(name) for name in view.feature_names)
-    return made.select(*keys, moment.alias("event_time"), moment.alias("known_at"), *features)
+    entities = found.select(keys).unique().sort(keys).with_row_index(ID)
+    order = [view.source.event_time, ID, "known_at", WITHDRAWN]
+    numbered = found.join(entities, on=keys)
+    numbered = numbered.sort(*order, *(name for name in found.columns if name not in order))
+    made = _base(view, numbered, ordered)
+    versions = [_versions(view, numbered, moment, pairs) for moment, pairs in version_pairs(numbered, view, ordered)]
+    if versions:
+        made = changed_versions(made, pl.concat(versions), ["event_time", ID], view.feature_names)
+    keyed = made.join(entities, on=ID, how="left").sort("event_time", ID, "known_at")
+    return keyed.select(*keys, "event_time", "known_at", *view.feature_names)
 
 
-def aggregated(feature: Aggregation, time: str, end: datetime) -> pl.Expr:
-    """The aggregation as a Polars expression over the events of one entity, sorted by time."""
-    kept = pl.col(time) >= end - feature.window
-    if feature.where is not None:
-        kept = kept & feature.where
-    values = pl.col(feature.column or time).filter(kept)
-    match feature.kind:
-        case "total":
-            return values.sum()
-        case "count":
-            return values.len()
-        case "count_distinct":
-            return values.drop_nulls().n_unique()
-        case "mean":
-            return values.mean()
-        case "minimum":
-            return values.min()
-        case "maximum":
-            return values.max()
-        case "latest":
-            return values.drop_nulls().last()
-        case "days_since_last":
-            return (pl.lit(end).cast(UTC_TIME) - values.max()).dt.total_microseconds() / 86_400_000_000
+def _within_reach(view: FeatureView, events: pl.LazyFrame, moments: Sequence[datetime]) -> pl.DataFrame:
+    time, far, keys = view.source.event_time, reach(view), view.entity.keys
+    near = [pl.col(time) >= moments[0] - far] if far is not None else []
+    kept = events.filter(pl.col(time) < moments[-1], *near, *(pl.col(key).is_not_null() for key in keys))
+    read = dict.fromkeys([*keys, time, *(column for part in view.parts for column in part.columns)])
+    return kept.select(*read, "known_at", WITHDRAWN, "late").collect()
+
+
+def _base(view: FeatureView, events: pl.DataFrame, moments: Sequence[datetime]) -> pl.DataFrame:
+    """The rows as they were known at their moments."""
+    steps = Steps(view, events, as_known=True)
+    moment = [pl.lit(end).cast(UTC_TIME).alias("event_time") for end in moments]
+    rows = [steps.values(end).with_columns(when) for end, when in zip(moments, moment, strict=True)]
+    return _finished(view, pl.concat(rows).with_columns(known_at=pl.col("event_time")))
+
+
+def _versions(view: FeatureView, events: pl.DataFrame, moment: datetime, pairs: pl.DataFrame) -> pl.DataFrame:
+    """The rows of one moment as they were known later: each pair is computed as if it were an entity of its own."""
+    numbered = pairs.with_row_index(_PAIR)
+    then, gone = pl.col(VERSION), pl.col(WITHDRAWN)
+    known = events.join(numbered, on=ID, maintain_order="left")
+    known = known.filter(pl.col("known_at") <= then, gone.is_null() | (gone > then))
+    alone = known.drop(ID, VERSION).rename({_PAIR: ID})
+    values = Steps(view, alone, as_known=False).values(moment).rename({ID: _PAIR})
+    rows = numbered.join(values, on=_PAIR, how="left").with_columns(pl.col(CLOSING).fill_null(value=True))
+    when = pl.lit(moment).cast(UTC_TIME).alias("event_time")
+    return _finished(view, rows.with_columns(when).rename({VERSION: "known_at"}))
+
+
+def _finished(view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:
+    made = with_derived(rows, view.derived, view.features)
+    features = (pl.when(~pl.col(CLOSING)).then(pl.col(name)).alias(name) for name in view.feature_names)
+    return made.select(ID, "event_time", "known_at", *features)

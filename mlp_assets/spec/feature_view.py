@@ -8,14 +8,24 @@ from functools import cached_property
 import polars as pl
 
 from mlp_assets.spec import words
-from mlp_assets.spec.aggregation import WITHOUT_COLUMN, Aggregation
+from mlp_assets.spec.aggregation import Aggregation, Ratio
 from mlp_assets.spec.entity import Entity
 from mlp_assets.spec.errors import Problem
+from mlp_assets.spec.features import feature_problems
 from mlp_assets.spec.noun import Noun
 from mlp_assets.spec.shapes import shown
-from mlp_assets.spec.source import Source, cadence_problems, number_problems, type_name
+from mlp_assets.spec.source import Columns, Source, cadence_problems
 
 Derive = Callable[[], Mapping[str, pl.Expr]]
+
+
+@dataclass(frozen=True)
+class About:
+    """What people read of a feature. An owner of None is the project's."""
+
+    description: str
+    owner: str | None
+    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,30 +34,34 @@ class FeatureView(Noun):
 
     Args:
         name: lower-case identifier.
-        entity, source: whose features, out of which events.
-        features: feature name -> aggregation over a trailing window.
+        entity, source: whose features, out of which events. The rows of another view are events too: a row of the
+            moment at which a window ends counts as having happened just before it.
+        features: feature name -> aggregation over a trailing window, attribute, or ratio.
         every: the cadence, ``"1d"`` or ``"1w"``.
         derive: a function of a module that returns feature name -> Polars expression over the other features.
         ttl: how old a row may be and still be used, offline and online; None means for ever.
         online: whether the newest rows are published for look-ups by endpoints.
         fresh_within: how old the newest row may be before the view counts as stale.
+        describe: derived feature name -> one sentence; else the first line of what ``derive`` says of itself.
     """
 
     name: str
     entity: Entity
-    source: Source
-    features: Mapping[str, Aggregation]
+    source: "Source | FeatureView"
+    features: Mapping[str, Aggregation | Ratio]
     every: str = "1d"
     derive: Derive | None = None
     ttl: str | None = None
     online: bool = False
     fresh_within: str | None = None
+    describe: Mapping[str, str] = field(default_factory=dict[str, str])
     description: str = ""
     owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", words.frozen_mapping(self.features))
+        object.__setattr__(self, "describe", words.frozen_mapping(self.describe))
         object.__setattr__(self, "tags", words.frozen_mapping(self.tags))
 
     @property
@@ -55,9 +69,31 @@ class FeatureView(Noun):
         return words.duration(self.ttl) if self.ttl else None
 
     @property
-    def lookback(self) -> timedelta:
-        """The longest window."""
-        return max(feature.window for feature in self.features.values())
+    def root(self) -> Source:
+        """The source at the end of its chain of views."""
+        return self.source.root if isinstance(self.source, FeatureView) else self.source
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of its rows for a view that has this one as its source: the entity's keys and the features."""
+        keys = {key: self.source.columns[key] for key in self.entity.keys if key in self.source.columns}
+        return {**keys, "event_time": pl.Datetime, **dict.fromkeys(self.feature_names, pl.Float64)}
+
+    @property
+    def event_time(self) -> str:
+        """The column of its rows that says when."""
+        return "event_time"
+
+    @property
+    def parts(self) -> tuple[Aggregation, ...]:
+        """Every aggregation in its features."""
+        return tuple(part for feature in self.features.values() for part in feature.parts)
+
+    @property
+    def lookback(self) -> timedelta | None:
+        """The longest window; None where an attribute goes back to the beginning."""
+        windows = [part.window for part in self.parts]
+        return None if None in windows else max(window for window in windows if window is not None)
 
     @cached_property
     def derived(self) -> Mapping[str, pl.Expr]:
@@ -68,6 +104,14 @@ class FeatureView(Noun):
     def feature_names(self) -> tuple[str, ...]:
         """Every feature of the view, stored in this order."""
         return (*self.features, *self.derived)
+
+    def about(self, name: str) -> About:
+        """What people read of a feature: its own words, else those of ``derive`` and of the view."""
+        feature = self.features.get(name)
+        if feature is None:
+            said = self.describe.get(name) or (getattr(self.derive, "__doc__", None) or "").strip().partition("\n")[0]
+            return About(said, self.owner, self.tags)
+        return About(feature.description, feature.owner or self.owner, {**self.tags, **feature.tags})
 
     def own_problems(self) -> list[Problem]:
         found = words.function_problems(self.where, "derive", self.derive)
@@ -80,9 +124,11 @@ class FeatureView(Noun):
         return found or self._ttl_problems()
 
     def linked_problems(self) -> list[Problem]:
-        found = words.column_problems(self.where, self.entity.keys, self.source.columns, f"source {self.source.name!r}")
+        if isinstance(self.source, FeatureView) and self.source.problems():
+            return []  # it reports for itself, and its columns may not be there
+        found = words.column_problems(self.where, self.entity.keys, self.source.columns, self.source.where)
         for name, feature in self.features.items():
-            found += self._feature_problems(name, feature)
+            found += feature_problems(self.where, name, feature, self.source, taken=self.entity.keys)
         return found + self._derive_problems()
 
     def _ttl_problems(self) -> list[Problem]:
@@ -93,40 +139,10 @@ class FeatureView(Noun):
         )
         return [Problem(self.where, what, f"Write a ttl of {self.every!r} or more, or a shorter cadence.")]
 
-    def _feature_problems(self, name: str, feature: Aggregation) -> list[Problem]:
-        where = f"{self.where}, feature {name!r}"
-        found = words.name_problems(where, name)
-        if name in words.RESERVED_COLUMNS or name in self.entity.keys:
-            found.append(Problem(where, "the name is taken by a key or a reserved column", "Choose another name."))
-        found += words.duration_problems(where, "over", feature.over)
-        found += words.column_problems(where, feature.columns, self.source.columns, f"source {self.source.name!r}")
-        if feature.column is None and feature.kind not in WITHOUT_COLUMN:
-            fix = f"Write mlp.{feature.kind}('amount', over={feature.over!r}), say."
-            found.append(Problem(where, f"mlp.{feature.kind} has no column", fix))
-        if feature.column is not None and feature.kind != "count_distinct":
-            found += number_problems(where, "column", [feature.column], self.source)
-        if feature.where is not None and not found:
-            found += _condition_problems(where, feature.where, self.source)
-        return found
-
     def _derive_problems(self) -> list[Problem]:
         if self.derive is None or words.function_problems(self.where, "derive", self.derive):
             return []
         return derive_problems(self.where, self.derive, set(self.features) | set(self.entity.keys))
-
-
-def _condition_problems(where: str, condition: pl.Expr, source: Source) -> list[Problem]:
-    """Computes a condition on a table of the source's columns that has no rows, to learn its type."""
-    utc = pl.Datetime("us", "UTC")
-    schema = {name: utc if dtype == pl.Datetime else dtype for name, dtype in source.columns.items()}
-    try:
-        found = pl.DataFrame(schema=schema).select(condition).dtypes
-    except pl.exceptions.PolarsError as error:
-        return [Problem(where, f"where cannot be computed: {str(error).splitlines()[0]}", "Mend it; times are in UTC.")]
-    if found == [pl.Boolean]:
-        return []
-    what = f"where gives {', '.join(type_name(dtype) for dtype in found)}, and one truth value is wanted"
-    return [Problem(where, what, "Write a condition, such as pl.col('amount') > 1.")]
 
 
 def derive_problems(where: str, derive: Derive, available: set[str], taken: Collection[str] = ()) -> list[Problem]:

@@ -70,6 +70,23 @@ class Source(Noun):
         return self.read is not None
 
     @property
+    def live(self) -> bool:
+        """Whether rows are ingested as they come, so that the time of ingestion bounds when a row was known.
+
+        A history with an ``end`` is taken at its word.
+        """
+        return self.ingested and self.end is None
+
+    @property
+    def versioned(self) -> bool:
+        """Whether rows may become known later than ``delay`` after they happened, so that feature rows get versions."""
+        return self.known_at is not None or self.live
+
+    @property
+    def root(self) -> "Source":
+        return self
+
+    @property
     def delay_length(self) -> timedelta:
         return words.duration(self.delay) if self.delay else timedelta(0)
 
@@ -109,6 +126,7 @@ class Source(Noun):
                 fix = f"Write columns={{{column!r}: pl.Datetime}}: a date counts as its midnight in UTC."
                 found.append(Problem(self.where, f"{what}, and a time is wanted", fix))
         taken = {"partition", "known_at", "event_time"} - set(times.values())
+        taken |= {"ingested_at", "withdrawn_at", "late"}
         # The platform adds its own known_at and visible_at to the rows.
         taken |= {self.event_time} & {"partition", "known_at", "visible_at"}
         for column in sorted(taken & set(self.columns)):

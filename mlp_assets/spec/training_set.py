@@ -98,12 +98,12 @@ class TrainingSet(Noun):
         return found + self._name_problems() + self._derive_problems()
 
     def _key_type_problems(self, spot: str, view: FeatureView) -> list[Problem]:
-        ours, theirs = self.labels.columns, view.source.columns
+        ours, theirs = self.labels.columns, view.root.columns
         return [
             Problem(
                 spot,
                 f"{key!r} is {type_name(ours[key])} in {self.labels.where} and {type_name(theirs[key])} in "
-                f"{view.source.where}, so their rows cannot meet",
+                f"{view.root.where}, so their rows cannot meet",
                 "Declare the same type in both.",
             )
             for key in view.entity.keys

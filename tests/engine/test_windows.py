@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import mlp_assets as mlp
 from mlp_assets.engine.asof import FeatureTable, join_as_known
-from mlp_assets.engine.windows import as_declared, features_at
+from mlp_assets.engine.events import as_declared, as_events
+from mlp_assets.engine.windows import feature_rows
 from mlp_assets.spec.errors import UnknownSourceColumn
 from tests.spec import samples as s
 
@@ -72,7 +73,7 @@ def held(rows: list[tuple[int, int, int | None]], user: int, later: int = 0) -> 
 @given(events)
 @settings(max_examples=60, deadline=None)
 def test_features_equal_the_oracle(rows: list[tuple[int, int, int | None]]) -> None:
-    found = features_at(VIEW, as_declared(VIEW.source, frame(rows).lazy()), END)
+    found = feature_rows(VIEW, as_events(VIEW.source, frame(rows).lazy()), [END])
     users = sorted({user for user, hours, _ in rows if 0 < hours <= (9 + 1) * 24})
     assert found["user_id"].to_list() == users
     for row in found.to_dicts():
@@ -83,8 +84,8 @@ def test_features_equal_the_oracle(rows: list[tuple[int, int, int | None]]) -> N
 @given(events)
 @settings(max_examples=25, deadline=None)
 def test_at_any_later_time_the_newest_row_says_what_the_windows_hold(rows: list[tuple[int, int, int | None]]) -> None:
-    known, days = as_declared(VIEW.source, frame(rows).lazy()), range(0, 20)
-    table = pl.concat([features_at(VIEW, known, END + timedelta(days=day)) for day in days])
+    known, days = as_events(VIEW.source, frame(rows).lazy()), range(0, 20)
+    table = feature_rows(VIEW, known, [END + timedelta(days=day) for day in days])
     asked = pl.DataFrame({"user_id": [0, 1, 2], "day": [list(days)] * 3}).explode("day")
     asked = asked.with_columns(asked_at=pl.lit(END) + pl.duration(days="day", hours=6))
     features = FeatureTable(table.lazy(), ("user_id",), tuple(FEATURES), VIEW.ttl_length)
@@ -100,9 +101,9 @@ def never_null() -> dict[str, pl.Expr]:
 @pytest.mark.parametrize(("every", "visits"), [("1d", [1.0] * 9 + [None]), ("1w", [1.0, 1.0, None])])
 def test_an_entity_that_goes_quiet_gets_one_closing_row(every: str, visits: list[float | None]) -> None:
     view = s.view(features=FEATURES, every=every, derive=never_null)
-    known = as_declared(view.source, frame([(1, 1, 50)]).lazy())
+    known = as_events(view.source, frame([(1, 1, 50)]).lazy())
     step = {"1d": 1, "1w": 7}[every]
-    rows = pl.concat([features_at(view, known, END + timedelta(days=step * n)) for n in range(30)])
+    rows = feature_rows(view, known, [END + timedelta(days=step * n) for n in range(30)])
     assert rows["visits"].to_list() == visits
     closing = rows.row(-1, named=True)
     assert [closing[name] for name in view.feature_names] == [None] * (len(FEATURES) + 1)
@@ -119,7 +120,7 @@ def test_no_feature_row_holds_nan_or_infinity() -> None:
     )
     data = {"user_id": [1, 2, 3], "amount": [1.0, float("nan"), float("inf")]}
     times = [END - timedelta(hours=80), END - timedelta(hours=1), END - timedelta(hours=1)]
-    rows = features_at(view, as_declared(view.source, pl.LazyFrame(data | {"at": times})), END)
+    rows = feature_rows(view, as_events(view.source, pl.LazyFrame(data | {"at": times})), [END])
     assert rows.select("user_id", *view.feature_names).rows() == [
         (1, 0.0, 0.0, 1.0, None, None),  # 0 / 0 and 1 / 0
         (2, None, 1.0, 1.0, None, None),
@@ -132,7 +133,7 @@ def test_the_order_of_events_does_not_change_a_bit() -> None:
         {"user_id": [1] * 500, "amount": [0.1 * i for i in range(500)], "at": [END - timedelta(hours=1)] * 500}
     )
     found = {
-        features_at(VIEW, as_declared(VIEW.source, rows.sample(fraction=1, shuffle=True, seed=seed).lazy()), END)[
+        feature_rows(VIEW, as_events(VIEW.source, rows.sample(fraction=1, shuffle=True, seed=seed).lazy()), [END])[
             "spend_3d"
         ][0]
         for seed in range(20)
@@ -142,8 +143,8 @@ def test_the_order_of_events_does_not_change_a_bit() -> None:
 
 def test_an_event_counts_only_from_when_it_was_known() -> None:
     late = s.view(source=s.source(delay="2d"), features=FEATURES)
-    rows = as_declared(late.source, frame([(1, 24, 3), (1, 72, 4)]).lazy())
-    assert features_at(late, rows, END)["visits"].to_list() == [1.0]
+    rows = as_events(late.source, frame([(1, 24, 3), (1, 72, 4)]).lazy())
+    assert feature_rows(late, rows, [END])["visits"].to_list() == [1.0]
 
 
 def test_a_missing_column_is_named_with_the_closest_match() -> None:

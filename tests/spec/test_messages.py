@@ -31,11 +31,11 @@ def leaking_derive() -> dict[str, pl.Expr]:
 WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     "unknown column": (
         lambda: s.view(features={"spend": mlp.total("amuont", over="30d")}),
-        ["feature 'spend'", "column 'amuont' is not in source 'events'", "Did you mean 'amount'?"],
+        ["feature 'spend'", "column 'amuont' is not in Source 'events'", "Did you mean 'amount'?"],
     ),
     "unknown key": (
         lambda: s.view(entity=mlp.Entity("shop", keys=["shop_id"])),
-        ["column 'shop_id' is not in source 'events'"],
+        ["column 'shop_id' is not in Source 'events'"],
     ),
     "bad duration": (
         lambda: s.view(features={"spend": mlp.total("amount", over="30 days")}),

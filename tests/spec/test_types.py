@@ -61,16 +61,32 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     ),
     "no owner": (lambda: s.project(owner=None), ["owner=None is nobody", "Write owner='team:my_team'"]),
     "no name": (lambda: s.view(name=None), ["FeatureView None: name=None is not a text", "Write name as a text"]),
-    "expression for a column": (
-        lambda: view_of(anything.total(pl.col("amount"), over="7d")),
-        ["features['spend']: column=", "is not a text. Write column='amount'."],
+    "column that is neither": (
+        lambda: view_of(anything.total(7, over="7d")),
+        ["features['spend']: column=7 is not a text", "Write column as a text in quotes."],
+    ),
+    "expression that is no number": (
+        lambda: view_of(mlp.total(pl.col("at"), over="7d")),
+        ["column gives pl.Datetime", "and one number is wanted. Write an expression of one number for each row"],
+    ),
+    "expression of each event": (
+        lambda: view_of(mlp.expression(pl.col("amount") + 1, over="7d")),
+        ["gives a value for each event", "Write an aggregate, such as pl.col('amount').quantile(0.9)."],
+    ),
+    "validity that is no time": (
+        lambda: view_of(mlp.attribute("amount", until="user_id")),
+        ["until='user_id' is pl.Int64, and a time is wanted"],
+    ),
+    "owner of a feature": (
+        lambda: view_of(mlp.count(over="7d", owner="me")),
+        ["feature 'spend': owner='me' is nobody", "Write owner='team:me'"],
     ),
     "text for an expression": (
         lambda: view_of(anything.count(over="7d", where="amount > 1")),
         ["where='amount > 1' is no Polars expression", "Write it with pl.col(...)"],
     ),
     "timedelta for a duration": (lambda: view_of(anything.count(over=timedelta(days=7))), ["Write over='7d'."]),
-    "no duration": (lambda: view_of(anything.count(over=None)), ["over=None is not a text", "Write over='30d', say."]),
+    "no duration": (lambda: view_of(anything.count(over=None)), ["mlp.count has no window", "Write over='30d', say."]),
     "no column": (lambda: view_of(anything.total(None, over="7d")), ["mlp.total has no column", "mlp.total('amount'"]),
     "date for a start": (
         lambda: s.view(source=s.source(start=date(2024, 1, 1))),

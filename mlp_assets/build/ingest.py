@@ -1,0 +1,92 @@
+"""Source with a ``read`` function -> an asset that ingests one partition at a time."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import polars as pl
+
+from mlp_assets.build import keys
+from mlp_assets.build.common import Scope
+from mlp_assets.build.history import check_ingested
+from mlp_assets.build.metadata import measured, table_metadata
+from mlp_assets.build.partitions import BY_PARTITION, Windows, partitions_of, windows_of
+from mlp_assets.build.sources import external_source, source_rows, source_table, source_versions
+from mlp_assets.engine.digest import canonical_digest
+from mlp_assets.engine.events import as_declared
+from mlp_assets.engine.stamps import Arrival, stamped
+from mlp_assets.spec.errors import LakeError
+from mlp_assets.spec.source import Source, Window
+from mlp_assets.spec.words import duration
+
+
+def source_asset(scope: Scope, source: Source) -> dg.AssetsDefinition | dg.AssetSpec:
+    """The asset of a source: ingested by the project, or read where it lies."""
+    if source.ingested:
+        return _ingested(scope, source)
+    return external_source(scope, source, keys.source(scope.home(source), source))
+
+
+def _ingested(scope: Scope, source: Source) -> dg.AssetsDefinition:
+    key = keys.source(scope.home(source), source)
+
+    @scope.asset(
+        key=key,
+        deps=[keys.source(scope.home(other), other) for other in source.inputs],
+        partitions_def=partitions_of(source, source.every),
+        backfill_policy=BY_PARTITION,
+        spec=source,
+        kinds=["polars", "deltalake"],
+        what=f"Rows of {source.name}, ingested as they become known.",
+        functions=[source.read],
+    )
+    def ingest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        with measured() as cost:
+            windows = windows_of(context)
+            check_ingested(context, scope, source.inputs, windows)
+            versions = source_versions(scope, source.inputs)
+            inputs = [source_rows(scope, other, versions[str(source_table(scope, other))]) for other in source.inputs]
+            fresh = {partition: _read(source, window, inputs) for partition, window in windows}
+            if source.live:
+                fresh = _stamped(scope, source, fresh, windows, context.instance.get_materialized_partitions(key))
+            named = [rows.with_columns(partition=pl.lit(partition)) for partition, rows in fresh.items()]
+            frame = pl.concat([rows.sort(source.event_time) for rows in named])
+            written = scope.environment.lake.write_partitions(keys.table(key), frame, list(fresh))
+        return dg.MaterializeResult(
+            metadata=table_metadata(frame, written, versions) | cost.shown,
+            data_version=dg.DataVersion(canonical_digest(frame)[:16]),
+        )
+
+    return ingest
+
+
+def _read(source: Source, window: Window, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
+    """The rows of one window. Raises LakeError for what is no frame, and for rows of another window."""
+    rows = source.read(window, *inputs)  # type: ignore[misc]  # only a source with read is ingested
+    if not isinstance(rows, pl.DataFrame | pl.LazyFrame):
+        raise LakeError(f"{source.where}: read returned a {type(rows).__name__}. Return a Polars frame.")
+    declared = as_declared(source, rows.lazy()).collect()
+    outside = declared.filter(~pl.col("known_at").is_between(window.start, window.end))
+    if outside.height:
+        example = outside["known_at"][0]
+        raise LakeError(
+            f"{source.where}: read({window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}) returned {outside.height} of "
+            f"{declared.height} rows that became known outside of that window, at {example} for one. Return the "
+            "window's rows only, or they count once for each window."
+        )
+    return declared.select(list(source.columns))
+
+
+def _stamped(
+    scope: Scope, source: Source, fresh: dict[str, pl.DataFrame], windows: Windows, done: set[str]
+) -> dict[str, pl.DataFrame]:
+    """The rows of a live source with the time of ingestion where it bounds when they were known."""
+    lake, table = scope.environment.lake, keys.table(keys.source(scope.home(source), source))
+    made, written, now = lake.created(table), lake.partitions(table), scope.environment.now()
+    stored = lake.scan(table) if written & fresh.keys() else pl.LazyFrame(schema={"partition": pl.String})
+    found: dict[str, pl.DataFrame] = {}
+    for partition, window in windows:
+        before = stored.filter(pl.col("partition") == partition).drop("partition").collect()
+        again = partition in done or partition in written
+        overdue = made is not None and made < window.end and now > window.end + duration(source.every)
+        found[partition] = stamped(fresh[partition], before, Arrival(now, bounds=again or overdue))
+    return found
