@@ -172,7 +172,8 @@ def _properties(transaction: Transaction | None) -> CommitProperties | None:
 
 
 def _rows_of(files: set[str]) -> pl.LazyFrame | None:
-    return pl.scan_parquet(sorted(files), missing_columns="insert", extra_columns="ignore") if files else None
+    """The rows of files that may have been written before a column was added."""
+    return pl.concat([pl.scan_parquet(file) for file in sorted(files)], how="diagonal_relaxed") if files else None
 
 
 def _moved_on(handle: DeltaTable, transaction: Transaction) -> bool:

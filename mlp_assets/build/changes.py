@@ -37,6 +37,8 @@ def _touches(view: FeatureView, times: pl.Series, end: datetime) -> bool:
 def _changed_times(scope: Scope, view: FeatureView, before: int, now: int) -> pl.Series:
     """The event times, sorted, of the rows that the versions do not have in common."""
     added, removed = scope.environment.lake.changes(source_table(scope, view.source), before, now)
+    if removed is not None and added is not None and removed.collect_schema() != added.collect_schema():
+        removed = None  # other columns: every row is another one
     there = [(rows, sign) for rows, sign in ((added, 1), (removed, -1)) if rows is not None]
     if not there:
         return pl.Series([], dtype=UTC_TIME)

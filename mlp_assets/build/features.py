@@ -61,7 +61,7 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         for name, _ in made.touched:
             rows = made.frame.filter(pl.col("partition") == name)
             again = {"dagster/row_count": rows.height, "delta_version": made.written.version, "because": "late data"}
-            version = {dg.DATA_VERSION_TAG: canonical_digest(rows)[:16]}
+            version = {"dagster/data_version": canonical_digest(rows)[:16]}
             context.log_event(dg.AssetMaterialization(key, partition=name, metadata=again, tags=version))
         return dg.MaterializeResult(
             metadata=shown

@@ -1,5 +1,6 @@
 """The assets of a project, run for real in an instance and a home of their own."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -33,9 +34,9 @@ def weeks(first: str, last: str) -> dict[str, str]:
 class Platform:
     """Runs assets of a project by kind, in an instance of its own."""
 
-    def __init__(self, project: Project, home: Path) -> None:
+    def __init__(self, project: Project, home: Path, now: Callable[[], datetime] | None = None) -> None:
         self.project = project
-        self.environment = Environment(home)
+        self.environment = Environment(home) if now is None else Environment(home, now=now)
         self.instance = dg.DagsterInstance.ephemeral()
         self.definitions = definitions_for(project, environment=self.environment)
         self.job = self.definitions.resolve_implicit_global_asset_job_def()
