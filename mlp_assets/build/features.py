@@ -13,6 +13,7 @@ from mlp_assets.build.history import check_ingested
 from mlp_assets.build.metadata import column_lineage, measured, table_metadata
 from mlp_assets.build.partitions import BY_PARTITION, Windows, mapping_to_source, partitions_of, windows_of
 from mlp_assets.build.sources import event_rows, rows_key, source_table, source_versions
+from mlp_assets.build.statistics import shown_statistics
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.windows import feature_rows
 from mlp_assets.spec.errors import LakeError
@@ -57,7 +58,8 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             windows = windows_of(context)
             check_ingested(context, scope, [view.source], windows)
             made = computed(scope, view, windows, context.instance.get_materialized_partitions(key))
-        shown = table_metadata(made.frame, made.written, made.versions)
+            told = shown_statistics(scope, view, made.frame, made.written)
+        shown = told | table_metadata(made.frame, made.written, made.versions)
         for name, _ in made.touched:
             rows = made.frame.filter(pl.col("partition") == name)
             again = {"dagster/row_count": rows.height, "delta_version": made.written.version, "because": "late data"}

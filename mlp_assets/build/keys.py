@@ -9,6 +9,7 @@ from mlp_assets.spec.monitor import Monitor
 from mlp_assets.spec.project import Project
 from mlp_assets.spec.source import Source
 from mlp_assets.spec.training_set import TrainingSet
+from mlp_resources import ports_tables
 from mlp_resources.ports import Table
 
 NO_ROWS_YET = "no rows yet"
@@ -20,11 +21,11 @@ _SUFFIX = {
 
 
 def source(project: str, spec: Source) -> dg.AssetKey:
-    return dg.AssetKey([project, "source", spec.name])
+    return _of(ports_tables.source(project, spec.name))
 
 
 def features(project: str, spec: FeatureView) -> dg.AssetKey:
-    return dg.AssetKey([project, "features", spec.name])
+    return _of(ports_tables.features(project, spec.name))
 
 
 def online(project: str, spec: FeatureView) -> dg.AssetKey:
@@ -32,7 +33,7 @@ def online(project: str, spec: FeatureView) -> dg.AssetKey:
 
 
 def training_set(project: str, spec: TrainingSet) -> dg.AssetKey:
-    return dg.AssetKey([project, "training_set", spec.name])
+    return _of(ports_tables.training_set(project, spec.name))
 
 
 def candidate(project: str, spec: Model) -> dg.AssetKey:
@@ -74,6 +75,10 @@ def alarms(project: str, spec: Monitor) -> dg.AssetKey:
 def _suffixed(project: str, kind: str, name: str) -> dg.AssetKey:
     """Several assets come of one spec, and the UI's graph shows the last part alone: it says which one it is."""
     return dg.AssetKey([project, kind, f"{name}_{_SUFFIX[kind]}"])
+
+
+def _of(table: Table) -> dg.AssetKey:
+    return dg.AssetKey([table.project, table.kind, table.name])
 
 
 def table(key: dg.AssetKey) -> Table:

@@ -1,0 +1,43 @@
+"""The picture of a view: a small histogram of each of its features."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlp_assets.engine.canvas import png
+from mlp_assets.engine.statistics import null_rate
+
+_LINE, _GREY, _COLUMNS, _MOST = "#0b6bcb", "#5b6575", 4, 24
+
+
+def features_picture(found: Sequence[Mapping[str, Any]]) -> bytes:
+    """Histograms of the features (the first 24), with the share of missing values, as PNG bytes.
+
+    Args:
+        found: statistics of features, a mapping each with the keys of ``statistics.SCHEMA``.
+    """
+    from matplotlib.figure import Figure
+
+    shown = found[:_MOST]
+    columns = min(_COLUMNS, len(shown))
+    lines = -(-len(shown) // columns)
+    figure: Any = Figure(figsize=(2.3 * columns, 1.35 * lines + 0.1), dpi=80, layout="constrained")
+    for place, one in enumerate(shown):
+        _small(figure.add_subplot(lines, columns, place + 1), one)
+    return png(figure)
+
+
+def _small(axis: Any, one: Mapping[str, Any]) -> None:
+    missing = null_rate(one)
+    axis.set_title(one["feature"], fontsize=8, loc="left", pad=10)
+    told = "no rows" if missing is None else f"{missing:.1%} missing" if missing else "none missing"
+    axis.text(0, 1.02, told, transform=axis.transAxes, fontsize=6.5, color=_GREY)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.set_yticks([])
+    axis.tick_params(axis="x", labelsize=6.5, colors=_GREY, length=2)
+    axis.locator_params(axis="x", nbins=4)
+    if not one["histogram"]:
+        axis.set_xticks([])
+        return
+    count = len(one["histogram"])
+    width = (one["high"] - one["low"]) / count or 1.0
+    axis.bar([one["low"] + width * place for place in range(count)], one["histogram"], width, align="edge", color=_LINE)
