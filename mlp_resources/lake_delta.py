@@ -75,8 +75,8 @@ class DeltaLake:
 
         return self._commit(table, frame, write, done=lambda current: _moved_on(current, transaction))
 
-    def transaction(self, table: Table, application: str) -> int | None:
-        handle = self._handle(table)
+    def transaction(self, table: Table, application: str, version: int | None = None) -> int | None:
+        handle = self._handle(table, version)
         return None if handle is None else handle.transaction_version(application)
 
     def _overwrite(

@@ -84,6 +84,6 @@ class Lake(Protocol):
         """Adds rows, once for each transaction; ``changed`` tells whether it was this call that did."""
         ...
 
-    def transaction(self, table: Table, application: str) -> int | None:
-        """The number of the application's last transaction."""
+    def transaction(self, table: Table, application: str, version: int | None = None) -> int | None:
+        """The number of the application's last transaction, in the newest version or in this one."""
         ...

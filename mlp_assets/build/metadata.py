@@ -62,10 +62,10 @@ def column_schema(schema: Columns) -> dg.TableSchema:
 
 
 def column_lineage(lineage: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> dg.TableColumnLineage:
-    """Output column -> the (asset, column) pairs that it is made of."""
+    """Output column -> the (asset, column) pairs that it is made of; each counts once."""
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(asset_key=key, column_name=name) for key, name in sources]
+            column: [dg.TableColumnDep(asset_key=key, column_name=name) for key, name in dict.fromkeys(sources)]
             for column, sources in lineage.items()
         }
     )

@@ -4,6 +4,7 @@ import dagster as dg
 import polars as pl
 
 from mlp_assets.build import keys
+from mlp_assets.build.certificate import certificate, certificate_spec
 from mlp_assets.build.common import Scope
 from mlp_assets.build.metadata import column_lineage, markdown_table, measured, table_metadata
 from mlp_assets.build.sources import source_rows, source_table, source_versions
@@ -25,6 +26,7 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
     @scope.asset(
         key=key,
         deps=[labels, *views],
+        check_specs=[certificate_spec(key)],
         spec=training_set,
         kinds=["polars", "deltalake"],
         what=f"Labelled rows for {training_set.target}, joined as known at each row's time.",
@@ -45,6 +47,7 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
                 "dagster/column_lineage": _lineage(scope, training_set),
             },
             data_version=dg.DataVersion(digest[:16]),
+            check_results=[certificate(scope, training_set, written.version, versions)],
         )
 
     return join

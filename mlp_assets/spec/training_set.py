@@ -44,6 +44,7 @@ class TrainingSet(Noun):
         derive: a function that returns feature name -> Polars expression over features and request columns.
         split: how the rows are divided by time.
         since: rows before this date are left out (features still warming up, say).
+        trust: features that may tell the target almost by themselves; any other that does counts as a leak.
     """
 
     name: str
@@ -54,12 +55,14 @@ class TrainingSet(Noun):
     derive: Derive | None = None
     split: SplitByTime = SplitByTime()
     since: str | None = None
+    trust: Sequence[str] = ()
     description: str = ""
     owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", words.frozen_sequence(self.features))
+        object.__setattr__(self, "trust", words.frozen_sequence(self.trust))
         object.__setattr__(self, "request", words.frozen_sequence(self.request))
         object.__setattr__(self, "tags", words.frozen_mapping(self.tags))
 
@@ -95,7 +98,12 @@ class TrainingSet(Noun):
             spot = f"{self.where}, keys of view {view.name!r}"
             found += words.column_problems(spot, view.entity.keys, self.labels.columns, labels)
             found += self._key_type_problems(spot, view)
-        return found + self._name_problems() + self._derive_problems()
+        return found + (self._name_problems() + self._derive_problems() or self._trust_problems())
+
+    def _trust_problems(self) -> list[Problem]:
+        if any(view.problems() for view in self.features):
+            return []
+        return words.column_problems(self.where, self.trust, dict.fromkeys(self.feature_names), "its features")
 
     def _key_type_problems(self, spot: str, view: FeatureView) -> list[Problem]:
         ours, theirs = self.labels.columns, view.root.columns

@@ -1,0 +1,167 @@
+"""Does a training row hold what was known at its own time, and nothing else? Sampled rows, derived a second way."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlp_assets.engine.derived import with_derived
+from mlp_assets.engine.metrics import roc_auc
+from mlp_assets.engine.reference import MISSING, Answer, answer
+from mlp_assets.spec.feature_view import FeatureView
+from mlp_assets.spec.training_set import TrainingSet
+
+Row = Mapping[str, Any]
+NEAR_PERFECT = 0.999
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A value that was not known at its row's time: where it stands, what it is, what it should be, and why."""
+
+    feature: str
+    row: str
+    stored: float | None
+    known: float | None
+    why: str
+
+    def __str__(self) -> str:
+        return (
+            f"feature {self.feature!r} of row {self.row} is {self.stored}, and {self.known} was known then: {self.why}"
+        )
+
+
+class ViewEvidence:
+    """What a view's features are derived from again.
+
+    Args:
+        events: the source's rows as ``as_events`` gives them, those of the sampled entities.
+        moments: the moments of which the view's table has rows, sorted.
+    """
+
+    def __init__(self, view: FeatureView, events: pl.DataFrame, moments: Sequence[datetime]) -> None:
+        self.view, self._moments = view, moments
+        self._time = view.source.event_time
+        self._none = events.clear()
+        self._of = events.partition_by(list(view.entity.keys), as_dict=True)
+
+    def answers(self, row: Row) -> dict[str, Answer]:
+        """What each aggregated feature of the view should be in a training row."""
+        moment = self._moment(row["at"])
+        return self._answers(row, moment, self._visible(row, moment, row["at"]))
+
+    def why(self, row: Row, name: str, stored: float | None) -> str:
+        """What would explain the stored value."""
+        moment = self._moment(row["at"])
+        later = [end for end in self._moments if end > row["at"]][:60]
+        if self._answers(row, moment, self._events(row))[name].agrees(stored):
+            return "it counts events that became known only afterwards"
+        for end in later:
+            if self._answers(row, end, self._visible(row, end, end))[name].agrees(stored):
+                return f"it is the value of {end:%Y-%m-%d %H:%M}, which was in the future"
+        return "no rows that were known then give it"
+
+    def _answers(self, row: Row, moment: datetime | None, events: pl.DataFrame) -> dict[str, Answer]:
+        ttl, back = self.view.ttl_length, self.view.lookback
+        expired = moment is None or (ttl is not None and row["at"] - moment > ttl)
+        if expired or moment is None:
+            return dict.fromkeys(self.view.features, MISSING)
+        near = pl.col(self._time) < moment
+        if back is not None:
+            near = near & (pl.col(self._time) >= moment - back)
+        if events.filter(near).is_empty():
+            return dict.fromkeys(self.view.features, MISSING)
+        return {name: answer(told, events, self._time, moment) for name, told in self.view.features.items()}
+
+    def _events(self, row: Row) -> pl.DataFrame:
+        return self._of.get(tuple(row[key] for key in self.view.entity.keys), self._none)
+
+    def _visible(self, row: Row, moment: datetime | None, at: datetime) -> pl.DataFrame:
+        """The events that were known by the moment, and those that came late, but by the row's time."""
+        events, gone = self._events(row), pl.col("withdrawn_at")
+        if moment is None:
+            return events.clear()
+        late = pl.col("late") & (pl.col("known_at") <= at)
+        return events.filter((pl.col("known_at") <= moment) | late, gone.is_null() | (gone > at))
+
+    def _moment(self, at: datetime) -> datetime | None:
+        return max((end for end in self._moments if end <= at), default=None)
+
+
+def leaks(training_set: TrainingSet, rows: Sequence[Row], evidence: Sequence[ViewEvidence]) -> Iterator[Leak]:
+    """The leaks in the rows: at most one for each feature, the first that is found."""
+    told: set[str] = set()
+    for row in rows:
+        for leak in _leaks_of(training_set, row, evidence):
+            if leak.feature not in told:
+                told.add(leak.feature)
+                yield leak
+
+
+def _leaks_of(training_set: TrainingSet, row: Row, evidence: Sequence[ViewEvidence]) -> Iterator[Leak]:
+    where = ", ".join(f"{name}={_shown(row[name])}" for name in (*training_set.keys, "at"))
+    for seen in evidence:
+        answers = seen.answers(row)
+        for name, known in answers.items():
+            if not known.agrees(row[name]):
+                yield Leak(name, where, row[name], known.value, seen.why(row, name, row[name]))
+        if seen.view.derived:
+            nothing = all(row[name] is None for name in seen.view.features)
+            yield from _derived_leaks(row, where, seen.view.derived, list(seen.view.features), (), nothing)
+    given = [name for name in training_set.feature_names if name not in training_set.derived]
+    yield from _derived_leaks(row, where, training_set.derived, given, training_set.keys, nothing=False)
+
+
+def _derived_leaks(
+    row: Row, where: str, derived: Mapping[str, pl.Expr], given: Sequence[str], keys: Sequence[str], nothing: bool
+) -> Iterator[Leak]:
+    """What the expressions make of the row alone. ``nothing`` tells a row of no events, of which all is missing."""
+    if not derived:
+        return
+    numbers = {name: pl.Series([row[name]], dtype=pl.Float64) for name in given}
+    alone = pl.DataFrame({key: [row[key]] for key in keys} | numbers)
+    made = with_derived(alone, derived, given).row(0, named=True)
+    for name in derived:
+        known = Answer(None if nothing else made[name])
+        if not known.agrees(row[name]):
+            yield Leak(name, where, row[name], known.value, "it depends on other rows than its own")
+
+
+def near_perfect(training_set: TrainingSet, rows: pl.DataFrame) -> dict[str, float]:
+    """Features that tell the target by themselves, and how well: ROC AUC of the one column, or its rank correlation.
+
+    Nothing but the answer itself does that: an honest feature of people or markets leaves doubt.
+    """
+    target = rows[training_set.target].to_numpy().astype(np.float64)
+    found: dict[str, float] = {}
+    for name in training_set.feature_names:
+        told = _told(target, rows[name])
+        if name not in training_set.trust and told >= NEAR_PERFECT:
+            found[name] = told
+    return found
+
+
+def _told(target: np.ndarray[Any, np.dtype[np.float64]], column: pl.Series) -> float:
+    there = column.is_not_null().to_numpy()
+    values = column.fill_null(0.0).to_numpy().astype(np.float64)
+    classes = np.unique(target)
+    if len(classes) == 2:
+        positive = (target == classes[1]).astype(np.float64)
+        by_value = _both_ways(roc_auc(positive[there], values[there]))
+        return max(by_value, _both_ways(roc_auc(positive, there.astype(np.float64))))
+    if there.sum() < 10 or len(classes) < 2:
+        return 0.0
+    frame = pl.DataFrame({"x": values[there], "y": target[there]})
+    correlation = frame.select(pl.corr("x", "y", method="spearman")).item()
+    return abs(correlation) if correlation is not None and np.isfinite(correlation) else 0.0
+
+
+def _both_ways(auc: float) -> float:
+    return max(auc, 1 - auc) if np.isfinite(auc) else 0.0
+
+
+def _shown(value: Any) -> str:
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else repr(value)
