@@ -1,5 +1,6 @@
 """Which adapters the platform uses: all of them on this machine (``local``), with the same ports as anywhere else."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from mlp_resources.home import home as default_home
 from mlp_resources.lake_delta import DeltaLake
-from mlp_resources.online_lmdb import LmdbOnlineStore
+from mlp_resources.online_views import online_store
 from mlp_resources.ports import Lake
 from mlp_resources.ports_monitoring import MonitoringEngine
 from mlp_resources.ports_serving import OnlineStore, ServingControl
@@ -28,7 +29,8 @@ class Environment:
 
     @cached_property
     def online(self) -> OnlineStore:
-        return LmdbOnlineStore()
+        """Embedded below the home, or the Redis server that ``MLP_ONLINE`` names."""
+        return online_store(os.environ.get("MLP_ONLINE"), self.home)
 
     @cached_property
     def runner(self) -> TrainingRunner:
@@ -53,9 +55,6 @@ class Environment:
         from mlp_resources.monitor_nannyml import NannyMonitoring
 
         return NannyMonitoring(self.home / "monitoring")
-
-    def online_path(self, project: str, view: str) -> str:
-        return str(self.home / "online" / project / view)
 
     def spool_path(self, project: str, endpoint: str) -> str:
         return str(self.home / "spool" / project / endpoint)

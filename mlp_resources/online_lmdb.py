@@ -1,83 +1,108 @@
 """The embedded online store: one LMDB file a view, one atomic writer, readers in any number of processes."""
 
-import hashlib
 import json
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import lmdb
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from mlp_assets.spec.errors import MlpError
-from mlp_resources.ports_serving import StalePublicationError
+from mlp_resources.online_rows import NEVER, Layout, described, fingerprint, packed_key, packed_rows
+from mlp_resources.ports_serving import Key, OnlineRow, OnlineRows, StalePublicationError
 
-_ABOUT = b"\x00about"
-_KEY_BYTES = 500
+# Below every packed key, so that the rows can be appended after them.
+_VERSION, _ABOUT = b"\x00version", b"\x00about"
+_HEAD = struct.Struct("<q8s")
 _MAP_BYTES = 64 * 1024**3
-Key = tuple[Any, ...]
 _ENVIRONMENTS: dict[str, tuple[Any, int]] = {}
 _OPENING = threading.Lock()
 
 
 class LmdbOnlineStore:
-    """Publishes views below any path. A value is the row's event time and its features as packed numbers."""
+    """Publishes views below a directory; a view's location is the path of its own."""
 
-    def publish(self, path: str, keys: list[str], features: list[str], frame: pl.DataFrame, *, version: int) -> None:
-        Path(path).mkdir(parents=True, exist_ok=True)
-        environment = _opened(path)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def location(self, project: str, view: str) -> str:
+        return str(self._folder / project / view)
+
+    def publish(
+        self, location: str, keys: Sequence[str], features: Sequence[str], frame: pl.DataFrame, *, version: int
+    ) -> None:
+        Path(location).mkdir(parents=True, exist_ok=True)
+        packed = packed_rows(keys, features, frame)
+        environment = _opened(location)
         with environment.begin(write=True) as writer:
-            about = _about(writer)
-            if about is not None and about["version"] > version:
+            live = _version(writer)
+            if live is not None and live > version:
                 raise StalePublicationError(
-                    f"{Path(path).name}: version {about['version']} is online already, version {version} is older. "
-                    f"If the view's table was made anew, remove {path} and publish again."
+                    f"{Path(location).name}: version {live} is online already, version {version} is older. "
+                    f"If the view's table was made anew, remove {location} and publish again."
                 )
             writer.drop(environment.open_db(None, txn=writer), delete=False)
-            cursor = writer.cursor()
-            cursor.putmulti(_packed(keys, features, frame))
-            told = {"version": version, "keys": keys, "features": features, "rows": frame.height}
-            writer.put(_ABOUT, json.dumps(told).encode())
+            writer.put(_ABOUT, described(keys, features, frame.height))
+            writer.put(_VERSION, _HEAD.pack(version, fingerprint(keys, features)))
+            writer.cursor().putmulti(_pairs(*packed), append=True)
+
+    def open_view(self, location: str, features: Sequence[str] | None = None) -> "LmdbView":
+        return LmdbView(location, features)
 
 
-class OnlineView:
-    """One view for reading. Every call sees the newest whole publication."""
+class LmdbView:
+    """One view for reading. A read is one snapshot of the file: it blocks no publication, and none blocks it."""
 
-    def __init__(self, path: str) -> None:
-        if not Path(path, "data.mdb").exists():
-            raise MlpError(f"View {Path(path).name!r} is not online yet. Materialize its online asset.")
-        self._environment = _opened(path)
-        with self._environment.begin() as reader:
-            about = _about(reader)
-        if about is None:
-            raise MlpError(f"View {Path(path).name!r} is not online yet. Materialize its online asset.")
-        self.features: tuple[str, ...] = tuple(about["features"])
+    def __init__(self, location: str, features: Sequence[str] | None = None) -> None:
+        self._name = Path(location).name
+        if not Path(location, "data.mdb").exists():
+            raise self._not_online()
+        self._begin = _opened(location).begin
+        self._wanted, self._seen = features, (b"", Layout(self._name, ()))
+        with self._begin() as reader:
+            _, layout = self._current(reader)
+        self.features = self._wanted = layout.wanted
 
-    def get_many(self, keys: Sequence[Key]) -> "tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_], int]":
-        """The rows of the keys, all from one publication.
+    def get_one(self, key: Key) -> OnlineRow:
+        with self._begin() as reader:
+            version, layout = self._current(reader)
+            packed = reader.get(packed_key(key))
+        time, values = layout.one(packed)
+        return OnlineRow(values, None if time == NEVER else time, version)
 
-        Returns:
-            Values (n, features) with NaN for missing; event times (n,) in microseconds; found (n,); the version.
-        """
-        width = len(self.features)
-        record = struct.Struct(f"<q{width}d")
-        values = np.full((len(keys), width), np.nan)
-        times = np.zeros(len(keys), dtype=np.int64)
-        found = np.zeros(len(keys), dtype=np.bool_)
-        with self._environment.begin() as reader:
-            about = _about(reader)
-            if about is None or tuple(about["features"]) != self.features:
-                raise MlpError("The view's features changed while it was served. Materialize the endpoint again.")
-            for row, key in enumerate(keys):
-                packed = reader.get(packed_key(key))
-                if packed is not None:
-                    times[row], *values[row] = record.unpack(packed)
-                    found[row] = True
-        return values, times, found, about["version"]
+    def get_many(self, keys: Sequence[Key]) -> OnlineRows:
+        with self._begin() as reader:
+            version, layout = self._current(reader)
+            get = reader.get
+            packed = [get(packed_key(key)) for key in keys]
+        return layout.many(packed, version)
+
+    def _current(self, reader: Any) -> tuple[int, Layout]:
+        """The snapshot's version and layout; its description is parsed only when the layout is another one."""
+        head = reader.get(_VERSION)
+        if head is None:
+            raise self._not_online()
+        version, mark = _HEAD.unpack(head)
+        seen, layout = self._seen  # one value, as threads share the view
+        if seen != mark:
+            layout = Layout(self._name, json.loads(reader.get(_ABOUT))["features"], self._wanted)
+            self._seen = mark, layout
+        return version, layout
+
+    def _not_online(self) -> MlpError:
+        return MlpError(f"View {self._name!r} is not online yet. Materialize its online asset.")
+
+
+def _pairs(keys: list[bytes], rows: list[memoryview]) -> Any:
+    return zip(keys, rows, strict=True)
+
+
+def _version(transaction: Any) -> int | None:
+    head = transaction.get(_VERSION)
+    return None if head is None else _HEAD.unpack(head)[0]
 
 
 def _opened(path: str) -> Any:
@@ -89,28 +114,6 @@ def _opened(path: str) -> Any:
             return environment
         if environment is not None:
             environment.close()  # the directory was made anew since
-        environment = lmdb.open(path, map_size=_MAP_BYTES, max_readers=512)
+        environment = lmdb.open(path, map_size=_MAP_BYTES, max_readers=512, max_spare_txns=8)
         _ENVIRONMENTS[path] = (environment, data.stat().st_ino)
         return environment
-
-
-def packed_key(key: Key) -> bytes:
-    """The key's parts, each after its length; their hash where LMDB's 511 bytes are too few."""
-    parts = [str(part).encode() for part in key]
-    packed = b"k" + b"".join(len(part).to_bytes(4) + part for part in parts)
-    return packed if len(packed) <= _KEY_BYTES else b"h" + hashlib.sha256(packed).digest()
-
-
-def _packed(keys: list[str], features: list[str], frame: pl.DataFrame) -> Iterator[tuple[bytes, bytes]]:
-    """Each row's key, and its event time in microseconds with its features, as one record of fixed size."""
-    records = np.empty(frame.height, dtype=[("time", "<i8"), ("values", "<f8", (len(features),))])
-    records["time"] = frame["event_time"].cast(pl.Datetime("us", "UTC")).to_physical().to_numpy()
-    records["values"] = frame.select(pl.col(features).cast(pl.Float64)).fill_null(float("nan")).to_numpy()
-    packed, size = records.tobytes(), records.itemsize
-    for row, key in enumerate(frame.select(keys).iter_rows()):
-        yield packed_key(key), packed[row * size : (row + 1) * size]
-
-
-def _about(transaction: Any) -> dict[str, Any] | None:
-    raw = transaction.get(_ABOUT)
-    return None if raw is None else json.loads(raw)

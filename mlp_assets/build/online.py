@@ -1,13 +1,18 @@
 """A view's newest rows -> the asset that publishes them online."""
 
+from datetime import datetime
+
 import dagster as dg
 import polars as pl
 
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
 from mlp_assets.build.metadata import column_lineage, column_schema, markdown_table, measured
+from mlp_assets.build.plans import view_plan
+from mlp_assets.build.same_online import CHECK, compared
 from mlp_assets.engine.asof import best_as_known
 from mlp_assets.engine.digest import canonical_digest
+from mlp_assets.serving.plan import ViewPlan
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.words import duration
 
@@ -17,13 +22,17 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
     features_key = keys.features(scope.project.name, view)
     key = keys.online(scope.project.name, view)
     freshness = dg.FreshnessPolicy.time_window(fail_window=duration(view.fresh_within)) if view.fresh_within else None
+    location = scope.environment.online.location(scope.project.name, view.name)
 
     @scope.asset(
         key=key,
         deps=[features_key],
         freshness_policy=freshness,
+        check_specs=[
+            dg.AssetCheckSpec(CHECK, asset=key, description="A look-up gives what a training row would have.")
+        ],
         spec=view,
-        kinds=["lmdb"],
+        kinds=[location.partition("://")[0] if "://" in location else "lmdb"],
         what=f"The newest features of each {view.entity.name}, for look-ups by endpoints.",
     )
     def publish() -> dg.MaterializeResult:
@@ -31,11 +40,13 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         with measured() as cost:
             table = keys.table(features_key)
             version = environment.lake.version(table)
-            newest = newest_rows(view, environment.lake.scan(table, version))
-            path = environment.online_path(scope.project.name, view.name)
-            environment.online.publish(
-                path, list(view.entity.keys), list(view.feature_names), newest, version=version or 0
-            )
+            now = environment.now()
+            rows = environment.lake.scan(table, version)
+            newest = newest_rows(view, rows, now)
+            environment.online.publish(location, view.entity.keys, view.feature_names, newest, version=version or 0)
+        with measured() as checking:
+            plan = ViewPlan.from_json(view_plan(scope, view))
+            check = compared(plan, view.ttl_length, rows, environment.online.open_view(location, plan.features), now)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": newest.height,
@@ -44,21 +55,24 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
                 "preview": dg.MetadataValue.md(markdown_table(newest.head(5))),
                 "as_of": str(newest["event_time"].max()),
                 "delta_versions_read": dg.MetadataValue.json({str(table): version}),
-                "location": dg.MetadataValue.path(path),
+                "location": location,
+                "check_seconds": checking.shown["seconds"],
             }
             | cost.shown,
             data_version=dg.DataVersion(canonical_digest(newest)[:16]),
+            check_results=[check],
         )
 
     return publish
 
 
-def newest_rows(view: FeatureView, rows: pl.LazyFrame) -> pl.DataFrame:
-    """The newest row of each entity that could still be within its TTL: keys, ``event_time`` and the features.
+def newest_rows(view: FeatureView, rows: pl.LazyFrame, now: datetime) -> pl.DataFrame:
+    """The newest row of each entity, as known by ``now``, that may be within its TTL: keys, ``event_time``, features.
 
     One without any feature is left out, so that an entity that went quiet is missing as one never seen is.
     """
     keys_ = list(view.entity.keys)
+    rows = rows.filter(pl.col("event_time") <= now, pl.col("known_at") <= now)
     if view.ttl_length is not None:
         newest = rows.select(pl.col("event_time").max()).collect().item()
         if newest is not None:
@@ -67,4 +81,5 @@ def newest_rows(view: FeatureView, rows: pl.LazyFrame) -> pl.DataFrame:
     rows = rows.join(last, on=[*keys_, "event_time"], how="semi")
     best = best_as_known(rows, keys_).group_by(keys_, maintain_order=True).last()
     held = pl.any_horizontal(pl.col(view.feature_names).is_not_null())
-    return best.select(*keys_, "event_time", *view.feature_names).filter(held).collect()
+    known = best.select(*keys_, "event_time", *view.feature_names).drop_nulls(keys_)
+    return known.filter(held).collect()

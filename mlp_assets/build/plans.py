@@ -19,7 +19,7 @@ def serving_plan(scope: Scope, endpoint: Endpoint, version: str, artifact: Path,
         "route": endpoint.url_path,
         "keys": {key: _type_name(columns[key]) for key in training_set.keys},
         "request": {name: _type_name(columns[name]) for name in training_set.request},
-        "views": [_view(scope, view) for view in training_set.features],
+        "views": [view_plan(scope, view) for view in training_set.features],
         "derive": function_path(training_set.derive) if training_set.derive is not None else None,
         "inputs": list(training_set.feature_names),
         "model": {
@@ -33,18 +33,19 @@ def serving_plan(scope: Scope, endpoint: Endpoint, version: str, artifact: Path,
         "max_body_bytes": 4 * 1024 * 1024,
         "task": endpoint.model.task,
         "target": training_set.target,
-        "on_missing": endpoint.on_missing,
+        "refuses": list(endpoint.refuses),
     }
 
 
-def _view(scope: Scope, view: FeatureView) -> dict[str, Any]:
+def view_plan(scope: Scope, view: FeatureView) -> dict[str, Any]:
+    """How a replica looks the view up."""
     ttl = view.ttl_length
     return {
         "name": view.name,
         "keys": list(view.entity.keys),
         "features": list(view.feature_names),
         "ttl_seconds": int(ttl.total_seconds()) if ttl is not None else None,
-        "path": scope.environment.online_path(scope.home(view), view.name),
+        "location": scope.environment.online.location(scope.home(view), view.name),
     }
 
 

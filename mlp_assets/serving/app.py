@@ -64,7 +64,8 @@ class _Handlers:
         return JSONResponse({"name": self._model(request).plan.endpoint, "ready": True})
 
     async def metadata(self, request: Request) -> Response:
-        plan = self._model(request).plan
+        model = self._model(request)
+        plan = model.plan
         return JSONResponse(
             {
                 "name": plan.endpoint,
@@ -72,6 +73,7 @@ class _Handlers:
                 "platform": "mlp-assets",
                 "inputs": [{"name": n, "datatype": datatype(kind), "shape": [-1]} for n, kind in plan.columns.items()],
                 "outputs": [{"name": n, "datatype": kind, "shape": [-1]} for n, kind in OUTPUTS.items()],
+                "counts": model.counts.told(),
             }
         )
 

@@ -8,7 +8,7 @@ from mlp_assets.serving import holder
 from mlp_assets.serving.app import create_app
 from mlp_assets.serving.model import ServedModel
 from mlp_assets.serving.plan import ServingPlan
-from mlp_resources.online_lmdb import OnlineView
+from mlp_resources.online_views import open_view
 
 
 def _app() -> Any:
@@ -24,7 +24,7 @@ class EndpointReplica:
     def reconfigure(self, plan: dict[str, Any]) -> None:
         parsed = ServingPlan.from_json(plan)
         spool = holder.current().spool if holder.holds() else None
-        model = ServedModel(parsed, OnlineView, spool)
+        model = ServedModel(parsed, open_view, spool)
         model.probe()
         holder.swap(model)
 

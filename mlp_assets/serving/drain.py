@@ -66,10 +66,15 @@ def prediction_entry(
         "keys": {key: list(columns[key]) for key in plan.keys},
         "inputs": inputs,
         "prediction": answers.tolist(),
-        "missing": {name: flags.nonzero()[0].tolist() for name, flags in looked.missing.items() if flags.any()},
-        "expired": {name: flags.nonzero()[0].tolist() for name, flags in looked.expired.items() if flags.any()},
+        "missing": _rows_of(looked.missing),
+        "expired": _rows_of(looked.expired),
+        "partial": _rows_of(looked.partial),
         "view_versions": dict(looked.versions),
     }
+
+
+def _rows_of(flags: Mapping[str, Any]) -> dict[str, list[int]]:
+    return {name: flagged.nonzero()[0].tolist() for name, flagged in flags.items() if flagged.any()}
 
 
 def prediction_rows(entry: Mapping[str, Any]) -> pl.DataFrame:
@@ -90,6 +95,7 @@ def prediction_rows(entry: Mapping[str, Any]) -> pl.DataFrame:
             "degraded": _column([bool(one or two) for one, two in zip(missing, expired, strict=True)], pl.Boolean),
             "missing_views": _texts(missing),
             "expired_views": _texts(expired),
+            "partial_views": _texts(_named(entry.get("partial", {}), count)),
             "view_versions": _texts([json.dumps(entry["view_versions"], sort_keys=True)] * count),
             "partition": _texts([at.date().isoformat()] * count),
         }

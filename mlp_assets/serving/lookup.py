@@ -1,89 +1,117 @@
 """From a request's columns to the model's matrix: stored features by key, request columns, derived features."""
 
 import importlib
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from mlp_assets.engine.derived import with_derived
-from mlp_assets.serving.plan import TYPES, ServingPlan, ViewPlan
+from mlp_assets.serving.plan import TYPES, ServingPlan
+from mlp_assets.serving.reading import EXPIRED, PARTIAL, UNKNOWN, Read, ViewReader
+from mlp_resources.ports_serving import OnlineView
+
+Matrix = NDArray[np.float64]
+Columns = Mapping[str, Sequence[Any]]
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
-class View(Protocol):
-    """A view of the online store."""
+class Looked(NamedTuple):
+    """The model's inputs of a request, and what was amiss with the rows they came from.
 
-    features: tuple[str, ...]
-
-    def get_many(self, keys: Sequence[tuple[Any, ...]]) -> Any: ...
-
-
-@dataclass(frozen=True)
-class Looked:
-    """The model's inputs of a request, and what was not found.
-
-    ``matrix`` is (rows, inputs) float64 with NaN for missing, never infinite; ``missing`` and ``expired`` map a
-    view's name to the rows (rows,) for which it had no row, or only one beyond its TTL.
+    ``matrix`` is (rows, inputs) float64 with NaN for missing, never infinite; ``reads`` maps a view's name to what was
+    read of it, with a reason (rows,) for each row.
     """
 
-    matrix: NDArray[np.float64]
-    missing: Mapping[str, NDArray[np.bool_]]
-    expired: Mapping[str, NDArray[np.bool_]]
-    versions: Mapping[str, int]
+    matrix: Matrix
+    reads: Mapping[str, Read]
+
+    @property
+    def versions(self) -> dict[str, int]:
+        return {name: read.version for name, read in self.reads.items()}
+
+    @property
+    def missing(self) -> dict[str, NDArray[np.bool_]]:
+        """The rows (rows,) of which a view knows nothing."""
+        return self._because(UNKNOWN)
+
+    @property
+    def expired(self) -> dict[str, NDArray[np.bool_]]:
+        """The rows (rows,) that are past their TTL, or newer than the time asked for."""
+        return self._because(EXPIRED)
+
+    @property
+    def partial(self) -> dict[str, NDArray[np.bool_]]:
+        """The rows (rows,) of which a view has some features, not all."""
+        return self._because(PARTIAL)
 
     @property
     def degraded(self) -> NDArray[np.bool_]:
-        flags = [*self.missing.values(), *self.expired.values()]
+        """The rows (rows,) that have no usable row of some view."""
+        flags = [(read.reasons == UNKNOWN) | (read.reasons == EXPIRED) for read in self.reads.values()]
         return np.logical_or.reduce(flags) if flags else np.zeros(len(self.matrix), dtype=np.bool_)
+
+    def _because(self, reason: int) -> dict[str, NDArray[np.bool_]]:
+        return {name: read.reasons == reason for name, read in self.reads.items()}
 
 
 class Lookup:
     """Compiled once for a plan; each call reads one snapshot of each view."""
 
-    def __init__(self, plan: ServingPlan, views: Mapping[str, View]) -> None:
+    def __init__(self, plan: ServingPlan, views: Mapping[str, OnlineView]) -> None:
         self._plan = plan
-        self._views = views
+        self._readers = [ViewReader(view, views[view.name]) for view in plan.views]
+        self._stored = [name for view in plan.views for name in view.features]
+        given = [*self._stored, *plan.request]
         self._derived: dict[str, pl.Expr] = {}
         if plan.derive is not None:
             module, _, name = plan.derive.partition(":")
             self._derived = dict(getattr(importlib.import_module(module), name)())
+        places = [[*given, *self._derived].index(name) for name in plan.inputs]
+        self._places = places if places != list(range(len(given) + len(self._derived))) else None
 
-    def __call__(self, columns: Mapping[str, list[Any]], at: datetime) -> Looked:
+    def __call__(self, columns: Columns, at: datetime) -> Looked:
+        now = (at - _EPOCH) // _MICROSECOND
         count = len(next(iter(columns.values())))
-        now = int(at.timestamp() * 1_000_000)
-        known: dict[str, NDArray[np.float64]] = {}
-        missing: dict[str, NDArray[np.bool_]] = {}
-        expired: dict[str, NDArray[np.bool_]] = {}
-        versions: dict[str, int] = {}
-        for view in self._plan.views:
-            keys = list(zip(*(columns[key] for key in view.keys), strict=True))
-            values, times, found, versions[view.name] = self._views[view.name].get_many(keys)
-            late = _expired(view, times, found, now)
-            values[late] = np.nan
-            missing[view.name], expired[view.name] = ~found, late
-            known |= {name: values[:, place] for place, name in enumerate(view.features)}
-        for name in self._plan.request:
-            known[name] = np.asarray(columns[name], dtype=np.float64)
+        if count == 1 and not self._derived:
+            return self._one(columns, now)
+        reads = [
+            reader.many(list(zip(*(columns[key] for key in reader.keys), strict=True)), now) for reader in self._readers
+        ]
+        asked = [np.asarray(columns[name], dtype=np.float64)[:, None] for name in self._plan.request]
+        blocks = [read.values for read in reads] + asked
+        matrix = blocks[0] if len(blocks) == 1 else np.concatenate([np.empty((count, 0)), *blocks], axis=1)
         if self._derived:
-            known |= self._derive(known, columns)
-        matrix = np.column_stack([known[name] for name in self._plan.inputs]) if count else np.empty((0, 0))
-        matrix[~np.isfinite(matrix)] = np.nan
-        return Looked(matrix, missing, expired, versions)
+            matrix = np.concatenate([matrix, self._derive(matrix, columns)], axis=1)
+        if self._places is not None:
+            matrix = matrix[:, self._places]
+        finite = np.isfinite(matrix)
+        if not finite.all():
+            matrix[~finite] = np.nan
+        return Looked(matrix, dict(zip((reader.name for reader in self._readers), reads, strict=True)))
 
-    def _derive(
-        self, known: Mapping[str, NDArray[np.float64]], columns: Mapping[str, list[Any]]
-    ) -> dict[str, NDArray[np.float64]]:
+    def _one(self, columns: Columns, now: int) -> Looked:
+        """A single row without arrays: they cost more than the numbers."""
+        row: list[float] = []
+        reads: dict[str, Read] = {}
+        for reader in self._readers:
+            read = reads[reader.name] = reader.one(tuple([columns[key][0] for key in reader.keys]), now)
+            row += read.values
+        row += [float(columns[name][0]) for name in self._plan.request]
+        if self._places is not None:
+            row = [row[place] for place in self._places]
+        if not math.isfinite(sum(row)):
+            row = [value if math.isfinite(value) else math.nan for value in row]
+        return Looked(np.array((row,)), reads)
+
+    def _derive(self, matrix: Matrix, columns: Columns) -> Matrix:
         keys = {key: pl.Series(columns[key], dtype=TYPES[kind]) for key, kind in self._plan.keys.items()}
-        frame = with_derived(pl.DataFrame(keys | dict(known)), self._derived, known)
-        return {name: frame[name].fill_null(float("nan")).to_numpy() for name in self._derived}
-
-
-def _expired(view: ViewPlan, times: NDArray[np.int64], found: NDArray[np.bool_], now: int) -> NDArray[np.bool_]:
-    """As offline: a row older than the TTL, or newer than the request's own time, is not used."""
-    if view.ttl_seconds is None:
-        return found & (times > now)
-    return found & ((now - times > view.ttl_seconds * 1_000_000) | (times > now))
+        stored = {name: matrix[:, place] for place, name in enumerate(self._stored)}
+        asked = {name: np.asarray(columns[name], dtype=np.float64) for name in self._plan.request}
+        frame = with_derived(pl.DataFrame(keys | stored | asked), self._derived, [*stored, *asked])
+        derived = [frame[name].fill_null(float("nan")).to_numpy() for name in self._derived]
+        return np.column_stack(derived) if derived else np.empty((len(matrix), 0))

@@ -7,13 +7,21 @@ from typing import Any
 import numpy as np
 
 from mlp_assets.engine.artifact import load_scorer
+from mlp_assets.serving.counts import Counts, reasons_by_row
 from mlp_assets.serving.drain import prediction_entry
-from mlp_assets.serving.lookup import Lookup, View
+from mlp_assets.serving.lookup import Looked, Lookup
 from mlp_assets.serving.plan import ServingPlan
 from mlp_assets.serving.protocol import OUTPUTS, InferRequest, ProtocolError
+from mlp_assets.serving.reading import REASONS
 from mlp_assets.serving.spool import PREDICTIONS, Spool
 from mlp_assets.spec.errors import MlpError
-from mlp_resources.ports_serving import OpenView
+from mlp_resources.ports_serving import OnlineUnavailableError, OpenView
+
+_REFUSED = {
+    "unknown": "view {view!r} knows nothing of its entity",
+    "expired": "the features of its entity in view {view!r} have expired",
+    "partial": "view {view!r} lacks some features of its entity",
+}
 
 
 class ServedModel:
@@ -31,15 +39,15 @@ class ServedModel:
             raise MlpError(
                 f"Model {plan.model_name} version {plan.model_version} takes other features than the plan gives."
             )
-        self._views: dict[str, View] = {view.name: open_view(view.path) for view in plan.views}
-        self._lookup = Lookup(plan, self._views)
+        self._lookup = Lookup(plan, {view.name: open_view(view.location, view.features) for view in plan.views})
+        self._refuses = {code: reason for code, reason in REASONS.items() if reason in plan.refuses}
+        self.counts = Counts(view.name for view in plan.views)
 
     def infer(self, request: InferRequest) -> dict[str, Any]:
         """The response of the protocol; the predictions are spooled before it is returned."""
-        looked = self._lookup(request.columns, request.at)
-        degraded = looked.degraded
-        if self.plan.on_missing == "error" and degraded.any():
-            raise ProtocolError(422, f"Row {int(degraded.argmax())} has no usable features. Send known keys only.")
+        looked = self._looked_up(request)
+        self.counts.add(looked.reads, request.rows)
+        self._refuse(looked)
         answers = self._scorer.predict(looked.matrix)
         if not np.isfinite(answers).all():
             raise ProtocolError(422, f"Row {int((~np.isfinite(answers)).argmax())} gives no finite prediction.")
@@ -47,10 +55,30 @@ class ServedModel:
         ids = [f"{call}-{row}" for row in range(request.rows)]
         times = (datetime.now(UTC).isoformat(), request.at.isoformat())
         self.spool.append(PREDICTIONS, prediction_entry(self.plan, ids, times, request.columns, looked, answers))
-        return self._response(request, ids, answers, degraded)
+        return self._response(request, ids, answers, looked)
 
-    def _response(self, request: InferRequest, ids: list[str], answers: Any, degraded: Any) -> dict[str, Any]:
-        data = {"prediction": answers.tolist(), "prediction_id": ids, "degraded": degraded.tolist()}
+    def _looked_up(self, request: InferRequest) -> Looked:
+        try:
+            return self._lookup(request.columns, request.at)
+        except OnlineUnavailableError as error:
+            raise ProtocolError(503, "The store of features does not answer. Send the request again later.") from error
+
+    def _refuse(self, looked: Looked) -> None:
+        """Raises ProtocolError 422 for the first row whose features are missing for a reason that is not accepted."""
+        for code, reason in self._refuses.items():
+            for view, read in looked.reads.items():
+                rows = (read.reasons == code).nonzero()[0]
+                if rows.size:
+                    what = f"Row {int(rows[0])}: {_REFUSED[reason].format(view=view)} ({rows.size} such rows)"
+                    raise ProtocolError(422, f"{what}. This endpoint does not score them: leave them out.")
+
+    def _response(self, request: InferRequest, ids: list[str], answers: Any, looked: Looked) -> dict[str, Any]:
+        data = {
+            "prediction": answers.tolist(),
+            "prediction_id": ids,
+            "degraded": looked.degraded.tolist(),
+            "reasons": reasons_by_row(looked.reads, request.rows),
+        }
         response: dict[str, Any] = {
             "model_name": self.plan.endpoint,
             "model_version": self.plan.model_version,

@@ -24,7 +24,11 @@ class ViewPlan:
     keys: tuple[str, ...]
     features: tuple[str, ...]
     ttl_seconds: int | None
-    path: str
+    location: str
+
+    @classmethod
+    def from_json(cls, view: Mapping[str, Any]) -> "ViewPlan":
+        return cls(view["name"], tuple(view["keys"]), tuple(view["features"]), view["ttl_seconds"], view["location"])
 
 
 @dataclass(frozen=True)
@@ -48,18 +52,16 @@ class ServingPlan:
     max_body_bytes: int
     task: str
     target: str
-    on_missing: str
+    refuses: tuple[str, ...]
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> "ServingPlan":
         model = plan["model"]
         plain = ("project", "endpoint", "route", "keys", "request", "derive", "max_rows", "max_body_bytes", "task")
         return cls(
-            **{name: plan[name] for name in (*plain, "target", "on_missing")},
-            views=tuple(
-                ViewPlan(v["name"], tuple(v["keys"]), tuple(v["features"]), v["ttl_seconds"], v["path"])
-                for v in plan["views"]
-            ),
+            **{name: plan[name] for name in (*plain, "target")},
+            refuses=tuple(plan["refuses"]),
+            views=tuple(ViewPlan.from_json(view) for view in plan["views"]),
             inputs=tuple(plan["inputs"]),
             model_name=model["name"],
             model_version=str(model["version"]),

@@ -19,7 +19,7 @@ _DATATYPES = {
     "Boolean": ("BOOL",),
 }
 _ID_LETTERS = 200
-OUTPUTS = {"prediction": "FP64", "prediction_id": "BYTES", "degraded": "BOOL"}
+OUTPUTS = {"prediction": "FP64", "prediction_id": "BYTES", "degraded": "BOOL", "reasons": "BYTES"}
 
 
 @dataclass(frozen=True)

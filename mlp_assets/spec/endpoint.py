@@ -27,8 +27,10 @@ class Endpoint(Noun):
         replicas: smallest and largest number of replicas.
         cpus: cores that a replica reserves of the Ray cluster; fractions are right for small models.
         max_rows: how many rows one request may carry.
-        on_missing: ``"null"`` scores an unknown or expired entity with missing features and flags the row as degraded;
-            ``"error"`` refuses the request.
+        on_unknown: what to do with a row of whose entity a view knows nothing: ``"null"`` scores it with that view's
+            features missing, and says so in the answer; ``"error"`` refuses the request.
+        on_expired: the same for a row that is past its TTL.
+        on_partial: the same for a row that has some of its features; the others are missing either way.
     """
 
     name: str
@@ -37,7 +39,9 @@ class Endpoint(Noun):
     replicas: tuple[int, int] = (1, 1)
     cpus: float = 0.1
     max_rows: int = 1000
-    on_missing: Literal["null", "error"] = "null"
+    on_unknown: Literal["null", "error"] = "null"
+    on_expired: Literal["null", "error"] = "null"
+    on_partial: Literal["null", "error"] = "null"
     description: str = ""
     owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -49,6 +53,12 @@ class Endpoint(Noun):
     @property
     def url_path(self) -> str:
         return self.route if self.route is not None else f"/{self.name}"
+
+    @property
+    def refuses(self) -> tuple[str, ...]:
+        """The reasons for missing features for which a request is refused: "unknown", "expired", "partial"."""
+        policy = {"unknown": self.on_unknown, "expired": self.on_expired, "partial": self.on_partial}
+        return tuple(reason for reason, answer in policy.items() if answer == "error")
 
     def own_problems(self) -> list[Problem]:
         found: list[Problem] = []

@@ -16,7 +16,7 @@ from mlp_assets.serving.model import ServedModel
 from mlp_assets.serving.plan import ServingPlan
 from mlp_assets.spec.project import Project
 from mlp_resources.environments import Environment
-from mlp_resources.online_lmdb import OnlineView
+from mlp_resources.online_views import open_view
 from mlp_resources.ports import Table
 
 
@@ -66,7 +66,7 @@ class Platform:
         plan = serving_plan(
             Scope(self.project, self.environment), endpoint, champion.version, artifact, champion.digest
         )
-        model = ServedModel(ServingPlan.from_json(plan), OnlineView)
+        model = ServedModel(ServingPlan.from_json(plan), open_view)
         return TestClient(create_app(lambda: model)), model
 
 

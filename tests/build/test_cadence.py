@@ -10,7 +10,7 @@ import polars as pl
 import mlp_assets as mlp
 from mlp_assets.platform import definitions_for
 from mlp_resources.environments import Environment
-from mlp_resources.online_lmdb import OnlineView
+from mlp_resources.online_views import open_view
 from mlp_resources.ports import Table
 from tests.build import shop
 
@@ -80,4 +80,4 @@ def test_a_tick_computes_the_window_that_has_just_ended(home: Path) -> None:
     assert done.success
     rows = environment.lake.scan(Table("shop", "features", "spend")).collect()
     assert rows["partition"].unique().to_list() == ["2024-01-14"]
-    assert OnlineView(environment.online_path("shop", "spend")).features == ("spend_28d",)
+    assert open_view(environment.online.location("shop", "spend")).features == ("spend_28d",)

@@ -8,7 +8,7 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets.engine.digest import canonical_digest
-from mlp_resources.online_lmdb import OnlineView
+from mlp_resources.online_views import open_view
 from mlp_resources.ports import Table
 from tests.build import shop
 from tests.build.platform import Platform, failure, weeks
@@ -34,7 +34,7 @@ def test_from_source_to_champion(platform: Platform) -> None:
     assert shown["metrics"]["candidate"]["roc_auc"] > 0.6  # type: ignore[index]
     assert str(shown["performance"]).startswith("![picture](data:image/png;base64,")
     assert len(str(shown["performance"])) < 70_000
-    values, _, found, _ = OnlineView(platform.environment.online_path("shop", "spending")).get_many([(7,), (9999,)])
+    values, _, found, _ = open_view(platform.environment.online.location("shop", "spending")).get_many([(7,), (9999,)])
     assert found.tolist() == [True, False]
     features = platform.environment.lake.scan(Table("shop", "features", "spending"))
     newest = features.filter(pl.col("user_id") == 7).sort("event_time").last().collect()

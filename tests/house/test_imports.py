@@ -15,7 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_assets.spec": set(),
     "mlp_assets.engine": {"mlp_assets.spec"},
     "mlp_assets.training": {"mlp_assets.engine", "mlp_assets.spec", "mlp_resources.ports"},
-    "mlp_assets.serving": {"mlp_assets.engine", "mlp_assets.spec", "mlp_resources.ports", "mlp_resources.online_lmdb"},
+    "mlp_assets.serving": {"mlp_assets.engine", "mlp_assets.spec", "mlp_resources.ports", "mlp_resources.online_views"},
     "mlp_assets.build": {
         "mlp_assets.engine", "mlp_assets.spec", "mlp_assets.serving", "mlp_resources.ports",
         "mlp_resources.environments",
@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_sensors": {"mlp_assets.spec", "mlp_assets.build.keys", "mlp_resources.ports"},
 }  # fmt: skip
 # Adapters that others may import by name.
-SHARED = {f"mlp_resources.{name}" for name in ("environments", "online_lmdb", "home", "processes")}
+SHARED = {f"mlp_resources.{name}" for name in ("environments", "online_views", "home", "processes")}
 FILES = [path for top in ("mlp_assets", "mlp_resources", "mlp_sensors") for path in sorted((ROOT / top).rglob("*.py"))]
 
 

@@ -11,7 +11,7 @@ import uvicorn
 from mlp_assets.serving.app import create_app
 from mlp_assets.serving.model import ServedModel
 from mlp_assets.serving.plan import ServingPlan
-from mlp_resources.online_lmdb import OnlineView
+from mlp_resources.online_views import open_view
 from tests.ports import free_ports
 from tests.serving.test_app import plan
 
@@ -19,7 +19,7 @@ from tests.serving.test_app import plan
 @contextlib.contextmanager
 def listening(folder: Path) -> Iterator[str]:
     """Serves the sample plan; gives host and port."""
-    model = ServedModel(ServingPlan.from_json(plan(folder)), OnlineView)
+    model = ServedModel(ServingPlan.from_json(plan(folder)), open_view)
     (port,) = free_ports(1)
     server = uvicorn.Server(uvicorn.Config(create_app(lambda: model), port=port, log_level="error"))
     thread = threading.Thread(target=server.run)

@@ -20,7 +20,8 @@ from mlp_assets.serving.drain import drained
 from mlp_assets.serving.model import ServedModel
 from mlp_assets.serving.plan import ServingPlan
 from mlp_assets.serving.spool import PREDICTIONS, spooled_files
-from mlp_resources.online_lmdb import LmdbOnlineStore, OnlineView
+from mlp_resources.online_lmdb import LmdbOnlineStore
+from mlp_resources.online_views import open_view
 
 AT = datetime(2024, 5, 1, tzinfo=UTC)
 INFER = "/v2/models/score/infer"
@@ -55,22 +56,21 @@ def plan(folder: Path, **changes: Any) -> dict[str, Any]:
     rows = pl.DataFrame(
         {"user_id": [1, 2], "spend": [10.0, 20.0], "event_time": [AT, datetime(2023, 1, 1, tzinfo=UTC)]}
     )
-    LmdbOnlineStore().publish(str(view), ["user_id"], ["spend"], rows, version=1)
-    views = [
-        {"name": "spending", "keys": ["user_id"], "features": ["spend"], "ttl_seconds": 86_400 * 60, "path": str(view)}
-    ]
+    LmdbOnlineStore(Path("online")).publish(str(view), ["user_id"], ["spend"], rows, version=1)
+    spending = {"name": "spending", "keys": ["user_id"], "features": ["spend"], "ttl_seconds": 86_400 * 60}
+    views = [spending | {"location": str(view)}]
     return {
         "project": "shop", "endpoint": "score", "route": "/score", "keys": {"user_id": "Int64"},
         "request": {"hour": "Float64"}, "views": views, "derive": None, "inputs": ["spend", "hour"],
         "model": {"name": "shop.buys", "version": "3", "path": str(artifact), "digest": digest},
         "spool": str(folder / "spool"), "max_rows": 1000, "max_body_bytes": 100_000, "task": "regression",
-        "target": "bought", "on_missing": "null",
+        "target": "bought", "refuses": [],
     } | changes  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    model = ServedModel(ServingPlan.from_json(plan(tmp_path_factory.mktemp("serving"))), OnlineView)
+    model = ServedModel(ServingPlan.from_json(plan(tmp_path_factory.mktemp("serving"))), open_view)
     with TestClient(create_app(lambda: model), raise_server_exceptions=False) as made:
         made.spool = model.plan.spool  # type: ignore[attr-defined]
         yield made
@@ -131,7 +131,7 @@ REFUSED: dict[str, tuple[bytes, int, str]] = {
     "unknown output": (
         json.dumps(request([1], [1], outputs=[{"name": "predictions"}])).encode(),
         422,
-        "Ask for some of ['prediction', 'prediction_id', 'degraded']",
+        "Ask for some of ['prediction', 'prediction_id', 'degraded', 'reasons']",
     ),
     "an id that is not Unicode": (json.dumps(request([1], [1], id="\ud800")).encode(), 422, "not Unicode"),
     "a long id": (json.dumps(request([1], [1], id="x" * 201)).encode(), 422, "at most 200 letters"),

@@ -17,14 +17,15 @@ from mlp_assets.serving.model import ServedModel
 from mlp_assets.serving.openapi import openapi
 from mlp_assets.serving.plan import ServingPlan
 from mlp_assets.serving.spool import FEEDBACK, PREDICTIONS, lines_set_aside, spooled_files
-from mlp_resources.online_lmdb import LmdbOnlineStore, OnlineView
+from mlp_resources.online_lmdb import LmdbOnlineStore
+from mlp_resources.online_views import open_view
 from tests.serving.test_app import AT, HEADERS, INFER, json_values, outputs, plan, request, texts
 
 PATH = "/v2/models/score/feedback"
 
 
 def served(folder: Path, **changes: Any) -> tuple[TestClient, ServedModel]:
-    model = ServedModel(ServingPlan.from_json(plan(folder, **changes)), OnlineView)
+    model = ServedModel(ServingPlan.from_json(plan(folder, **changes)), open_view)
     return TestClient(create_app(lambda: model), raise_server_exceptions=False), model
 
 
@@ -89,7 +90,7 @@ def test_an_infinite_feature_is_a_missing_one(tmp_path: Path) -> None:
     client, model = served(tmp_path)
     rows = [{"user_id": 1, "spend": math.inf, "event_time": AT}, {"user_id": 2, "spend": math.nan, "event_time": AT}]
     frame = pl.DataFrame(rows)
-    LmdbOnlineStore().publish(str(tmp_path / "view"), ["user_id"], ["spend"], frame, version=2)
+    LmdbOnlineStore(tmp_path).publish(str(tmp_path / "view"), ["user_id"], ["spend"], frame, version=2)
     answer = client.post(INFER, json=request([1, 2], [5, 6]))
     assert (answer.status_code, outputs(answer)["prediction"]) == (200, [0.0, 0.0])
     assert [row["spend"] for row in rows_drained(model, PREDICTIONS)] == [None, None]

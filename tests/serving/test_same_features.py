@@ -20,7 +20,8 @@ from mlp_assets.engine.asof import FeatureTable, join_as_known
 from mlp_assets.engine.derived import with_derived
 from mlp_assets.serving.lookup import Lookup
 from mlp_assets.serving.plan import ServingPlan, ViewPlan
-from mlp_resources.online_lmdb import LmdbOnlineStore, OnlineView
+from mlp_resources.online_lmdb import LmdbOnlineStore
+from mlp_resources.online_views import open_view
 from mlp_resources.ports import Table
 from tests.build.platform import Platform, weeks
 
@@ -68,7 +69,7 @@ def online(path: Path, columns: Mapping[str, list[Any]], names: Sequence[str]) -
     unused: dict[str, Any] = dict.fromkeys(ServingPlan.__dataclass_fields__)
     plan = unused | {"keys": {"user_id": "Int64"}, "request": REQUEST, "views": (view,), "inputs": tuple(names)}
     made = ServingPlan(**plan | {"derive": f"{many.__module__}:{many.__qualname__}"})
-    return Lookup(made, {"stored": OnlineView(str(path))})(columns, AT).matrix
+    return Lookup(made, {"stored": open_view(str(path))})(columns, AT).matrix
 
 
 floats = (
@@ -96,7 +97,7 @@ def test_a_training_row_and_a_request_have_the_same_bits(folder: Path, rows: lis
     kinds |= {"hour": pl.Float64, "visits": pl.Int64, "member": pl.Boolean, "known": pl.Boolean}
     frame = pl.DataFrame(rows, schema=kinds, orient="row").with_row_index("row")
     stored = frame.filter("known").select("user_id", *STORED, event_time=pl.lit(AT - timedelta(days=3)))
-    LmdbOnlineStore().publish(str(folder), ["user_id"], list(STORED), stored, version=next(versions))
+    LmdbOnlineStore(Path("online")).publish(str(folder), ["user_id"], list(STORED), stored, version=next(versions))
     spine, names = frame.select("row", "user_id", *REQUEST), [*STORED, *REQUEST, *many()]
     columns = {name: spine[name].to_list() for name in ("user_id", *REQUEST)}
     trained, served = offline(stored, spine, names), online(folder, columns, names)
@@ -172,7 +173,7 @@ def test_the_tables_of_real_runs_and_a_look_up_have_the_same_bits(home: Path) ->
     table = made.environment.lake.scan(Table("shop", "training_set", "history"))
     trained = table.filter(pl.col("at") == now).sort("user_id").collect()
     asked = read_outcomes(mlp.Window(now, now + timedelta(days=7)))
-    look_up = Lookup(plan, {view.name: OnlineView(view.path) for view in plan.views})
+    look_up = Lookup(plan, {view.name: open_view(view.location) for view in plan.views})
     served = look_up({"user_id": asked["user_id"].to_list(), "member": asked["member"].to_list()}, now)
     offline_matrix = trained.select(plan.inputs).fill_null(float("nan")).to_numpy()
     assert {trained.schema[name] for name in plan.inputs} == {pl.Float64}

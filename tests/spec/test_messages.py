@@ -134,7 +134,7 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     ),
     "bad route": (lambda: s.endpoint(route="score me"), ["route='score me' is no URL path"]),
     "bad replicas": (lambda: s.endpoint(replicas=(4, 1)), ["replicas=(4, 1)", "Write replicas=(1, 4)"]),
-    "bad policy": (lambda: s.endpoint(on_missing="nul"), ["on_missing='nul' is not known", "Did you mean 'null'?"]),
+    "bad policy": (lambda: s.endpoint(on_unknown="nul"), ["on_unknown='nul' is not known", "Did you mean 'null'?"]),
     "no alarms": (lambda: s.monitor(alarms=[]), ["it has no alarms"]),
     "alarm on unknown feature": (
         lambda: s.monitor(alarms=[mlp.DriftAlarm(features=("spent",))]),

@@ -1,0 +1,201 @@
+"""Every online store does the same: what was published, to the last bit, from one publication, for any keys."""
+
+import itertools
+import math
+import struct
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlp_assets.spec.errors import MlpError
+from mlp_resources.online_lmdb import LmdbOnlineStore
+from mlp_resources.online_redis import RedisOnlineStore
+from mlp_resources.online_rows import packed_key, packed_rows
+from mlp_resources.ports_serving import OnlineStore, StalePublicationError
+from tests.redis_server import NEEDED, redis_server
+
+AT = datetime(2024, 1, 1, tzinfo=UTC)
+KEYS, FEATURES = ["user_id", "category"], ["spend", "visits"]
+names = (f"view_{number}" for number in itertools.count())
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(params=["lmdb", pytest.param("redis", marks=NEEDED)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> OnlineStore:
+    if request.param == "lmdb":
+        return LmdbOnlineStore(tmp_path)
+    return RedisOnlineStore(request.getfixturevalue("server"))
+
+
+def place(store: OnlineStore) -> str:
+    return store.location("shop", next(names))
+
+
+def rows(spend: float, count: int = 2) -> pl.DataFrame:
+    data = {"user_id": range(1, count + 1), "category": ["a", "b"] * (count // 2), "spend": [spend] * count}
+    return pl.DataFrame(
+        data | {"visits": [1.0, None] * (count // 2)}, schema_overrides={"spend": pl.Float64}
+    ).with_columns(event_time=pl.lit(AT))
+
+
+def published(store: OnlineStore, frame: pl.DataFrame, version: int, location: str | None = None) -> str:
+    where = location or place(store)
+    store.publish(where, KEYS, FEATURES, frame, version=version)
+    return where
+
+
+def test_what_was_published_is_read(store: OnlineStore) -> None:
+    view = store.open_view(published(store, rows(3.0), 4))
+    values, times, found, version = view.get_many([(1, "a"), (2, "b"), (1, "ab")])
+    assert (values[0].tolist(), found.tolist(), version) == ([3.0, 1.0], [True, True, False], 4)
+    assert np.isnan([values[1, 1], *values[2]]).all()
+    assert times[:2].tolist() == [int(AT.timestamp()) * 1_000_000] * 2
+    assert view.features == ("spend", "visits")
+    assert view.get_one((1, "a")) == ((3.0, 1.0), times[0], 4)
+    unknown = view.get_one((9, "a"))
+    assert unknown.time is None
+    assert all(map(math.isnan, unknown.values))
+
+
+def test_a_publication_replaces_every_row(store: OnlineStore) -> None:
+    location = published(store, rows(3.0), 4)
+    view = store.open_view(location)
+    published(store, rows(5.0).head(1), 5, location)
+    values, _, found, version = view.get_many([(1, "a"), (2, "b")])
+    assert (values[0, 0], found.tolist(), version) == (5.0, [True, False], 5)
+    published(store, rows(5.0).clear(), 6, location)
+    assert view.get_many([(1, "a")]).found.tolist() == [False]
+
+
+def test_a_stale_publication_is_refused_and_an_equal_one_is_not(store: OnlineStore) -> None:
+    location = published(store, rows(3.0), 4)
+    with pytest.raises(StalePublicationError, match="version 4 is online already, version 3 is older"):
+        published(store, rows(1.0), 3, location)
+    view = store.open_view(location)
+    assert view.get_one((1, "a")).values[0] == 3.0
+    published(store, rows(7.0), 4, location)
+    assert view.get_one((1, "a")).values[0] == 7.0
+
+
+def test_a_view_that_is_not_online_says_what_to_do(store: OnlineStore) -> None:
+    with pytest.raises(MlpError, match="is not online yet. Materialize its online asset"):
+        store.open_view(place(store))
+
+
+def test_a_reader_gets_the_features_it_named_whatever_else_is_published(store: OnlineStore) -> None:
+    location = published(store, rows(3.0), 1)
+    view = store.open_view(location, ["visits", "spend"])
+    assert view.get_many([(1, "a")]).values.tolist() == [[1.0, 3.0]]
+    wider = rows(4.0).with_columns(more=pl.lit(9.0))
+    store.publish(location, KEYS, ["more", *FEATURES], wider, version=2)
+    assert view.get_many([(1, "a")]).values.tolist() == [[1.0, 4.0]]
+    assert view.get_one((1, "a")).values == (1.0, 4.0)
+    store.publish(location, KEYS, ["more", "spend"], wider, version=3)
+    with pytest.raises(MlpError, match="online without its feature 'visits'; it has 'more', 'spend'"):
+        view.get_one((1, "a"))
+
+
+def test_two_rows_of_one_key_are_refused_before_anything_changes(store: OnlineStore) -> None:
+    location = published(store, rows(3.0), 1)
+    with pytest.raises(MlpError, match=r"Two rows have the key \{'user_id': 1, 'category': 'a'\}"):
+        published(store, pl.concat([rows(4.0), rows(4.0)]), 2, location)
+    assert store.open_view(location).get_one((1, "a")) == ((3.0, 1.0), int(AT.timestamp()) * 1_000_000, 1)
+
+
+def test_readers_see_whole_publications_while_they_follow_one_another(store: OnlineStore) -> None:
+    count, location = 400, place(store)
+    published(store, rows(0.0, count), 0, location)
+    view, over = store.open_view(location), threading.Event()
+    asked = [(user, "ab"[1 - user % 2]) for user in range(1, count + 1, 7)]
+    mixed: list[object] = []
+    reads: list[int] = []
+
+    def read() -> None:
+        last = 0
+        try:
+            while not over.is_set():
+                values, _, found, version = view.get_many(asked)
+                if not found.all() or set(values[:, 0].tolist()) != {float(version)} or version < last:
+                    mixed.append((version, last, values[:, 0]))
+                last = version
+                reads.append(view.get_one(asked[0]).version)
+        except Exception as error:
+            mixed.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for version in range(1, 40):
+        published(store, rows(float(version), count), version, location)
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert mixed == []
+    assert len(set(reads)) > 3
+
+
+words = st.text(max_size=4) | st.sampled_from(["", "x" * 600, "a\x00b", "\x00", "\x00\xff"])
+numbers = st.integers(-(2**63), 2**63 - 1)
+times = st.integers(-(10**15), 10**15).map(
+    lambda micros: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+)
+tables = st.lists(
+    st.tuples(numbers, words, st.none() | st.floats(), st.none() | st.floats(), times),
+    max_size=8, unique_by=lambda row: row[:2],
+)  # fmt: skip
+
+
+@NEEDED
+@given(tables, st.lists(st.tuples(numbers, words), max_size=3))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_both_stores_give_the_bits_that_were_published(
+    server: str, tmp_path_factory: pytest.TempPathFactory, table: list[tuple[Any, ...]], others: list[tuple[Any, ...]]
+) -> None:
+    kinds = {"user_id": pl.Int64, "category": pl.String, "spend": pl.Float64, "visits": pl.Float64}
+    frame = pl.DataFrame(table, schema=kinds | {"event_time": pl.Datetime("us", "UTC")}, orient="row")
+    asked = [row[:2] for row in table] + others
+    expected = {row[:2]: [math.nan if value is None else value for value in row[2:4]] for row in table}
+    read = []
+    for made in (LmdbOnlineStore(tmp_path_factory.mktemp("lmdb")), RedisOnlineStore(server)):
+        view = made.open_view(published(made, frame, 1))
+        many = view.get_many(asked)
+        assert many.found.tolist() == [key in expected for key in asked]
+        singly = [view.get_one(key) for key in asked]
+        assert [struct.pack("2d", *one.values) for one in singly] == [row.tobytes() for row in many.values]
+        read.append((many.values.tobytes(), many.times.tolist(), many.found.tolist()))
+    assert read[0] == read[1]
+    wanted = [expected.get(key, [math.nan] * 2) for key in asked]
+    assert read[0][0] == np.array(wanted, dtype=np.float64).reshape(len(asked), 2).tobytes()
+
+
+@given(st.lists(st.tuples(numbers, numbers), max_size=8, unique=True))
+def test_whole_columns_of_integers_are_packed_as_single_keys_are(table: list[tuple[int, int]]) -> None:
+    frame = pl.DataFrame(table, schema={"a": pl.Int64, "b": pl.Int64}, orient="row")
+    frame = frame.with_columns(event_time=pl.lit(AT), spend=pl.lit(1.0))
+    packed, _ = packed_rows(["a", "b"], ["spend"], frame)
+    assert packed == sorted(map(packed_key, table)) == [packed_key(key) for key in sorted(table)]
+    one, _ = packed_rows(["a"], ["spend"], frame.unique("a"))
+    assert one == [packed_key((key,)) for key in sorted({key for key, _ in table})]
+
+
+def test_keys_that_read_alike_are_not_alike() -> None:
+    different = [
+        ("a\x1fb", "c"), ("a", "b\x1fc"), ("ab", "c"), ("a", "bc"), ("a\x00", "b"), ("a", "\x00b"), (1, 2), (12,),
+        ("1", "2"), (True, 2), (1.5, 2), (2**63, 2), (2**64, 2), ("", ""), ("",), ("\x00",), (1, "2"),
+    ]  # fmt: skip
+    assert len({packed_key(key) for key in different}) == len(different)
+    assert len(packed_key(("x" * 600, "y"))) < 100
+    assert packed_key((0.0,)) == packed_key((-0.0,))
