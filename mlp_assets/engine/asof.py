@@ -6,6 +6,10 @@ from datetime import timedelta
 
 import polars as pl
 
+from mlp_assets.engine.ttl import usable
+
+_CODE, _PLACE, _ROW_TIME = "__code", "__place", "__feature_event_time"
+
 
 @dataclass(frozen=True)
 class FeatureTable:
@@ -16,6 +20,11 @@ class FeatureTable:
     features: tuple[str, ...]
     ttl: timedelta | None
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What a join reads of it."""
+        return (*self.keys, "event_time", "known_at", *self.features)
+
 
 def best_as_known(rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     """The rows that were ever the newest one known, sorted by key and by the time at which they became so.
@@ -25,7 +34,8 @@ def best_as_known(rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     moment hides nothing, and a recomputation replaces its row from its own known time on.
     """
     visible = pl.max_horizontal("event_time", "known_at")
-    ordered = rows.with_columns(visible_at=visible).sort([*keys, "visible_at", "event_time", "known_at"])
+    order = [*keys, "visible_at", "event_time", "known_at"]
+    ordered = rows.with_columns(visible_at=visible).sort(order, maintain_order=True)
     newest = pl.col("event_time").cum_max().over(list(keys))
     return ordered.filter(pl.col("event_time") >= newest)
 
@@ -36,30 +46,63 @@ def join_as_known(spine: pl.LazyFrame, time: str, tables: Sequence[FeatureTable]
     Args:
         spine: rows with the keys of all tables and the column ``time``.
         time: when the row's prediction is asked for; rows with ``event_time`` and ``known_at`` at or before it count.
-        tables: what to join; a spine row with no usable feature row keeps nulls.
+        tables: what to join; a spine row with a null key or no usable feature row keeps nulls.
 
     Returns:
-        The spine's rows with the features of all tables; the order of rows is not kept.
+        The spine's rows with the features of all tables, in order of time; rows of one time keep their order.
     """
-    joined = spine
+    return joined_as_known(spine.collect(), time, tables).lazy()
+
+
+def joined_as_known(spine: pl.DataFrame, time: str, tables: Sequence[FeatureTable]) -> pl.DataFrame:
+    """As ``join_as_known``, on a frame at hand."""
+    joined = spine.sort(time, maintain_order=True)
     for table in tables:
-        joined = _join_one(joined, time, table)
+        rows = table.rows.select(table.columns).collect()
+        place = _places(joined, time, table, rows)
+        joined = joined.hstack(rows.select(table.features)[place])
     return joined
 
 
-def _join_one(spine: pl.LazyFrame, time: str, table: FeatureTable) -> pl.LazyFrame:
-    keys = list(table.keys)
-    best = best_as_known(table.rows, keys).select(*keys, "visible_at", "event_time", *table.features)
-    row_time = "__feature_event_time"
-    joined = spine.sort([*keys, time]).join_asof(
-        best.rename({"event_time": row_time}),
+def _places(spine: pl.DataFrame, time: str, table: FeatureTable, rows: pl.DataFrame) -> pl.Series:
+    """For each row of the spine, which of ``rows`` it sees; null for none.
+
+    The features themselves take no part in the search: they are fetched once, by place.
+    """
+    asked, numbered = _coded(spine.select(*table.keys, time), rows.drop(table.features), table.keys)
+    best = _best(numbered.with_row_index(_PLACE)).rename({"event_time": _ROW_TIME})
+    found = asked.join_asof(
+        best.select(_CODE, "visible_at", _ROW_TIME, _PLACE),
         left_on=time,
         right_on="visible_at",
-        by=keys,
+        by=_CODE,
         strategy="backward",
         check_sortedness=False,
     )
-    if table.ttl is not None:
-        usable = pl.col(time) - pl.col(row_time) <= table.ttl
-        joined = joined.with_columns(pl.when(usable).then(pl.col(name)).alias(name) for name in table.features)
-    return joined.drop(row_time, "visible_at", strict=False)
+    if table.ttl is None:
+        return found[_PLACE]
+    fresh = usable(pl.col(_ROW_TIME), pl.col(time), table.ttl)
+    return found.select(pl.when(fresh).then(_PLACE)).to_series()
+
+
+def _coded(spine: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both frames with one integer for their keys: an as-of join by several keys, or by text, takes twice as long."""
+    if len(keys) == 1 and rows.schema[keys[0]].is_integer():
+        return spine.rename({keys[0]: _CODE}), rows.rename({keys[0]: _CODE})
+    codes = rows.select(keys).drop_nulls().unique().with_row_index(_CODE)
+    return _with_code(spine, codes, keys), _with_code(rows, codes, keys)
+
+
+def _with_code(frame: pl.DataFrame, codes: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    return frame.join(codes, on=list(keys), how="left", maintain_order="left").drop(keys)
+
+
+def _best(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that were ever the newest one known, with ``visible_at``; sorted by it for each code at least.
+
+    Where every row was known when it happened, a later row never has an earlier event time: all count.
+    """
+    on_time = rows.select((pl.col("known_at") == pl.col("event_time")).all()).item()
+    if not on_time:
+        return best_as_known(rows.lazy(), [_CODE]).collect()
+    return rows.sort("event_time", maintain_order=True).with_columns(visible_at=pl.col("event_time"))
