@@ -13,6 +13,7 @@ from mlp_assets.build.common import Scope
 from mlp_assets.build.metadata import markdown_table
 from mlp_assets.build.sources import event_rows
 from mlp_assets.engine.certificate import Leak, ViewEvidence, leaks, near_perfect
+from mlp_assets.spec.errors import LakeError
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.training_set import TrainingSet
 
@@ -45,6 +46,14 @@ def certificate(scope: Scope, training_set: TrainingSet, version: int, read: Ver
             "leaks": dg.MetadataValue.md(_table(found, perfect)),
         },
     )
+
+
+def check_certified(instance: dg.DagsterInstance, key: dg.AssetKey) -> None:
+    """Raises LakeError when the training set of this key failed its certificate, whichever run asks."""
+    record = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(key, NAME))
+    evaluation = record.event.asset_check_evaluation if record is not None and record.event is not None else None
+    if evaluation is not None and not evaluation.passed:
+        raise LakeError(f"{evaluation.description} Mend it, and materialize {key.to_user_string()} again.")
 
 
 def evidence_of(scope: Scope, training_set: TrainingSet, chosen: pl.DataFrame, read: Versions) -> list[ViewEvidence]:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from mlp_assets.build import keys
+from mlp_assets.build.certificate import check_certified
 from mlp_assets.build.common import Scope
 from mlp_assets.build.metadata import markdown_table, measured, picture
 from mlp_assets.engine.artifact import load_scorer
@@ -41,6 +42,7 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
     )
     def train(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         with measured() as cost:
+            check_certified(context.instance, keys.training_set(scope.home(model.training_set), model.training_set))
             rows, version = _training_rows(scope, model)
             result = scope.environment.runner.run(_job(model, rows), context)
             live = scope.environment.registry.champion(keys.registered_model(scope.project.name, model))

@@ -15,7 +15,7 @@ from mlp_assets.build.certificate import NAME, certificate
 from mlp_assets.build.common import Scope
 from mlp_assets.build.training_sets import versions_read
 from mlp_resources.ports import Table
-from tests.build.platform import Platform
+from tests.build.platform import Platform, failure
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -177,6 +177,21 @@ def test_the_label_among_the_features_is_named(folder: Path, home: Path) -> None
 
 def centred() -> dict[str, pl.Expr]:
     return {"spend_above_mean": pl.col("spend_3d") - pl.col("spend_3d").mean()}
+
+
+def never(run: mlp.TrainingRun) -> object:
+    raise AssertionError("a model is trained on a training set that has a leak")
+
+
+def test_a_training_set_that_failed_is_not_trained_on_by_another_run(folder: Path, home: Path) -> None:
+    (history,) = project(folder, derive=centred).training_sets
+    model = mlp.Model("buys", training_set=history, train=never, task="binary", gates=[mlp.AtLeast("roc_auc", 0.5)])
+    platform = Platform(mlp.Project("shop", owner="team:shop", assets=[model]), home)
+    platform.run("features", tags=DAYS)
+    platform.run("training_set", fails=True)
+    told = failure(platform.run("candidate", fails=True))
+    assert "TrainingSet 'history' must not be trained on: feature 'spend_above_mean'" in told
+    assert "Mend it, and materialize shop/training_set/history again." in told
 
 
 def test_a_statistic_over_the_whole_table_is_named(folder: Path, home: Path) -> None:
