@@ -96,7 +96,7 @@ class LmdbView:
         return MlpError(f"View {self._name!r} is not online yet. Materialize its online asset.")
 
 
-def _pairs(keys: list[bytes], rows: list[memoryview]) -> Any:
+def _pairs(keys: list[bytes], rows: list[bytes]) -> Any:
     return zip(keys, rows, strict=True)
 
 

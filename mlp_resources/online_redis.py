@@ -79,7 +79,7 @@ class RedisOnlineStore:
         return RedisView(location, features, self._address.password)
 
 
-def _stage(client: Any, name: str, publication: str, about: bytes, packed: tuple[list[bytes], list[Any]]) -> None:
+def _stage(client: Any, name: str, publication: str, about: bytes, packed: tuple[list[bytes], list[bytes]]) -> None:
     """Writes the rows under a name that nobody reads, told first in the set of what is not live."""
     _, staged, rows = _names(name, publication)
     fields = [part for pair in zip(*packed, strict=True) for part in pair]

@@ -83,9 +83,7 @@ def fingerprint(keys: Sequence[str], features: Sequence[str]) -> bytes:
     return hashlib.sha256(json.dumps([list(keys), list(features)]).encode()).digest()[:8]
 
 
-def packed_rows(
-    keys: Sequence[str], features: Sequence[str], frame: pl.DataFrame
-) -> tuple[list[bytes], list[memoryview]]:
+def packed_rows(keys: Sequence[str], features: Sequence[str], frame: pl.DataFrame) -> tuple[list[bytes], list[bytes]]:
     """The keys in rising order, and the record of each: event time in microseconds, then the features, NaN for null.
 
     Raises:
@@ -103,7 +101,7 @@ def packed_rows(
     records = np.empty(ordered.height, dtype=[("time", "<i8"), ("values", "<f8", (len(features),))])
     records["time"] = ordered["event_time"].cast(pl.Datetime("us", "UTC")).to_physical().to_numpy()
     records["values"] = ordered.select(pl.col(features).cast(pl.Float64)).fill_null(float("nan")).to_numpy()
-    whole, size = memoryview(records.tobytes()), records.itemsize
+    whole, size = records.tobytes(), records.itemsize
     return packed, [whole[start : start + size] for start in range(0, len(whole), size)]
 
 
