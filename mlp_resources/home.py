@@ -24,9 +24,9 @@ sensors:
 """
 
 
-def home() -> Path:
-    """``MLP_HOME``, or ``.mlp`` below the working directory; absolute."""
-    return Path(os.environ.get("MLP_HOME") or ".mlp").expanduser().resolve()
+def home(beside: Path | None = None) -> Path:
+    """``MLP_HOME``, or ``.mlp`` below a folder, the working directory by default; absolute."""
+    return Path(os.environ.get("MLP_HOME") or (beside or Path()) / ".mlp").expanduser().resolve()
 
 
 def prepare_home() -> Path:

@@ -1,6 +1,5 @@
 """FeatureView -> a partitioned Delta table."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -18,6 +17,7 @@ from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.windows import feature_rows
 from mlp_assets.spec.errors import LakeError
 from mlp_assets.spec.feature_view import FeatureView
+from mlp_assets.spec.lineage import source_columns
 from mlp_assets.spec.source import Source
 from mlp_resources.ports import Transaction, Written
 
@@ -113,10 +113,5 @@ def _rows(scope: Scope, view: FeatureView, windows: Windows, version: int | None
 def lineage(scope: Scope, view: FeatureView) -> dg.TableColumnLineage:
     """Each feature's source columns, read from the aggregations and expressions."""
     source_key = rows_key(scope, view.source)
-    columns: dict[str, Sequence[str]] = {
-        name: feature.columns or (view.source.event_time,) for name, feature in view.features.items()
-    }
-    for name, expression in view.derived.items():
-        columns[name] = [c for root in expression.meta.root_names() for c in columns.get(root, [root])]
-    columns |= {key: [key] for key in view.entity.keys}
-    return column_lineage({name: [(source_key, c) for c in sorted(set(found))] for name, found in columns.items()})
+    columns = source_columns(view) | {key: (key,) for key in view.entity.keys}
+    return column_lineage({name: [(source_key, c) for c in found] for name, found in columns.items()})

@@ -51,6 +51,20 @@ def doctor() -> None:
 
 
 @app.command()
+def features(
+    words: Annotated[
+        list[str] | None, typer.Argument(help="What to look for, or the name of one feature: PROJECT.VIEW.FEATURE.")
+    ] = None,
+    workspace: Workspace = Path("workspace.yaml"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print all that is known, for programs.")] = False,
+) -> None:
+    """List and search the catalogue of features, or show one in full."""
+    from mlp_assets.cli.features import report
+
+    raise typer.Exit(0 if report(console, workspace, words or [], as_json=as_json) else 1)
+
+
+@app.command()
 def demo() -> None:
     """Run the whole loop on ten weeks of real retail data."""
     from mlp_assets.cli.demo import run
