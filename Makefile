@@ -48,10 +48,13 @@ bench-load: $(READY) ## time to load 200 projects, and a sensor tick over 200 mo
 bench-loop: $(READY) ## seconds and peak memory of each stage of the demo
 	@$(BIN)/python benchmarks/loop.py
 
+bench-online: $(READY) ## reads of online features, embedded and Redis, against Feast; time to publish a million
+	@$(BIN)/python benchmarks/online.py
+
 lock: ## renew constraints.txt
 	@sh deploy/lock.sh
 
 clean: ## remove .venv and all state
 	rm -rf .venv .mlp
 
-.PHONY: help install demo replay up down doctor lint types test test-all bench-load bench-loop lock clean
+.PHONY: help install demo replay up down doctor lint types test test-all bench-load bench-loop bench-online lock clean
