@@ -12,7 +12,7 @@ from mlp_assets.build.history import check_ingested
 from mlp_assets.build.metadata import column_lineage, measured, table_metadata
 from mlp_assets.build.partitions import BY_PARTITION, Windows, mapping_to_source, partitions_of, windows_of
 from mlp_assets.build.sources import event_rows, rows_key, source_table, source_versions
-from mlp_assets.build.statistics import shown_statistics
+from mlp_assets.build.statistics import described_columns, shown_statistics
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.windows import feature_rows
 from mlp_assets.spec.errors import LakeError
@@ -69,6 +69,7 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             metadata=shown
             | cost.shown
             | {
+                "dagster/column_schema": described_columns(view, made.frame.schema),
                 "dagster/column_lineage": lineage(scope, view),
                 "touched_by_late_data": dg.MetadataValue.json([name for name, _ in made.touched]),
             },

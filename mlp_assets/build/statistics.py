@@ -10,6 +10,8 @@ from mlp_assets.build.metadata import markdown_table, picture
 from mlp_assets.engine.feature_pictures import features_picture
 from mlp_assets.engine.statistics import current_rows, null_rate, sparkline, statistics
 from mlp_assets.spec.feature_view import FeatureView
+from mlp_assets.spec.lineage import UseGraph, Uses, formula
+from mlp_assets.spec.source import Columns
 from mlp_resources import ports_tables
 from mlp_resources.ports import Transaction, Written
 
@@ -31,8 +33,10 @@ def shown_statistics(scope: Scope, view: FeatureView, frame: pl.DataFrame, writt
         _keep(scope, view, found, written.version)
     return {
         "picture": picture(features_picture(found.to_dicts())),
-        "statistics": dg.MetadataValue.md(_as_markdown(view, found)),
+        "statistics": dg.MetadataValue.md(_as_markdown(scope, view, found)),
         "statistics_of": newest,
+        "newest_row": str(found["newest"].max()),
+        "fresh_within": view.fresh_within or "not said",
     }
 
 
@@ -50,15 +54,34 @@ def _keep(scope: Scope, view: FeatureView, found: pl.DataFrame, version: int) ->
             return
 
 
-def _as_markdown(view: FeatureView, found: pl.DataFrame) -> str:
+def _as_markdown(scope: Scope, view: FeatureView, found: pl.DataFrame) -> str:
+    graph = UseGraph(spec for project in (*scope.project.used, scope.project) for spec in project.specs)
     lines = [
         {
             "feature": one["feature"],
-            "description": view.about(one["feature"]).description or None,
             "missing": f"{missing:.1%}" if (missing := null_rate(one)) is not None else None,
             **{name: one[name] for name in ("mean", "std", "minimum", "median", "maximum")},
             "distribution": sparkline(one["histogram"]) or None,
+            "owner": view.about(one["feature"]).owner or scope.project.owner,
+            "used by": ", ".join(_users(graph.uses(view, one["feature"]))) or None,
         }
         for one in found.to_dicts()
     ]
     return markdown_table(pl.DataFrame(lines, infer_schema_length=None))
+
+
+def _users(uses: Uses) -> list[str]:
+    return [one.name for one in (*uses.training_sets, *uses.models, *uses.endpoints, *uses.monitors)]
+
+
+def described_columns(view: FeatureView, schema: Columns) -> dg.TableSchema:
+    """The columns of a view's table; a feature's with what it is (else how it is computed) and its tags."""
+    columns: list[dg.TableColumn] = []
+    for name, dtype in schema.items():
+        if name not in view.feature_names:
+            columns.append(dg.TableColumn(name, str(dtype)))
+            continue
+        about = view.about(name)
+        said = about.description or formula(view, name)
+        columns.append(dg.TableColumn(name, str(dtype), description=said, tags=dict(about.tags)))
+    return dg.TableSchema(columns)

@@ -1,6 +1,7 @@
 """The statistics of a view: kept for the newest partition, and shown on the asset."""
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -61,3 +62,13 @@ def test_the_asset_shows_them_with_a_picture_first(platform: Platform) -> None:
     lines = str(shown["statistics"]).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {name}" for name in FEATURES]
     assert "| 0.0% |" in lines[2]
+    assert lines[2].endswith("| team:shop | history, comes_again, score, health |")
+    assert (shown["newest_row"], shown["fresh_within"]) == ("2024-01-29 00:00:00+00:00", "not said")
+
+
+def test_the_columns_say_what_they_are(platform: Platform) -> None:
+    described: Any = platform.metadata("features", "spending")["dagster/column_schema"]
+    told = {column.name: column.description for column in described.columns}
+    assert told["spend_7d"] == "total('amount', over='7d')"
+    assert told["user_id"] is None
+    assert set(told) == {"user_id", "event_time", "known_at", "partition", *FEATURES}
