@@ -3,7 +3,7 @@
 import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +13,11 @@ from deltalake import Transaction as DeltaTransaction
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from mlp_assets.spec.errors import LakeError
-from mlp_resources.ports import Table, Transaction, Written
+from mlp_resources.delta_parts import publish, stage, unstage
+from mlp_resources.ports import Part, Table, Transaction, Written
 
 _ATTEMPTS = 8
+_NOTE, _COMMITS_LOOKED_AT = "mlp.", 50
 
 
 class DeltaLake:
@@ -55,17 +57,42 @@ class DeltaLake:
         }  # vacuum may have been there
         return _rows_of(after - earlier), _rows_of(removed)
 
+    def notes(self, table: Table) -> dict[str, str]:
+        handle = self._handle(table)
+        commits = [] if handle is None else handle.history(_COMMITS_LOOKED_AT)
+        noted = next((commit for commit in commits if any(name.startswith(_NOTE) for name in commit)), {})
+        return {name.removeprefix(_NOTE): str(text) for name, text in noted.items() if name.startswith(_NOTE)}
+
     def write_partitions(
-        self, table: Table, frame: pl.DataFrame, partitions: Sequence[str], transaction: Transaction | None = None
+        self,
+        table: Table,
+        frame: pl.DataFrame,
+        partitions: Sequence[str],
+        transaction: Transaction | None = None,
+        notes: Mapping[str, str] | None = None,
     ) -> Written:
         stray = set(frame["partition"].unique()) - set(partitions)
         if stray:
             raise LakeError(f"Table {table}: rows of partitions {sorted(stray)} in a write of {list(partitions)}.")
         listed = ", ".join(f"'{partition}'" for partition in partitions)
-        return self._overwrite(table, frame, f"partition IN ({listed})", transaction)
+        return self._overwrite(table, frame, f"partition IN ({listed})", transaction, notes)
 
     def replace(self, table: Table, frame: pl.DataFrame) -> Written:
         return self._overwrite(table, frame, predicate=None)
+
+    def stage(self, table: Table, frame: pl.DataFrame, name: str) -> Part:
+        return stage(self.location(table), frame, name)
+
+    def publish(self, table: Table, parts: Sequence[Part], schema: pl.Schema) -> Written:
+        def write(current: DeltaTable) -> None:
+            publish(current, parts, schema)
+
+        paths = {part.path for part in parts}
+        return self._commit(table, pl.DataFrame(schema=schema), write, lambda now: bool(paths) and _paths(now) == paths)
+
+    def unstage(self, table: Table, run: str) -> None:
+        handle = self._handle(table)
+        unstage(self.location(table), run, set() if handle is None else _paths(handle))
 
     def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> Written:
         properties = _properties(transaction)
@@ -80,9 +107,14 @@ class DeltaLake:
         return None if handle is None else handle.transaction_version(application)
 
     def _overwrite(
-        self, table: Table, frame: pl.DataFrame, predicate: str | None, transaction: Transaction | None = None
+        self,
+        table: Table,
+        frame: pl.DataFrame,
+        predicate: str | None,
+        transaction: Transaction | None = None,
+        notes: Mapping[str, str] | None = None,
     ) -> Written:
-        properties = _properties(transaction)
+        properties = _properties(transaction, notes)
 
         def write(current: DeltaTable) -> None:
             whole = predicate is None
@@ -118,10 +150,7 @@ class DeltaLake:
                     raise LakeError(f"Table {table}: other writers came between {_ATTEMPTS} times: {error}") from error
                 time.sleep(random.uniform(0.01, 0.1) * (attempt + 1))
                 continue
-            after = self._handle(table)
-            if after is None:
-                raise LakeError(f"Table {table}: it vanished while it was written.")
-            return Written(after.version(), changed=True, bytes=_added_bytes(after, known))
+            return Written(handle.version(), changed=True, bytes=_added_bytes(handle, known))
         raise AssertionError("unreachable")
 
     def _created(self, table: Table, frame: pl.DataFrame) -> DeltaTable:
@@ -165,10 +194,10 @@ def _paths(handle: DeltaTable) -> set[str]:
     return set(pl.DataFrame(handle.get_add_actions())["path"])
 
 
-def _properties(transaction: Transaction | None) -> CommitProperties | None:
-    if transaction is None:
-        return None
-    return CommitProperties(app_transactions=[DeltaTransaction(transaction.application, transaction.number)])
+def _properties(transaction: Transaction | None, notes: Mapping[str, str] | None = None) -> CommitProperties:
+    marks = [DeltaTransaction(transaction.application, transaction.number)] if transaction is not None else []
+    named = {f"{_NOTE}{name}": text for name, text in (notes or {}).items()}
+    return CommitProperties(app_transactions=marks, custom_metadata=named)
 
 
 def _rows_of(files: set[str]) -> pl.LazyFrame | None:

@@ -1,6 +1,6 @@
 """What the platform asks of its surroundings: Protocols with plain data in and out. Adapters are one a file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -26,6 +26,15 @@ class Written:
 
     version: int
     changed: bool
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of rows that lies beside a table's own, and that nobody sees until it is published."""
+
+    path: str
+    rows: int
     bytes: int
 
 
@@ -71,13 +80,34 @@ class Lake(Protocol):
         ...
 
     def write_partitions(
-        self, table: Table, frame: pl.DataFrame, partitions: Sequence[str], transaction: Transaction | None = None
+        self,
+        table: Table,
+        frame: pl.DataFrame,
+        partitions: Sequence[str],
+        transaction: Transaction | None = None,
+        notes: Mapping[str, str] | None = None,
     ) -> Written:
-        """Replaces exactly the partitions named; ``frame`` has the column ``partition``."""
+        """Replaces exactly the partitions named; ``frame`` has the column ``partition``. ``notes`` stay with it."""
+        ...
+
+    def notes(self, table: Table) -> dict[str, str]:
+        """The notes of the last write that left any."""
         ...
 
     def replace(self, table: Table, frame: pl.DataFrame) -> Written:
         """Replaces the whole table, its schema too."""
+        ...
+
+    def stage(self, table: Table, frame: pl.DataFrame, name: str) -> Part:
+        """Writes a part of a table, from any process; the same name again replaces the part."""
+        ...
+
+    def publish(self, table: Table, parts: Sequence[Part], schema: pl.Schema) -> Written:
+        """Replaces the whole table, its schema too, by the parts, in one commit; they count in this order."""
+        ...
+
+    def unstage(self, table: Table, run: str) -> None:
+        """Removes the parts whose names begin with ``run`` and that no version holds."""
         ...
 
     def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> Written:

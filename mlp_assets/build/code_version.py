@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-_PROSE = {"description", "owner", "tags"}
+_PROSE = {"description", "describe", "owner", "tags"}
 
 
 def code_version(spec: object, *functions: Callable[..., object] | None) -> str:
@@ -22,6 +22,11 @@ def code_version(spec: object, *functions: Callable[..., object] | None) -> str:
         if function is not None:
             total.update(module_digest(function.__module__).encode())
     return total.hexdigest()[:12]
+
+
+def fingerprint(value: object) -> str:
+    """Twelve hex digits that change when a spec or a part of one does, its prose aside."""
+    return hashlib.sha256(_described(value, 1).encode()).hexdigest()[:12]
 
 
 def _described(value: Any, depth: int = 0) -> str:

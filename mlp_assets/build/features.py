@@ -11,6 +11,7 @@ from mlp_assets.build.common import Scope
 from mlp_assets.build.history import check_ingested
 from mlp_assets.build.metadata import column_lineage, measured, table_metadata
 from mlp_assets.build.partitions import BY_PARTITION, Windows, mapping_to_source, partitions_of, windows_of
+from mlp_assets.build.recorded import check_grid, notes_for
 from mlp_assets.build.sources import event_rows, rows_key, source_table, source_versions
 from mlp_assets.build.statistics import described_columns, shown_statistics
 from mlp_assets.engine.digest import canonical_digest
@@ -86,9 +87,10 @@ def computed(scope: Scope, view: FeatureView, windows: Windows, there: set[str])
     another run recorded one meanwhile does nothing; then all is computed again.
 
     Raises:
-        LakeError: other runs came between too often.
+        LakeError: other runs came between too often, or the table's partitions begin on other days.
     """
     lake, table = scope.environment.lake, keys.table(keys.features(scope.project.name, view))
+    check_grid(scope, view, table)
     for _ in range(_ATTEMPTS):
         versions = source_versions(scope, [view.source])
         version = versions[str(source_table(scope, view.source))]
@@ -97,7 +99,7 @@ def computed(scope: Scope, view: FeatureView, windows: Windows, there: set[str])
         wanted = [*windows, *touched]
         frame = _rows(scope, view, wanted, version)
         mark = Transaction(_READ, version + 1, before) if version is not None else None
-        written = lake.write_partitions(table, frame, [name for name, _ in wanted], mark)
+        written = lake.write_partitions(table, frame, [name for name, _ in wanted], mark, notes_for(view))
         if written.changed:
             return Computed(frame, written, versions, touched)
     raise LakeError(f"Table {table}: other runs came between {_ATTEMPTS} times. Run it again when they are done.")

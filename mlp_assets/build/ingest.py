@@ -10,6 +10,7 @@ from mlp_assets.build.common import Scope
 from mlp_assets.build.history import check_ingested
 from mlp_assets.build.metadata import measured, table_metadata
 from mlp_assets.build.partitions import BY_PARTITION, Windows, partitions_of, windows_of
+from mlp_assets.build.recorded import check_grid, notes_for
 from mlp_assets.build.sources import external_source, source_rows, source_table, source_versions
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.events import as_declared
@@ -42,6 +43,7 @@ def _ingested(scope: Scope, source: Source) -> dg.AssetsDefinition:
     def ingest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         with measured() as cost:
             windows = windows_of(context)
+            check_grid(scope, source, keys.table(key))
             check_ingested(context, scope, source.inputs, windows)
             versions = source_versions(scope, source.inputs)
             inputs = [source_rows(scope, other, versions[str(source_table(scope, other))]) for other in source.inputs]
@@ -50,7 +52,8 @@ def _ingested(scope: Scope, source: Source) -> dg.AssetsDefinition:
                 fresh = _stamped(scope, source, fresh, windows, context.instance.get_materialized_partitions(key))
             named = [rows.with_columns(partition=pl.lit(partition)) for partition, rows in fresh.items()]
             frame = pl.concat([rows.sort(source.event_time) for rows in named])
-            written = scope.environment.lake.write_partitions(keys.table(key), frame, list(fresh))
+            lake = scope.environment.lake
+            written = lake.write_partitions(keys.table(key), frame, list(fresh), notes=notes_for(source))
         return dg.MaterializeResult(
             metadata=table_metadata(frame, written, versions) | cost.shown,
             data_version=dg.DataVersion(canonical_digest(frame)[:16]),
