@@ -7,6 +7,7 @@ import dagster as dg
 
 from mlp_assets.build.champions import champion_asset
 from mlp_assets.build.common import Scope
+from mlp_assets.build.consequences import Consequences, FeatureChange, consequences
 from mlp_assets.build.endpoints import endpoint_asset, feedback_asset, predictions_asset
 from mlp_assets.build.features import features_asset
 from mlp_assets.build.ingest import source_asset
@@ -20,6 +21,8 @@ from mlp_resources.environments import Environment, local
 from mlp_sensors.monitoring import monitoring_sensor
 from mlp_sensors.retraining import retraining_sensor
 from mlp_sensors.watching import watched
+
+__all__ = ["Consequences", "FeatureChange", "definitions_for", "planned", "project_assets"]
 
 
 def definitions_for(
@@ -45,6 +48,13 @@ def definitions_for(
         sensors=sensors,
         executor=dg.in_process_executor,
     )
+
+
+def planned(*projects: Project, instance: dg.DagsterInstance, environment: Environment | None = None) -> Consequences:
+    """What the projects, as they are declared now, will do to what was materialized."""
+    surroundings = environment if environment is not None else local()
+    graph = definitions_for(*projects, environment=surroundings).resolve_asset_graph()
+    return consequences([Scope(project, surroundings) for project in projects], graph, instance)
 
 
 def project_assets(scope: Scope) -> Sequence[Any]:

@@ -14,6 +14,10 @@ class StalePublicationError(MlpError):
     """A publication is older than what is online already."""
 
 
+class PublicationRefusedError(MlpError):
+    """A publication would take from a live endpoint what it looks up."""
+
+
 class ServingUnavailableError(MlpError):
     """The serving cluster does not answer; the message says how to start it."""
 
@@ -98,6 +102,10 @@ class ServingControl(Protocol):
 
     def apply(self, plan: Mapping[str, Any], options: Mapping[str, Any]) -> str:
         """Makes the endpoint of the plan live (or moves it to the plan's model) and returns its URL."""
+        ...
+
+    def desired(self) -> dict[str, Any]:
+        """``project.endpoint`` -> its entry with the ``plan`` by which it is live, or should be."""
         ...
 
     def remove(self, name: str) -> None:

@@ -13,7 +13,8 @@ from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
 from mlp_assets.build.sources import source_rows, source_table, source_versions
 from mlp_assets.engine.artifact import load_scorer
-from mlp_assets.spec.errors import LakeError, MlpError
+from mlp_assets.engine.events import UTC_TIME
+from mlp_assets.spec.errors import MlpError
 from mlp_assets.spec.monitor import Monitor
 from mlp_assets.spec.words import duration, moment
 from mlp_resources.ports import Lake, Table
@@ -80,11 +81,11 @@ def observed(scope: Scope, monitor: Monitor, versions: Versions) -> Iterator[Obs
 
 
 def prediction_rows(scope: Scope, monitor: Monitor, versions: Versions) -> pl.LazyFrame:
-    """Every prediction drained by then, with its ``window``. Raises LakeError when there is none yet."""
+    """Every prediction drained by then, with its ``window``; no rows when nobody has asked the endpoint yet."""
     table = tables_of(scope, monitor).predictions
     if versions[str(table)] is None:
-        endpoint = monitor.watches.where
-        raise LakeError(f"{endpoint} has no predictions yet. Send it requests, then materialize its predictions.")
+        empty = {"at": UTC_TIME, "requested_at": UTC_TIME, "model_version": pl.String}
+        return with_window(monitor, pl.LazyFrame(schema=empty))
     return with_window(monitor, scope.environment.lake.scan(table, versions[str(table)]))
 
 

@@ -7,6 +7,7 @@ import polars as pl
 
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
+from mlp_assets.build.live import check_lookups
 from mlp_assets.build.metadata import column_lineage, column_schema, markdown_table, measured
 from mlp_assets.build.plans import view_plan
 from mlp_assets.build.same_online import CHECK, compared
@@ -37,6 +38,7 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
     )
     def publish() -> dg.MaterializeResult:
         environment = scope.environment
+        check_lookups(scope, view)
         with measured() as cost:
             table = keys.table(features_key)
             version = environment.lake.version(table)

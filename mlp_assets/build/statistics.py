@@ -61,7 +61,7 @@ def _as_markdown(scope: Scope, view: FeatureView, found: pl.DataFrame) -> str:
             "feature": one["feature"],
             "missing": f"{missing:.1%}" if (missing := null_rate(one)) is not None else None,
             **{name: one[name] for name in ("mean", "std", "minimum", "median", "maximum")},
-            "distribution": sparkline(one["histogram"]) or None,
+            "distribution": sparkline(one["histogram"]).replace(" ", "\u00a0") or None,  # HTML joins plain spaces
             "owner": view.about(one["feature"]).owner or scope.project.owner,
             "used by": ", ".join(_users(graph.uses(view, one["feature"]))) or None,
         }

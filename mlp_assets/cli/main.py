@@ -18,6 +18,14 @@ Workspace = Annotated[Path, typer.Option("--workspace", "-w", help="The workspac
 
 
 @app.command()
+def init(name: Annotated[str, typer.Argument(help="Of the project and its package, such as shop.")]) -> None:
+    """Make a new project below this folder, with data and tests, and add it to workspace.yaml."""
+    from mlp_assets.cli.init import run
+
+    run(name, console)
+
+
+@app.command()
 def up(workspace: Workspace = Path("workspace.yaml")) -> None:
     """Start Dagster, MLflow and Ray, and stay until Ctrl-C."""
     from mlp_assets.cli.up import run
@@ -62,6 +70,17 @@ def features(
     from mlp_assets.cli.features import report
 
     raise typer.Exit(0 if report(console, workspace, words or [], as_json=as_json) else 1)
+
+
+@app.command()
+def plan(
+    workspace: Workspace = Path("workspace.yaml"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print all that is known, for programs.")] = False,
+) -> None:
+    """Tell what the project files, as they are now, will do: before it is done."""
+    from mlp_assets.cli.plan import report
+
+    raise typer.Exit(0 if report(console, workspace, as_json=as_json) else 1)
 
 
 @app.command()
