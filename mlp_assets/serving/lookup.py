@@ -2,7 +2,7 @@
 
 import importlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -71,6 +71,7 @@ class Lookup:
         if plan.derive is not None:
             module, _, name = plan.derive.partition(":")
             self._derived = dict(getattr(importlib.import_module(module), name)())
+        self._derives_from = _read_by(self._derived.values())
         places = [[*given, *self._derived].index(name) for name in plan.inputs]
         self._places = places if places != list(range(len(given) + len(self._derived))) else None
 
@@ -109,9 +110,18 @@ class Lookup:
         return Looked(np.array((row,)), reads)
 
     def _derive(self, matrix: Matrix, columns: Columns) -> Matrix:
+        wanted = self._derives_from
         keys = {key: pl.Series(columns[key], dtype=TYPES[kind]) for key, kind in self._plan.keys.items()}
-        stored = {name: matrix[:, place] for place, name in enumerate(self._stored)}
-        asked = {name: np.asarray(columns[name], dtype=np.float64) for name in self._plan.request}
-        frame = with_derived(pl.DataFrame(keys | stored | asked), self._derived, [*stored, *asked])
+        given = {name: matrix[:, place] for place, name in enumerate([*self._stored, *self._plan.request])}
+        numbers = {name: values for name, values in given.items() if wanted is None or name in wanted}
+        frame = with_derived(pl.DataFrame(keys | numbers), self._derived, numbers)
         derived = [frame[name].fill_null(float("nan")).to_numpy() for name in self._derived]
         return np.column_stack(derived) if derived else np.empty((len(matrix), 0))
+
+
+def _read_by(expressions: Iterable[pl.Expr]) -> set[str] | None:
+    """The columns that the expressions name, as a request need not make others; None where one takes them by pattern."""
+    listed = list(expressions)
+    if any(expression.meta.has_multiple_outputs() for expression in listed):
+        return None
+    return {name for expression in listed for name in expression.meta.root_names()}

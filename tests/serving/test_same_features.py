@@ -45,6 +45,7 @@ def many() -> dict[str, pl.Expr]:
         "one_more": member + 1,
         "membership": member * a,
         "largest": pl.max_horizontal(a, b, hour),
+        "added": pl.sum_horizontal(pl.col("a", "b")),
         "letters": pl.col("user_id").cast(pl.String).str.len_chars(),
         "constant": pl.lit(3),
     }
@@ -124,7 +125,8 @@ def read_visits(window: mlp.Window) -> pl.DataFrame:
 
 def read_outcomes(window: mlp.Window) -> pl.DataFrame:
     asked = [window.end - timedelta(days=7)] * 6
-    data = {"user_id": list(range(6)), "asked_at": asked, "came": [1.0, 0.0] * 3, "member": [True, False, None] * 2}
+    came = [float((user + window.start.day) % 2) for user in range(6)]  # no feature tells it
+    data = {"user_id": list(range(6)), "asked_at": asked, "came": came, "member": [True, False, None] * 2}
     return pl.DataFrame(data)
 
 
