@@ -120,7 +120,7 @@ class Lookup:
 
 
 def _read_by(expressions: Iterable[pl.Expr]) -> set[str] | None:
-    """The columns that the expressions name, as a request need not make others; None where one takes them by pattern."""
+    """The columns that the expressions name, as a request makes no others; None where one has a pattern."""
     listed = list(expressions)
     if any(expression.meta.has_multiple_outputs() for expression in listed):
         return None
