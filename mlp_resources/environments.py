@@ -13,7 +13,9 @@ from mlp_resources.online_views import online_store
 from mlp_resources.ports import Lake
 from mlp_resources.ports_monitoring import MonitoringEngine
 from mlp_resources.ports_serving import OnlineStore, ServingControl
+from mlp_resources.ports_shards import ShardRunner
 from mlp_resources.ports_training import Registry, TrainingRunner
+from mlp_resources.shards_local import shard_runner
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,11 @@ class Environment:
         from mlp_resources.monitor_nannyml import NannyMonitoring
 
         return NannyMonitoring(self.home / "monitoring")
+
+    @cached_property
+    def shards(self) -> ShardRunner:
+        """In this process, or on the Ray cluster with ``MLP_SHARDS=ray``."""
+        return shard_runner(os.environ.get("MLP_SHARDS"))
 
     def spool_path(self, project: str, endpoint: str) -> str:
         return str(self.home / "spool" / project / endpoint)

@@ -54,14 +54,39 @@ def join_as_known(spine: pl.LazyFrame, time: str, tables: Sequence[FeatureTable]
     return joined_as_known(spine.collect(), time, tables).lazy()
 
 
-def joined_as_known(spine: pl.DataFrame, time: str, tables: Sequence[FeatureTable]) -> pl.DataFrame:
-    """As ``join_as_known``, on a frame at hand."""
+def joined_as_known(
+    spine: pl.DataFrame, time: str, tables: Sequence[FeatureTable], *, narrowed: bool = False
+) -> pl.DataFrame:
+    """As ``join_as_known``, on a frame at hand.
+
+    Args:
+        narrowed: reads only what these rows can see: for a small part of a large spine.
+    """
     joined = spine.sort(time, maintain_order=True)
     for table in tables:
-        rows = table.rows.select(table.columns).collect()
-        place = _places(joined, time, table, rows)
-        joined = joined.hstack(rows.select(table.features)[place])
+        rows = _visible(table, joined, time) if narrowed else table.rows.select(table.columns)
+        found = rows.collect(engine="streaming" if narrowed else "auto")
+        place = _places(joined, time, table, found)
+        joined = joined.hstack(found.select(table.features)[place])
     return joined
+
+
+def _visible(table: FeatureTable, spine: pl.DataFrame, time: str) -> pl.LazyFrame:
+    """The rows that a spine sorted by time can see: of its keys, up to its last time, within the TTL of its first.
+
+    Of what was visible at its first time, only the best row of each key: no other will be seen again.
+    """
+    first, last = spine[time].min(), spine[time].max()
+    if first is None:
+        return table.rows.select(table.columns).clear()
+    keys, event, known = list(table.keys), pl.col("event_time"), pl.col("known_at")
+    own = table.rows.select(table.columns).filter(event <= last, known <= last)
+    if table.ttl is not None:
+        own = own.filter(event >= pl.lit(first) - table.ttl)
+    own = own.join(spine.lazy().select(keys).unique(), on=keys, how="semi")
+    before = own.filter(event <= first, known <= first)
+    best = before.group_by(keys).agg(pl.all().max_by(pl.struct("event_time", "known_at")))
+    return pl.concat([best.select(table.columns), own.filter((event > first) | (known > first))])
 
 
 def _places(spine: pl.DataFrame, time: str, table: FeatureTable, rows: pl.DataFrame) -> pl.Series:

@@ -1,0 +1,90 @@
+"""A training set's table, written shard by shard, here or on other machines, in one commit."""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+import polars as pl
+
+from mlp_assets.engine.digest import RowSums, row_sums
+from mlp_assets.engine.sharding import Shard, shards_of
+from mlp_assets.engine.training_rows import Recipe
+from mlp_resources.ports import Lake, Part, Table, Written
+from mlp_resources.ports_shards import ShardRunner
+
+# A shard takes about so many times the bytes of its rows, and a larger one is no faster.
+_COPIES, _LARGEST, _SMALLEST = 8, 192_000_000, 4_000_000
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What is known of rows that were written: their part, their digest's part, the first of them, and their splits."""
+
+    part: Part
+    sums: RowSums
+    first: pl.DataFrame
+    splits: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Made:
+    """A table that was written, whose rows are nowhere in memory."""
+
+    written: Written
+    rows: int
+    shards: int
+    digest: str
+    first: pl.DataFrame
+    splits: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class ShardWork:
+    """Joins and writes one shard: plain data, so that another process can do it too."""
+
+    recipe: Recipe
+    lake: Lake
+    table: Table
+    run: str
+
+    def __call__(self, item: tuple[int, Shard]) -> Piece:
+        number, shard = item
+        rows = self.recipe.rows(shard)
+        part = self.lake.stage(self.table, rows, f"{self.run}-{number:06d}")
+        return Piece(part, row_sums(rows), rows.head(_SHOWN), _splits(rows, self.recipe.target))
+
+
+def write_rows(recipe: Recipe, lake: Lake, table: Table, runner: ShardRunner) -> Made:
+    """Replaces the table by the recipe's rows; a run that fails leaves nothing."""
+    work = ShardWork(recipe, lake, table, f"part-{uuid4().hex[:12]}")
+    most = max(_SMALLEST, min(_LARGEST, runner.memory() // _COPIES))
+    shards = shards_of(recipe.spine, recipe.time, recipe.keys, recipe.tables, most)
+    try:
+        pieces = list(runner.each(work, list(enumerate(shards))))
+        held = [piece.part for piece in pieces if piece.part.rows] or [pieces[0].part]
+        written = lake.publish(table, held, pieces[0].first.schema)
+    finally:
+        lake.unstage(table, work.run)
+    sums = pieces[0].sums
+    for piece in pieces[1:]:
+        sums += piece.sums
+    first = pl.concat(piece.first for piece in pieces).head(_SHOWN)
+    return Made(written, sums.rows, len(pieces), sums.digest(), first, _all_splits([piece.splits for piece in pieces]))
+
+
+def _splits(rows: pl.DataFrame, target: str) -> pl.DataFrame:
+    return rows.group_by("split").agg(
+        rows=pl.len(), first=pl.col("at").min(), last=pl.col("at").max(), total=pl.col(target).sum()
+    )
+
+
+def _all_splits(pieces: list[pl.DataFrame]) -> pl.DataFrame:
+    sums = pl.col("rows", "total").sum()
+    added = pl.concat(pieces).group_by("split", maintain_order=True)
+    return added.agg(sums, pl.col("first").min(), pl.col("last").max()).sort("first")
+
+
+def shown_splits(splits: pl.DataFrame, target: str) -> pl.DataFrame:
+    """Rows, time span and mean of the target for each part of the split, as people read them."""
+    mean = {f"mean_{target}": pl.col("total") / pl.col("rows")}
+    return splits.select("split", "rows", pl.col("first", "last").dt.to_string("%Y-%m-%d"), **mean)

@@ -1,0 +1,99 @@
+"""Cutting a spine into shards: contiguous pieces in the order of time and keys, each of a bounded number of bytes.
+
+A shard reads the partitions that its times need and no others, and a key with a third of all rows is cut in time as any
+other is. What a row gets does not depend on where the cuts are, so they are placed by samples.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from mlp_assets.engine.asof import FeatureTable
+
+Bound = tuple[Any, ...]
+_SAMPLES = 200_000
+_WEIGHT = "__weight"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The rows from ``first`` on and before ``end``, in the order of the columns, nulls first; None is no bound."""
+
+    columns: tuple[str, ...] = ()
+    first: Bound | None = None
+    end: Bound | None = None
+
+    @property
+    def whole(self) -> bool:
+        return self.first is None and self.end is None
+
+    def of(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The rows of the shard."""
+        time = self.columns[0] if self.columns else ""
+        if self.first is not None:
+            # What files hold is known of single columns, so the time alone tells which need not be read.
+            rows = rows.filter(pl.col(time) >= self.first[0], ~_before(self.columns, self.first))
+        if self.end is not None:
+            rows = rows.filter((pl.col(time) <= self.end[0]) | pl.col(time).is_null(), _before(self.columns, self.end))
+        return rows
+
+
+WHOLE = Shard()
+
+
+def _before(columns: Sequence[str], bound: Bound) -> pl.Expr:
+    this, value = pl.col(columns[0]), bound[0]
+    smaller = pl.lit(value=False) if value is None else this.is_null() | (this < value)
+    if len(columns) == 1:
+        return smaller
+    return smaller | (this.eq_missing(pl.lit(value)) & _before(columns[1:], bound[1:]))
+
+
+def shards_of(
+    spine: pl.LazyFrame, time: str, keys: Sequence[str], tables: Sequence[FeatureTable], most_bytes: int
+) -> list[Shard]:
+    """Shards of about ``most_bytes`` at most, in order; they cover the spine, and one is enough for a small input.
+
+    Rows of one time and one key stay together, however many they are.
+
+    Args:
+        spine: rows with the keys and ``time``, which is never null.
+        most_bytes: of the rows that a shard joins: those of the spine with all features, and of the feature tables
+            those that become visible in its time.
+    """
+    features = sum(_width(table.rows.select(table.features)) for table in tables)
+    costs = [(spine, _width(spine) + features), *((table.rows, _width(table.rows)) for table in tables)]
+    counts = [rows.select(pl.len()).collect(engine="streaming").item() for rows, _ in costs]
+    total = sum(count * width for count, (_, width) in zip(counts, costs, strict=True))
+    if total <= most_bytes:
+        return [WHOLE]
+    columns = (time, *keys)
+    seen = [table.rows.select(pl.max_horizontal("event_time", "known_at").alias(time)) for table in tables]
+    weighted = [
+        _sample(rows, count, width * count)
+        for rows, count, (_, width) in zip([spine.select(columns), *seen], counts, costs, strict=True)
+    ]
+    return _cut(pl.concat(weighted, how="diagonal"), columns, -(-total // most_bytes))
+
+
+def _cut(weighted: pl.DataFrame, columns: tuple[str, ...], pieces: int) -> list[Shard]:
+    ordered = weighted.sort(columns)
+    reached = (ordered[_WEIGHT].cum_sum() * pieces / ordered[_WEIGHT].sum()).floor()
+    cuts = ordered.filter(reached > reached.shift(1, fill_value=0)).select(columns).unique(maintain_order=True)
+    bounds = [row for row in cuts.rows() if row[0] is not None]
+    return [Shard(columns, first, end) for first, end in zip([None, *bounds], [*bounds, None], strict=True)]
+
+
+def _sample(rows: pl.LazyFrame, count: int, cost: int) -> pl.DataFrame:
+    """Every so many-th row, with what it stands for of the cost."""
+    step, index = max(1, count // _SAMPLES), "__index"
+    numbered = rows.with_row_index(index).filter(pl.col(index) % step == 0).drop(index)
+    found = numbered.collect(engine="streaming")
+    return found.with_columns(pl.lit(cost / max(1, found.height)).alias(_WEIGHT))
+
+
+def _width(rows: pl.LazyFrame) -> int:
+    """Bytes of a row, about."""
+    return sum(8 if kind.is_numeric() or kind.is_temporal() else 24 for kind in rows.collect_schema().dtypes())

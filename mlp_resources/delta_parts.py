@@ -1,0 +1,85 @@
+"""Parts of a Delta table: Parquet files that are written one by one, by any process, and committed together."""
+
+import json
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake.transaction import AddAction, RemoveAction
+
+from mlp_resources.ports import Part
+
+_SUFFIX, _MARK, _NEWEST = ".zstd.parquet", "mlp-published", 100
+_SIGNED = {pl.UInt8: pl.Int8, pl.UInt16: pl.Int16, pl.UInt32: pl.Int32, pl.UInt64: pl.Int64}
+
+
+def stage(location: str, frame: pl.DataFrame, name: str) -> Part:
+    """Writes a file that is there whole or not at all; one of the same name is replaced."""
+    rows, path = _as_stored(frame), f"{name}{_SUFFIX}"
+    if "://" in location:
+        store, folder = _store(location)
+        store.create_dir(folder)
+        with store.open_output_stream(f"{folder}/{path}") as stream:
+            _write(rows, stream)
+            return Part(path, rows.height, stream.tell())
+    folder = Path(location)
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{name}.{time.monotonic_ns()}.partial"
+    _write(rows, partial)
+    size = partial.stat().st_size
+    partial.replace(folder / path)
+    return Part(path, rows.height, size)
+
+
+def unstage(location: str, run: str, held: Collection[str]) -> None:
+    """Removes the files whose names begin with ``run`` but for those that are ``held``."""
+    if "://" not in location:
+        for left in Path(location).glob(f"{run}*"):
+            if left.name not in held:
+                left.unlink(missing_ok=True)
+        return
+    from pyarrow.fs import FileSelector
+
+    store, folder = _store(location)
+    for found in store.get_file_info(FileSelector(folder, allow_not_found=True)):
+        if found.base_name.startswith(run) and found.base_name not in held:
+            store.delete_file(found.path)
+
+
+def publish(table: DeltaTable, parts: Sequence[Part], schema: pl.Schema) -> None:
+    """Replaces all files of the table by the parts, and its schema; ``table`` is at that version afterwards.
+
+    Raises:
+        CommitFailedError: somebody else has written since ``table`` was read.
+    """
+    now, mark = int(time.time() * 1000), uuid4().hex
+    actions: list[AddAction | RemoveAction] = [
+        AddAction(part.path, part.bytes, {}, now, data_change=True, stats=json.dumps({"numRecords": part.rows}))
+        for part in parts
+    ]
+    stored = Schema.from_arrow(_as_stored(pl.DataFrame(schema=schema)).schema)
+    named = CommitProperties(custom_metadata={_MARK: mark})
+    table.create_write_transaction(actions, "overwrite", stored, [], commit_properties=named)
+    table.update_incremental()
+    table.load_as_version(next(commit["version"] for commit in table.history(_NEWEST) if commit.get(_MARK) == mark))
+
+
+def _write(rows: pl.DataFrame, file: Any) -> None:
+    rows.write_parquet(file, compression="zstd", compression_level=1)
+
+
+def _as_stored(frame: pl.DataFrame) -> pl.DataFrame:
+    """Delta has no unsigned numbers and no categories. Raises InvalidOperationError where a number is too large."""
+    signed = [pl.col(name).cast(_SIGNED[type(kind)]) for name, kind in frame.schema.items() if type(kind) in _SIGNED]
+    named = [pl.col(name).cast(pl.String) for name, kind in frame.schema.items() if kind in (pl.Categorical, pl.Enum)]
+    return frame.with_columns(*signed, *named)
+
+
+def _store(location: str) -> tuple[Any, str]:
+    from pyarrow.fs import FileSystem
+
+    return FileSystem.from_uri(location)

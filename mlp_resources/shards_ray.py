@@ -1,0 +1,70 @@
+"""The parts of a large piece of work, done by the workers of a Ray cluster."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from mlp_assets.spec.errors import MlpError
+from mlp_resources.ports_shards import Item, Result
+
+_RETRIES = 5
+
+
+class RayShards:
+    """Tasks of one processor each on the cluster at ``RAY_ADDRESS``, or on the one that `mlp up` started here.
+
+    A task whose worker is lost is done again by another one.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        here = f"127.0.0.1:{os.environ.get('MLP_PORT_RAY', '6379')}"
+        self._address = address or os.environ.get("RAY_ADDRESS") or here
+
+    def memory(self) -> int:
+        """Half of a node's share for each of its processors, of the smallest node."""
+        nodes = [node["Resources"] for node in self._connected().nodes() if node["Alive"]]
+        shares = [node["memory"] / max(1.0, node.get("CPU", 0.0)) for node in nodes if "memory" in node]
+        return int(min(shares)) // 2
+
+    def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        ray = self._connected()
+        task = ray.remote(num_cpus=1, max_retries=_RETRIES, retry_exceptions=False)(_done)
+        shared = ray.put(work)
+        references = [task.remote(shared, item) for item in items]
+        try:
+            for reference in references:
+                yield self._result(ray, reference)
+        finally:
+            for reference in references:
+                ray.cancel(reference, force=False)
+
+    def _result(self, ray: Any, reference: Any) -> Any:
+        try:
+            return ray.get(reference)
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, MlpError):
+                raise error.cause from error
+            raise
+        except ray.exceptions.RayError as error:
+            raise MlpError(
+                f"Ray at {self._address} lost a shard {_RETRIES + 1} times: {error}. Give its workers more memory, or "
+                "unset MLP_SHARDS to run it here."
+            ) from error
+
+    def _connected(self) -> Any:
+        import ray
+
+        if not ray.is_initialized():
+            try:
+                ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
+            except ConnectionError as error:
+                raise MlpError(
+                    f"No Ray answers at {self._address}, and MLP_SHARDS=ray asks for one. Start it with `mlp up`, set "
+                    "RAY_ADDRESS, or unset MLP_SHARDS."
+                ) from error
+        return ray
+
+
+def _done(work: Callable[[Item], Result], item: Item) -> Result:
+    return work(item)
