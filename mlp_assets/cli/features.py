@@ -17,7 +17,7 @@ from mlp_assets.store.catalogue import Feature, catalogue, closest, matching, na
 from mlp_assets.store.workspace import load_workspace
 from mlp_resources.environments import local
 
-_WIDE = 110
+_WIDE, _MOST_USERS = 110, 32
 _NOBODY = "–"
 
 
@@ -85,8 +85,9 @@ def _lines(found: Sequence[Feature], longest: int, *, wide: bool) -> Table:
     table.add_column("  feature", width=longest + 2, no_wrap=True)
     table.add_column("missing", width=7, justify="right")
     table.add_column("values", width=bars, no_wrap=True)
-    table.add_column("used by", ratio=1 if wide else None, width=None if wide else 7, no_wrap=True, overflow="ellipsis")
-    table.add_column("what it is", ratio=2 if wide else 1, no_wrap=True, overflow="ellipsis")
+    used_width = min(_MOST_USERS, max(len(_users(one)) for one in found)) if wide else 0
+    table.add_column("used by", width=max(7, used_width), no_wrap=True, overflow="ellipsis")
+    table.add_column("what it is", ratio=1, no_wrap=True, overflow="ellipsis")
     for one in found:
         values = sparkline(one.statistics["histogram"], bars) if one.statistics is not None else ""
         used = _users(one) if wide else str(sum(len(names) for kind, names in one.uses.items() if kind != "features"))

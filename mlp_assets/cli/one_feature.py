@@ -1,6 +1,7 @@
 """One feature of the catalogue, with all that is known of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -63,8 +64,15 @@ def _values(one: Feature) -> Iterator[RenderableType]:
     yield table
     yield Text("")
     yield Text("\n".join(_bars(found["histogram"])), "cyan")
-    low, high = number(found["low"]), number(found["high"])
+    low, high = map(number, _ends(found))
     yield Text(f"{low}{high:>{max(1, _BAR * len(found['histogram']) - len(low))}}", "dim")
+
+
+def _ends(found: Mapping[str, Any]) -> tuple[float, float]:
+    """The first and last value of the histogram; bins of whole numbers reach half a number further."""
+    ends = (found["low"] + 0.5, found["high"] - 0.5)
+    whole = all(value.is_integer() for value in (*ends, found["minimum"], found["maximum"]))
+    return ends if whole else (found["low"], found["high"])
 
 
 def _bars(counts: list[int]) -> list[str]:

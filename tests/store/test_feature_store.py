@@ -11,7 +11,7 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets.spec.errors import LakeError, MlpError
-from mlp_assets.store import FeatureStore
+from mlp_assets.store import FeatureStore, frames
 from mlp_assets.store.errors import StoreError
 from mlp_resources.environments import Environment
 from mlp_resources.ports import Table
@@ -42,7 +42,11 @@ def values(frame: pl.DataFrame, names: list[str]) -> list[list[int | None]]:
     return [frame[name].reinterpret(signed=False).to_list() for name in names]
 
 
-def test_the_frame_has_the_bits_of_the_training_set(store: FeatureStore) -> None:
+@pytest.mark.parametrize("few", [0, 100_000])
+def test_the_frame_has_the_bits_of_the_training_set(
+    store: FeatureStore, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "_FEW", few)
     rows = store.training_set("history")
     assert rows.height > 1000
     asked = store.features("spending", entities=rows.select("at", "user_id").sample(fraction=1, shuffle=True), at="at")

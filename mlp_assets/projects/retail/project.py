@@ -54,13 +54,17 @@ household_habits = mlp.FeatureView(
     ttl="182d",
     online=True,
     features={
-        "trips_7d": mlp.count_distinct("basket_id", over="7d"),
-        "trips_28d": mlp.count_distinct("basket_id", over="28d"),
-        "trips_182d": mlp.count_distinct("basket_id", over="182d"),
-        "spend_28d": mlp.total("sales_value", over="28d"),
-        "line_value_28d": mlp.mean("sales_value", over="28d"),
-        "categories_28d": mlp.count_distinct("category", over="28d"),
-        "days_since_trip": mlp.days_since_last(over="182d"),
+        "trips_7d": mlp.count_distinct("basket_id", over="7d", description="Trips of the last week."),
+        "trips_28d": mlp.count_distinct("basket_id", over="28d", description="Trips of the last four weeks."),
+        "trips_182d": mlp.count_distinct("basket_id", over="182d", description="Trips of the last half year."),
+        "spend_28d": mlp.total("sales_value", over="28d", description="Dollars spent in the last four weeks."),
+        "line_value_28d": mlp.mean(
+            "sales_value", over="28d", description="Mean dollars of a receipt's line in the last four weeks."
+        ),
+        "categories_28d": mlp.count_distinct(
+            "category", over="28d", description="Categories bought in the last four weeks."
+        ),
+        "days_since_trip": mlp.days_since_last(over="182d", description="Days since the last trip of the half year."),
     },
 )
 shelf_habits = mlp.FeatureView(
@@ -71,15 +75,33 @@ shelf_habits = mlp.FeatureView(
     ttl="182d",
     online=True,
     features={
-        "category_baskets_7d": mlp.count_distinct("basket_id", over="7d"),
-        "category_baskets_28d": mlp.count_distinct("basket_id", over="28d"),
-        "category_baskets_56d": mlp.count_distinct("basket_id", over="56d"),
-        "category_baskets_182d": mlp.count_distinct("basket_id", over="182d"),
-        "category_units_28d": mlp.total("quantity", over="28d"),
-        "category_spend_56d": mlp.total("sales_value", over="56d"),
-        "days_since_category": mlp.days_since_last(over="182d"),
+        "category_baskets_7d": mlp.count_distinct(
+            "basket_id", over="7d", description="Baskets with the category in the last week."
+        ),
+        "category_baskets_28d": mlp.count_distinct(
+            "basket_id", over="28d", description="Baskets with the category in the last four weeks."
+        ),
+        "category_baskets_56d": mlp.count_distinct(
+            "basket_id", over="56d", description="Baskets with the category in the last eight weeks."
+        ),
+        "category_baskets_182d": mlp.count_distinct(
+            "basket_id", over="182d", description="Baskets with the category in the last half year."
+        ),
+        "category_units_28d": mlp.total(
+            "quantity", over="28d", description="Units of the category in the last four weeks."
+        ),
+        "category_spend_56d": mlp.total(
+            "sales_value", over="56d", description="Dollars spent on the category in the last eight weeks."
+        ),
+        "days_since_category": mlp.days_since_last(
+            over="182d", description="Days since the category was last bought, within half a year."
+        ),
     },
     derive=features.buying_rhythm,
+    describe={
+        "usual_gap_days": "Days between two baskets with the category, by their number in the half year.",
+        "overdue": "Days since the category was last bought, in usual gaps.",
+    },
 )
 category_pulse = mlp.FeatureView(
     "category_pulse",
@@ -89,9 +111,15 @@ category_pulse = mlp.FeatureView(
     ttl="28d",
     online=True,
     features={
-        "category_buyers_7d": mlp.count_distinct("household_id", over="7d"),
-        "category_buyers_28d": mlp.count_distinct("household_id", over="28d"),
-        "category_line_value_28d": mlp.mean("sales_value", over="28d"),
+        "category_buyers_7d": mlp.count_distinct(
+            "household_id", over="7d", description="Households that bought the category in the last week."
+        ),
+        "category_buyers_28d": mlp.count_distinct(
+            "household_id", over="28d", description="Households that bought the category in the last four weeks."
+        ),
+        "category_line_value_28d": mlp.mean(
+            "sales_value", over="28d", description="Mean dollars of a line of the category in the last four weeks."
+        ),
     },
 )
 store_sales = mlp.FeatureView(
@@ -102,15 +130,21 @@ store_sales = mlp.FeatureView(
     ttl="56d",
     online=True,
     features={
-        "units_7d": mlp.total("quantity", over="7d"),
-        "units_14d": mlp.total("quantity", over="14d"),
-        "units_28d": mlp.total("quantity", over="28d"),
-        "units_56d": mlp.total("quantity", over="56d"),
-        "buyers_28d": mlp.count_distinct("household_id", over="28d"),
-        "value_28d": mlp.total("sales_value", over="28d"),
-        "days_since_sale": mlp.days_since_last(over="56d"),
+        "units_7d": mlp.total("quantity", over="7d", description="Units sold in the last week."),
+        "units_14d": mlp.total("quantity", over="14d", description="Units sold in the last two weeks."),
+        "units_28d": mlp.total("quantity", over="28d", description="Units sold in the last four weeks."),
+        "units_56d": mlp.total("quantity", over="56d", description="Units sold in the last eight weeks."),
+        "buyers_28d": mlp.count_distinct(
+            "household_id", over="28d", description="Households that bought there in the last four weeks."
+        ),
+        "value_28d": mlp.total("sales_value", over="28d", description="Dollars of sales in the last four weeks."),
+        "days_since_sale": mlp.days_since_last(over="56d", description="Days since the last sale, within eight weeks."),
     },
     derive=features.demand_level,
+    describe={
+        "units_week_mean_4w": "Units sold a week, mean of the last four.",
+        "units_trend": "Units of the last week by that mean (and one).",
+    },
 )
 
 repurchase = mlp.Model(
