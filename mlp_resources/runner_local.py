@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from mlp_assets.engine.artifact import verify
+from mlp_resources.importing import folder_of
 from mlp_resources.ports_training import TrainingFailedError, TrainingJob, TrainingResult
 from mlp_resources.processes import die_with_parent, tree
 
@@ -108,7 +109,8 @@ def _pipes_environment(context: Any) -> Iterator[dict[str, str]]:
 
 def _environment(job: TrainingJob, pipes: dict[str, str]) -> dict[str, str]:
     threads = max(1, (os.cpu_count() or 1) // job.processes)
-    search = os.pathsep.join(path for path in sys.path if path)
+    # Dagster has a code location's folder on its path only while it loads it.
+    search = os.pathsep.join(path for path in [*sys.path, folder_of(job.function)] if path)
     return os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": search, "PYTHONUNBUFFERED": "1"} | pipes
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from mlp_resources.importing import folder_of
 from mlp_resources.ports_serving import DeploymentFailedError, ServingUnavailableError
 
 _READY_SECONDS = 60.0
@@ -36,7 +37,8 @@ class RayServing:
         name = f"{plan['project']}.{plan['endpoint']}"
         with self._locked():
             before = self.desired()
-            entry = {"plan": dict(plan), "options": dict(options)}
+            folder = folder_of(plan["derive"]) if plan["derive"] else None
+            entry = {"plan": dict(plan), "options": dict(options), "folder": folder}
             after = _without_route(before, name, plan) | {name: entry}
             self._put(after)
             try:
@@ -158,5 +160,12 @@ def _application(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "route_prefix": plan["route"],
         "import_path": "mlp_assets.serving.deployment:application",
         "args": {},
+        "runtime_env": _finds(entry.get("folder")),
         "deployments": [deployment],
     }
+
+
+def _finds(folder: str | None) -> dict[str, Any]:
+    """A surrounding in which a replica finds the package of ``derive``, which Ray was not started with."""
+    before = os.environ.get("PYTHONPATH")
+    return {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, [before, folder]))}} if folder else {}

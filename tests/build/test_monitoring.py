@@ -118,3 +118,10 @@ def test_a_prediction_is_drained_exactly_once(live: Platform) -> None:
     live.run("predictions")
     assert table(live, "predictions", "score").height == 7
     assert not file.exists()
+
+
+def test_before_the_first_prediction_a_monitor_has_no_windows(live: Platform) -> None:
+    live.run(*MONITORS)
+    assert table(live, "drift").is_empty()
+    assert table(live, "alarms").is_empty()
+    assert not live.metadata("alarms", "health")["episode_open"]

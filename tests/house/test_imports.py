@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
         "mlp_resources.environments", "mlp_resources.home",
     },
     "mlp_assets.testing": {"mlp_assets.engine", "mlp_assets.spec"},
+    "mlp_assets.template": {"mlp_assets", "mlp_assets.platform", "mlp_assets.testing"},
     "mlp_assets.platform": {"mlp_assets.build", "mlp_assets.spec", "mlp_sensors", "mlp_resources.environments"},
     "mlp_assets.definitions": {"mlp_assets.platform", "mlp_assets.projects"},
     "mlp_assets.cli": {

@@ -1,5 +1,6 @@
 """Training in processes of its own: a result is demanded, and every way to fail is told."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -160,3 +161,19 @@ def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         LocalRunner(tmp_path).run(job(hanging, processes=2))
     assert trainers(tmp_path) == []
+
+
+def test_a_function_of_a_folder_that_is_on_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "elsewhere_of_training"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "learning.py").write_text(
+        "def tree(run):\n"
+        "    import lightgbm\n\n"
+        "    return lightgbm.LGBMRegressor(n_estimators=2, verbose=-1).fit(run.train.x, run.train.y)\n"
+    )
+    with monkeypatch.context() as path:
+        path.syspath_prepend(str(tmp_path))
+        learning = importlib.import_module("elsewhere_of_training.learning")
+    found = LocalRunner(tmp_path / "runs").run(job(learning.tree))
+    assert load_scorer(found.artifact, found.digest).features == ("a", "b")

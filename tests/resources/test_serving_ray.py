@@ -1,5 +1,6 @@
 """Endpoints on a real local Ray: live, moved to another version under load, and kept when a new one is broken."""
 
+import importlib
 import os
 import shutil
 import tempfile
@@ -94,3 +95,25 @@ def test_without_ray_it_says_what_to_start(tmp_path: Path) -> None:
     serving = RayServing(tmp_path, dashboard=f"http://127.0.0.1:{free_ports(1)[0]}", port=1)
     with pytest.raises(ServingUnavailableError, match="Start the platform with `mlp up`"):
         serving.apply(plan(tmp_path / "plan"), OPTIONS)
+
+
+def test_a_derive_of_a_package_that_ray_was_not_started_with(
+    serving: RayServing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "elsewhere_of_ray"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "derived.py").write_text(
+        "import polars as pl\n\n\ndef hours():\n    return {'hour': pl.col('minute') / 60}\n"
+    )
+    with monkeypatch.context() as path:
+        path.syspath_prepend(str(tmp_path))
+        module = importlib.import_module("elsewhere_of_ray.derived")
+    # As in a code location: loaded, and no longer on the path.
+    named = plan(tmp_path, request={"minute": "Float64"}, derive=f"{module.__name__}:hours")
+    url = f"{serving.apply(named, OPTIONS)}/v2/models/score/infer"
+    body = request([1], [120])
+    body["inputs"][1]["name"] = "minute"
+    assert httpx.post(url, json=body).json()["outputs"][0]["data"] == [20.0]
+    assert serving.reconcile() == ["shop.score"]
+    serving.remove("shop.score")

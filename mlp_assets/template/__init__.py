@@ -1,0 +1,1 @@
+"""What `mlp init` copies: replaced by a line of your own."""
