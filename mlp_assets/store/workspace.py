@@ -1,5 +1,6 @@
 """The projects of a workspace: found in the modules that ``workspace.yaml`` names, without Dagster's servers."""
 
+import contextlib
 import importlib
 import importlib.util
 import sys
@@ -45,8 +46,9 @@ def load_workspace(file: Path) -> Workspace:
     failed: dict[str, str] = {}
     for name, module in _locations(file):
         try:
-            found = _projects_in(_imported(module, file.resolve().parent))
-        except Exception as error:  # whatever a team's code raises must not hide the other teams'
+            with contextlib.redirect_stdout(sys.stderr):  # what a team's module prints is no answer of ours
+                found = _projects_in(_imported(module, file.resolve().parent))
+        except (Exception, SystemExit) as error:  # whatever a team's code raises must not hide the other teams'
             failed[name] = str(error) if isinstance(error, MlpError) else f"{type(error).__name__}: {error}"
             continue
         if not found:

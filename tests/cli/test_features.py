@@ -4,13 +4,18 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from mlp_assets.cli.features import report
-from mlp_assets.cli.shown import percent, span
+from mlp_assets.cli.shown import freshness, percent, span
+from mlp_assets.store.catalogue import catalogue
+from mlp_assets.store.workspace import load_workspace
+from mlp_resources.environments import local
 from tests.build import shop
 from tests.build.platform import Platform, weeks
 
@@ -152,6 +157,18 @@ def test_the_command(folder: Path) -> None:
     missing = run("-w", "nowhere.yaml")
     assert missing.returncode == 1
     assert "There is no workspace file at nowhere.yaml." in missing.stdout
+
+
+@pytest.mark.parametrize(
+    ("age", "written"),
+    [(9, "newest row 9 d old, fresh"), (9.01, "newest row 9 d old, stale"), (None, "not computed yet")],
+)
+def test_freshness_is_what_the_view_wants(age: float | None, written: str) -> None:
+    now = datetime(2024, 5, 1, tzinfo=UTC)
+    features = catalogue(load_workspace(Path("workspace.yaml")).projects, local().lake, now)
+    (one,) = [one for one in features if one.name == "most_spent"]
+    statistics = {"newest": now - timedelta(days=age)} if age is not None else None
+    assert freshness(replace(one, statistics=statistics)).plain == written
 
 
 @pytest.mark.parametrize(

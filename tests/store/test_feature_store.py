@@ -17,6 +17,7 @@ from mlp_resources.environments import Environment
 from mlp_resources.ports import Table
 from tests.build import shop
 from tests.build.platform import Platform, weeks
+from tests.redis_server import NEEDED, redis_server
 
 FEATURES = ["spend_7d", "spend_28d", "spend_share"]
 NOW = datetime(2024, 3, 6, tzinfo=UTC)
@@ -105,6 +106,19 @@ def test_online_tells_of_rows_past_their_ttl(platform: Platform) -> None:
     found = FeatureStore(platform.project, environment=later).online("spend_7d", USERS)
     assert found["spending.status"].to_list() == ["expired", "unknown", "expired"]
     assert found["spend_7d"].null_count() == 3
+
+
+@NEEDED
+def test_online_reads_the_store_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: Platform
+) -> None:
+    with redis_server(tmp_path) as url:
+        monkeypatch.setenv("MLP_ONLINE", url)
+        made = Platform(platform.project, platform.environment.home, now=lambda: NOW)
+        made.run("online")
+        found = FeatureStore(made.project, environment=made.environment).online("spending", USERS)
+    monkeypatch.delenv("MLP_ONLINE")
+    assert found.equals(FeatureStore(platform.project, environment=platform.environment).online("spending", USERS))
 
 
 def test_online_without_a_key_is_nobody(store: FeatureStore) -> None:

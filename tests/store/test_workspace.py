@@ -59,13 +59,16 @@ def test_every_kind_of_code_location(tmp_path: Path) -> None:
     assert found.failed == {}
 
 
-def test_those_that_do_not_load_are_told_and_the_others_are_there(tmp_path: Path) -> None:
+def test_those_that_do_not_load_are_told_and_the_others_are_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     team(tmp_path, "w_well", "well")
     (tmp_path / "w_broken.py").write_text("import polars as pl\npl.clo('a')\n")
-    (tmp_path / "w_none.py").write_text("x = 1\n")
+    (tmp_path / "w_none.py").write_text("print('hello')\n")
+    (tmp_path / "w_leaves.py").write_text("import sys\nsys.exit('no licence')\n")
     (tmp_path / "w_wrong.py").write_text("import mlp_assets as mlp\np = mlp.Project('p', owner='x', assets=[])\n")
     file = tmp_path / "workspace.yaml"
-    modules = ("w_broken", "w_none", "w_well.definitions", "w_wrong", "w_absent")
+    modules = ("w_broken", "w_none", "w_leaves", "w_well.definitions", "w_wrong", "w_absent")
     file.write_text(
         "load_from:\n" + "".join(f"  - python_module: {name}\n" for name in modules) + "  - grpc_server: {}\n"
     )
@@ -73,6 +76,7 @@ def test_those_that_do_not_load_are_told_and_the_others_are_there(tmp_path: Path
     assert names(found.projects) == ["well"]
     told = {
         "w_broken": "AttributeError: module 'polars' has no attribute 'clo'",
+        "w_leaves": "SystemExit: no licence",
         "w_none": "no mlp.Project at the top of its module",
         "w_wrong": "owner='x' is nobody",
         "w_absent": "No module named 'w_absent'",
@@ -80,6 +84,7 @@ def test_those_that_do_not_load_are_told_and_the_others_are_there(tmp_path: Path
     }
     assert set(found.failed) == set(told)
     assert [name for name, text in told.items() if text not in found.failed[name]] == []
+    assert capsys.readouterr() == ("", "hello\n")
 
 
 def test_projects_that_a_project_uses_are_there_too(tmp_path: Path) -> None:
