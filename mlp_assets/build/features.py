@@ -8,11 +8,12 @@ import polars as pl
 from mlp_assets.build import keys
 from mlp_assets.build.changes import touched_windows
 from mlp_assets.build.common import Scope
+from mlp_assets.build.contract import check_new_columns
 from mlp_assets.build.history import check_ingested
 from mlp_assets.build.metadata import column_lineage, measured, table_metadata
 from mlp_assets.build.partitions import BY_PARTITION, Windows, mapping_to_source, partitions_of, windows_of
 from mlp_assets.build.recorded import check_grid, notes_for
-from mlp_assets.build.sources import event_rows, rows_key, source_table, source_versions
+from mlp_assets.build.sources import event_rows, raw_rows, rows_key, source_table, source_versions
 from mlp_assets.build.statistics import described_columns, shown_statistics
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.windows import feature_rows
@@ -20,7 +21,7 @@ from mlp_assets.spec.errors import LakeError
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.lineage import source_columns
 from mlp_assets.spec.source import Source
-from mlp_resources.ports import Transaction, Written
+from mlp_resources.ports import Table, Transaction, Written
 
 _ATTEMPTS = 8
 _READ = "source"
@@ -99,10 +100,19 @@ def computed(scope: Scope, view: FeatureView, windows: Windows, there: set[str])
         wanted = [*windows, *touched]
         frame = _rows(scope, view, wanted, version)
         mark = Transaction(_READ, version + 1, before) if version is not None else None
-        written = lake.write_partitions(table, frame, [name for name, _ in wanted], mark, notes_for(view))
+        notes = notes_for(view) | _contract(scope, view, table, version)
+        written = lake.write_partitions(table, frame, [name for name, _ in wanted], mark, notes)
         if written.changed:
             return Computed(frame, written, versions, touched)
     raise LakeError(f"Table {table}: other runs came between {_ATTEMPTS} times. Run it again when they are done.")
+
+
+def _contract(scope: Scope, view: FeatureView, table: Table, version: int | None) -> dict[str, str]:
+    """What was found of somebody else's columns; a table of ours has those that we wrote."""
+    if isinstance(view.source, FeatureView) or view.source.ingested:
+        return {}
+    found = raw_rows(scope, view.source, version).collect_schema().names()
+    return check_new_columns(scope, view.source, table, found)
 
 
 def _rows(scope: Scope, view: FeatureView, windows: Windows, version: int | None) -> pl.DataFrame:

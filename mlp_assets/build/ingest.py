@@ -7,6 +7,7 @@ import polars as pl
 
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
+from mlp_assets.build.contract import check_new_columns
 from mlp_assets.build.history import check_ingested
 from mlp_assets.build.metadata import measured, table_metadata
 from mlp_assets.build.partitions import BY_PARTITION, Windows, partitions_of, windows_of
@@ -47,13 +48,16 @@ def _ingested(scope: Scope, source: Source) -> dg.AssetsDefinition:
             check_ingested(context, scope, source.inputs, windows)
             versions = source_versions(scope, source.inputs)
             inputs = [source_rows(scope, other, versions[str(source_table(scope, other))]) for other in source.inputs]
-            fresh = {partition: _read(source, window, inputs) for partition, window in windows}
+            raw = {partition: _raw(source, window, inputs) for partition, window in windows}
+            fresh = {partition: _declared(source, window, raw[partition]) for partition, window in windows}
+            found = [name for rows in raw.values() for name in rows.collect_schema().names()]
+            notes = notes_for(source) | check_new_columns(scope, source, keys.table(key), found)
             if source.live:
                 fresh = _stamped(scope, source, fresh, windows, context.instance.get_materialized_partitions(key))
             named = [rows.with_columns(partition=pl.lit(partition)) for partition, rows in fresh.items()]
             frame = pl.concat([rows.sort(source.event_time) for rows in named])
             lake = scope.environment.lake
-            written = lake.write_partitions(keys.table(key), frame, list(fresh), notes=notes_for(source))
+            written = lake.write_partitions(keys.table(key), frame, list(fresh), notes=notes)
         return dg.MaterializeResult(
             metadata=table_metadata(frame, written, versions) | cost.shown,
             data_version=dg.DataVersion(canonical_digest(frame)[:16]),
@@ -62,12 +66,17 @@ def _ingested(scope: Scope, source: Source) -> dg.AssetsDefinition:
     return ingest
 
 
-def _read(source: Source, window: Window, inputs: Sequence[pl.LazyFrame]) -> pl.DataFrame:
-    """The rows of one window. Raises LakeError for what is no frame, and for rows of another window."""
+def _raw(source: Source, window: Window, inputs: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+    """What the source's function returns of one window. Raises LakeError for what is no frame."""
     rows = source.read(window, *inputs)  # type: ignore[misc]  # only a source with read is ingested
     if not isinstance(rows, pl.DataFrame | pl.LazyFrame):
         raise LakeError(f"{source.where}: read returned a {type(rows).__name__}. Return a Polars frame.")
-    declared = as_declared(source, rows.lazy()).collect()
+    return rows.lazy()
+
+
+def _declared(source: Source, window: Window, rows: pl.LazyFrame) -> pl.DataFrame:
+    """The declared columns. Raises LakeError for rows of another window."""
+    declared = as_declared(source, rows).collect()
     outside = declared.filter(~pl.col("known_at").is_between(window.start, window.end))
     if outside.height:
         example = outside["known_at"][0]

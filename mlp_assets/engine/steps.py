@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from math import gcd
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mlp_assets.engine.events import UTC_TIME, WITHDRAWN
 from mlp_assets.engine.partials import ZERO_WITHOUT_EVENTS, all_partials, combined
@@ -82,8 +84,8 @@ class Steps:
         return _reduced(events, [ID], kept)
 
     def _partials_of(self, window: timedelta | None, end: datetime) -> pl.DataFrame:
-        first = self._partials[_STEP].search_sorted(self._step(end - window), "left") if window is not None else 0
-        last = self._partials[_STEP].search_sorted(self._step(end), "left")
+        first = self._place(end - window) if window is not None else 0
+        last = self._place(end)
         return self._visible(self._partials.slice(first, last - first), _KNOWN, end)
 
     def _visible(self, rows: pl.DataFrame, known: str, end: datetime) -> pl.DataFrame:
@@ -95,6 +97,14 @@ class Steps:
 
     def _step(self, time: datetime) -> int:
         return (time - self._start) // self._length
+
+    def _place(self, time: datetime) -> int:
+        """Where the partials of the steps from ``time`` on begin."""
+        return int(np.searchsorted(self._step_numbers, self._step(time)))
+
+    @cached_property
+    def _step_numbers(self) -> NDArray[np.int64]:
+        return self._partials[_STEP].to_numpy()
 
     @property
     def _delayed(self) -> bool:

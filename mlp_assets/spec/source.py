@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -41,6 +41,7 @@ class Source(Noun):
         delay: how long after its event time a row becomes known.
         every: the length of a partition, ``"1d"`` or ``"1w"``.
         start, end: the first and (if the history is closed) last moment of the partitions.
+        new_columns: whether an undeclared column that the data did not have at the last run stops the run.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Source(Noun):
     every: str = "1d"
     start: str = "2020-01-01"
     end: str | None = None
+    new_columns: Literal["stop", "ignore"] = "stop"
     description: str = ""
     owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
