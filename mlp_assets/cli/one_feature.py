@@ -1,14 +1,13 @@
 """One feature of the catalogue, with all that is known of it."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from mlp_assets.cli.shown import freshness, number, percent
-from mlp_assets.engine.statistics import QUANTILES
+from mlp_assets.engine.statistics import QUANTILES, ends
 from mlp_assets.spec.lineage import formula
 from mlp_assets.store.catalogue import Feature
 
@@ -64,15 +63,8 @@ def _values(one: Feature) -> Iterator[RenderableType]:
     yield table
     yield Text("")
     yield Text("\n".join(_bars(found["histogram"])), "cyan")
-    low, high = map(number, _ends(found))
+    low, high = map(number, ends(found))
     yield Text(f"{low}{high:>{max(1, _BAR * len(found['histogram']) - len(low))}}", "dim")
-
-
-def _ends(found: Mapping[str, Any]) -> tuple[float, float]:
-    """The first and last value of the histogram; bins of whole numbers reach half a number further."""
-    ends = (found["low"] + 0.5, found["high"] - 0.5)
-    whole = all(value.is_integer() for value in (*ends, found["minimum"], found["maximum"]))
-    return ends if whole else (found["low"], found["high"])
 
 
 def _bars(counts: list[int]) -> list[str]:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlp_assets.engine.canvas import png
-from mlp_assets.engine.statistics import null_rate
+from mlp_assets.engine.statistics import ends, null_rate
 
-_LINE, _GREY, _COLUMNS, _MOST = "#0b6bcb", "#5b6575", 4, 24
+_LINE, _GREY = "#0b6bcb", "#5b6575"
+_COLUMNS, _MOST, _LONGEST = 4, 24, 27
 
 
 def features_picture(found: Sequence[Mapping[str, Any]]) -> bytes:
@@ -28,16 +29,18 @@ def features_picture(found: Sequence[Mapping[str, Any]]) -> bytes:
 
 def _small(axis: Any, one: Mapping[str, Any]) -> None:
     missing = null_rate(one)
-    axis.set_title(one["feature"], fontsize=8, loc="left", pad=10)
+    name = one["feature"]
+    axis.set_title(name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…", fontsize=8, loc="left", pad=10)
     told = "no rows" if missing is None else f"{missing:.1%} missing" if missing else "none missing"
     axis.text(0, 1.02, told, transform=axis.transAxes, fontsize=6.5, color=_GREY)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.set_yticks([])
     axis.tick_params(axis="x", labelsize=6.5, colors=_GREY, length=2)
-    axis.locator_params(axis="x", nbins=4)
-    if not one["histogram"]:
-        axis.set_xticks([])
-        return
-    count = len(one["histogram"])
-    width = (one["high"] - one["low"]) / count or 1.0
-    axis.bar([one["low"] + width * place for place in range(count)], one["histogram"], width, align="edge", color=_LINE)
+    axis.set_xticks([])
+    bins = one["histogram"]
+    if bins:
+        # In places, not values: matplotlib cannot find ticks for all numbers that there are.
+        axis.bar(range(len(bins)), bins, 1.0, align="edge", color=_LINE)
+        first, last = axis.set_xticks([0, len(bins)], [f"{end:.4g}" for end in ends(one)])
+        first.label1.set_horizontalalignment("left")
+        last.label1.set_horizontalalignment("right")

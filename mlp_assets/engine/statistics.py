@@ -83,6 +83,13 @@ def null_rate(found: Mapping[str, Any]) -> float | None:
     return found["nulls"] / found["rows"] if found["rows"] else None
 
 
+def ends(found: Mapping[str, Any]) -> tuple[float, float]:
+    """The first and last value of a histogram; bins of whole numbers reach half a number further."""
+    low, high = found["low"], found["high"]
+    whole = all(value.is_integer() for value in (low + 0.5, high - 0.5, found["minimum"], found["maximum"]))
+    return (low + 0.5, high - 0.5) if whole else (low, high)
+
+
 def age(newest: datetime | None, now: datetime) -> float | None:
     """Seconds since the newest row."""
     return (now - newest).total_seconds() if newest is not None else None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlp_assets.engine.statistics import BINS, QUANTILES, SCHEMA, current_rows, null_rate, sparkline, statistics
+from mlp_assets.engine.statistics import BINS, QUANTILES, SCHEMA, current_rows, ends, null_rate, sparkline, statistics
 
 AT = datetime(2024, 5, 1, tzinfo=UTC)
 numbers = (
@@ -64,10 +64,13 @@ def test_whole_numbers_have_bins_of_one_whole_width() -> None:
     (few,) = statistics(table([0.0, 1.0, 1.0, 3.0]), ["x"]).to_dicts()
     assert few["histogram"] == [1, 2, 0, 1]
     assert (few["low"], few["high"]) == (-0.5, 3.5)
+    assert ends(few) == (0.0, 3.0)
     (many,) = statistics(table([float(value) for value in range(100)]), ["x"]).to_dicts()
     assert many["histogram"][1:-1] == [5] * 18
     (far,) = statistics(table([float(value) for value in range(1000)] + [1e6]), ["x"]).to_dicts()
     assert far["high"] < 1100
+    (broken,) = statistics(table([0.0, 1.5, 4.0]), ["x"]).to_dicts()
+    assert ends(broken) == (broken["low"], broken["high"])
     assert min(far["histogram"]) > 30
 
 

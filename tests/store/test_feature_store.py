@@ -223,3 +223,26 @@ def test_the_store_imports_no_heavy_library() -> None:
     code = "import sys, mlp_assets.store; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"dagster", "ray", "mlflow", "torch", "nannyml", "matplotlib", "pandas"} & set(loaded)
+
+
+def test_no_entities_have_no_rows(store: FeatureStore) -> None:
+    nobody = USERS.clear()
+    assert store.features("spending", nobody).schema == {"user_id": pl.Int64, **dict.fromkeys(FEATURES, pl.Float64)}
+    assert store.online("spend_7d", nobody).height == 0
+
+
+def test_features_of_another_project_that_this_one_uses(platform: Platform) -> None:
+    (spending,) = platform.project.feature_views
+    trend = mlp.FeatureView(
+        "trend", entity=spending.entity, source=spending, every="1w", features={"best": mlp.maximum("spend_7d", "28d")}
+    )
+    second = mlp.Project("second", owner="team:second", assets=[trend], uses=[platform.project])
+    made = Platform(second, platform.environment.home, now=lambda: NOW)
+    made.run("features", tags=weeks("2024-01-01", "2024-02-26"))
+    store = FeatureStore(second, environment=made.environment)
+    found = store.features(["best", "shop.spending.spend_7d"], USERS, at="2024-03-04")
+    assert (found["best"] >= found["spend_7d"]).to_list() == [True, None, True]
+    assert [one.path for one in store.catalogue("best")] == ["second.trend.best"]
+    (week,) = store.catalogue("spending.spend_7d")
+    assert week.uses["features"] == ("spending.spend_share", "trend.best")
+    assert store.training_set("history").height > 0
