@@ -177,8 +177,8 @@ def _events(view: FeatureView, given: Mapping[Source | FeatureView, Rows], until
     early = events.filter(pl.col(below.event_time) < words.moment(below.start)) if below.ingested else events.clear()
     if early.height:
         raise KitError(
-            f"{early.height} rows of {below.where} happened before its start={below.start!r}, from when on it is "
-            f"ingested; the first at {early[below.event_time].min()}. Write later times, or an earlier start."
+            f"{below.where}: {early.height} of {events.height} rows happened before start={below.start!r}, from when "
+            f"on it is ingested; the first at {early[below.event_time].min()}. Write later times, or an earlier start."
         )
     return events
 

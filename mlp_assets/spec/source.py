@@ -22,6 +22,11 @@ class Window:
     start: datetime
     end: datetime
 
+    def holds(self, column: str) -> pl.Expr:
+        """Whether the time in a column lies in the window; a date is its midnight, a time without a zone is in UTC."""
+        time = pl.col(column).cast(pl.Datetime("us", "UTC"))
+        return time.is_between(self.start, self.end, closed="left")
+
 
 @dataclass(frozen=True, eq=False)
 class Source(Noun):

@@ -11,14 +11,12 @@ ORDERS = Path(__file__).parent / "data" / "orders.parquet"
 
 def read_orders(window: mlp.Window) -> pl.LazyFrame:
     """The orders of the window. Put your own query here: a database, a folder of files, an API."""
-    orders = pl.scan_parquet(ORDERS)
-    return orders.filter(pl.col("ordered_at") >= window.start, pl.col("ordered_at") < window.end)
+    return pl.scan_parquet(ORDERS).filter(window.holds("ordered_at"))
 
 
 def read_outcomes(window: mlp.Window, orders: pl.LazyFrame) -> pl.LazyFrame:
     """Whether each customer seen before the window ordered in it: asked when it begins, known when it is over."""
     seen = orders.filter(pl.col("ordered_at") < window.start).select("customer_id").unique()
-    came = orders.filter(pl.col("ordered_at") >= window.start, pl.col("ordered_at") < window.end)
-    came = came.select("customer_id", ordered_again=pl.lit(1.0)).unique()
+    came = orders.filter(window.holds("ordered_at")).select("customer_id", ordered_again=pl.lit(1.0)).unique()
     labels = seen.join(came, on="customer_id", how="left").with_columns(pl.col("ordered_again").fill_null(0.0))
     return labels.with_columns(asked_at=pl.lit(window.start))

@@ -18,6 +18,7 @@ from tests.build.platform import Platform, weeks
 
 ROOT = Path(__file__).parents[2]
 FEATURES = ROOT / "docs" / "features.md"
+FIRST = ROOT / "docs" / "first-project.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 GIVEN = {
     "README.md": """
@@ -35,7 +36,9 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if blocks(page, "python") and page != FEATURES], ids=lambda page: page.name
+    "page",
+    [page for page in PAGES if blocks(page, "python") and page not in (FEATURES, FIRST)],
+    ids=lambda page: page.name,
 )
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"blocks_of_{page.stem.lower().replace('-', '_')}"

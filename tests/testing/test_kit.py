@@ -109,7 +109,10 @@ def test_what_is_wrong_is_told_as_the_platform_does() -> None:
         testing.table(view(), {"user_id": [1], "amounts": [2.0], "at": [MONDAY]})
     with pytest.raises(mlp.MlpError, match="its data holds String. It says when a row happened"):
         testing.table(view(), events((1, 3.0, "2024-03-04")))  # type: ignore[arg-type]
-    with pytest.raises(KitError, match=r"happened before its start='2024-03-04'.*the first at 2024-03-03 00:00:00\+00"):
+    with pytest.raises(
+        KitError,
+        match=r"Source 'events': 1 of 1 rows happened before start='2024-03-04'.*the first at 2024-03-03 00:00:00\+00",
+    ):
         testing.table(view(), events((1, 3.0, MONDAY - DAY)))
     with pytest.raises(KitError, match="at='soon' is no time. Write '2024-03-11'"):
         testing.features(view(), ROWS, at="soon")

@@ -1,0 +1,25 @@
+"""A window holds the times from its start to before its end, however they are written."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+
+import mlp_assets as mlp
+
+MONDAY = datetime(2024, 3, 4)
+WINDOW = mlp.Window(MONDAY.replace(tzinfo=UTC), (MONDAY + timedelta(weeks=1)).replace(tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("time", "held"),
+    [
+        (MONDAY, True), (MONDAY + timedelta(days=6, hours=23), True), (MONDAY + timedelta(weeks=1), False),
+        (date(2024, 3, 4), True), (date(2024, 3, 11), False), (MONDAY.replace(tzinfo=ZoneInfo("Europe/Berlin")), False),
+        (datetime(2024, 3, 11, 0, 30, tzinfo=ZoneInfo("Europe/Berlin")), True),
+    ],
+)  # fmt: skip
+def test_holds(time: object, held: bool) -> None:
+    frame = pl.LazyFrame({"at": [time, None]})
+    assert frame.filter(WINDOW.holds("at")).collect().height == held
