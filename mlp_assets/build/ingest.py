@@ -1,6 +1,7 @@
 """Source with a ``read`` function -> an asset that ingests one partition at a time."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 import polars as pl
@@ -68,7 +69,8 @@ def _ingested(scope: Scope, source: Source) -> dg.AssetsDefinition:
 
 def _raw(source: Source, window: Window, inputs: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
     """What the source's function returns of one window. Raises LakeError for what is no frame."""
-    rows = source.read(window, *inputs)  # type: ignore[misc]  # only a source with read is ingested
+    with _told(source, window):
+        rows = source.read(window, *inputs)  # type: ignore[misc]  # only a source with read is ingested
     if not isinstance(rows, pl.DataFrame | pl.LazyFrame):
         raise LakeError(f"{source.where}: read returned a {type(rows).__name__}. Return a Polars frame.")
     return rows.lazy()
@@ -76,7 +78,8 @@ def _raw(source: Source, window: Window, inputs: Sequence[pl.LazyFrame]) -> pl.L
 
 def _declared(source: Source, window: Window, rows: pl.LazyFrame) -> pl.DataFrame:
     """The declared columns. Raises LakeError for rows of another window."""
-    declared = as_declared(source, rows).collect()
+    with _told(source, window):
+        declared = as_declared(source, rows).collect()
     outside = declared.filter(~pl.col("known_at").is_between(window.start, window.end))
     if outside.height:
         example = outside["known_at"][0]
@@ -86,6 +89,20 @@ def _declared(source: Source, window: Window, rows: pl.LazyFrame) -> pl.DataFram
             "window's rows only, or they count once for each window."
         )
     return declared.select(list(source.columns))
+
+
+@contextlib.contextmanager
+def _told(source: Source, window: Window) -> Iterator[None]:
+    """Raises LakeError, with the cure of the most frequent fault, for what Polars cannot compute of a read function."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        why = str(error).splitlines()[0]
+        times = f" A window's times are in UTC: write filter(window.holds({source.event_time!r}))."
+        raise LakeError(
+            f"{source.where}: read({window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}) cannot be computed: {why}."
+            f"{times if 'Datetime' in why else ''}"
+        ) from error
 
 
 def _stamped(
