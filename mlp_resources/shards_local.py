@@ -16,7 +16,7 @@ class LocalShards:
     """Threads: what they call leaves Python's lock alone."""
 
     def memory(self) -> int:
-        return memory_bytes() // _AT_A_TIME
+        return bounded(psutil.virtual_memory().available) // _AT_A_TIME
 
     def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
@@ -28,9 +28,8 @@ class LocalShards:
                 pool.shutdown(cancel_futures=True)
 
 
-def memory_bytes() -> int:
-    """Half of what is free now, or of ``MLP_MEMORY_GB`` where that is less. Raises MlpError where it is no number."""
-    free = psutil.virtual_memory().available
+def bounded(free: int) -> int:
+    """Half of the bytes, or of ``MLP_MEMORY_GB`` where that is less. Raises MlpError where it is no number."""
     written = os.environ.get("MLP_MEMORY_GB")
     if written:
         try:

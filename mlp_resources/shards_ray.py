@@ -2,13 +2,15 @@
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports_shards import Item, Result
+from mlp_resources.shards_local import bounded
 
-_RETRIES = 5
+_RETRIES, _HERE = 5, ("127.0.0.1", "localhost")
 
 
 class RayShards:
@@ -22,10 +24,10 @@ class RayShards:
         self._address = address or os.environ.get("RAY_ADDRESS") or here
 
     def memory(self) -> int:
-        """Half of a node's share for each of its processors, of the smallest node."""
+        """Half of what the smallest node has for each of its processors, or of ``MLP_MEMORY_GB`` for each worker."""
         nodes = [node["Resources"] for node in self._connected().nodes() if node["Alive"]]
         shares = [node["memory"] / max(1.0, node.get("CPU", 0.0)) for node in nodes if "memory" in node]
-        return int(min(shares)) // 2
+        return bounded(int(min(shares)))
 
     def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         ray = self._connected()
@@ -54,15 +56,23 @@ class RayShards:
 
     def _connected(self) -> Any:
         import ray
+        from ray._private import ray_constants
 
-        if not ray.is_initialized():
-            try:
-                ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
-            except ConnectionError as error:
-                raise MlpError(
-                    f"No Ray answers at {self._address}, and MLP_SHARDS=ray asks for one. Start it with `mlp up`, set "
-                    "RAY_ADDRESS, or unset MLP_SHARDS."
-                ) from error
+        if ray.is_initialized():
+            return ray
+        host, _, port = self._address.rpartition(":")
+        if host in _HERE:
+            # `mlp up` starts a Ray of this machine alone; Ray's own switch for that is read when it is imported.
+            ray_constants.ENABLE_RAY_CLUSTER = False
+        try:
+            if port.isdecimal() and "://" not in host:
+                socket.create_connection((host, int(port)), timeout=5).close()  # Ray itself would ask for minutes
+            ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
+        except OSError as error:
+            raise MlpError(
+                f"No Ray answers at {self._address}, and MLP_SHARDS=ray asks for one: {error}. Start it with `mlp up`, "
+                "set RAY_ADDRESS, or unset MLP_SHARDS."
+            ) from error
         return ray
 
 

@@ -54,11 +54,15 @@ class ShardWork:
         return Piece(part, row_sums(rows), rows.head(_SHOWN), _splits(rows, self.recipe.target))
 
 
+def most_bytes(runner: ShardRunner) -> int:
+    """How many bytes of rows a shard may have where this runner does it."""
+    return max(_SMALLEST, min(_LARGEST, runner.memory() // _COPIES))
+
+
 def write_rows(recipe: Recipe, lake: Lake, table: Table, runner: ShardRunner) -> Made:
     """Replaces the table by the recipe's rows; a run that fails leaves nothing."""
     work = ShardWork(recipe, lake, table, f"part-{uuid4().hex[:12]}")
-    most = max(_SMALLEST, min(_LARGEST, runner.memory() // _COPIES))
-    shards = shards_of(recipe.spine, recipe.time, recipe.keys, recipe.tables, most)
+    shards = shards_of(recipe.spine, recipe.time, recipe.keys, recipe.tables, most_bytes(runner))
     try:
         pieces = list(runner.each(work, list(enumerate(shards))))
         held = [piece.part for piece in pieces if piece.part.rows] or [pieces[0].part]

@@ -63,8 +63,8 @@ def shards_of(
         most_bytes: of the rows that a shard joins: those of the spine with all features, and of the feature tables
             those that become visible in its time.
     """
-    features = sum(_width(table.rows.select(table.features)) for table in tables)
-    costs = [(spine, _width(spine) + features), *((table.rows, _width(table.rows)) for table in tables)]
+    features = sum(width(table.rows.select(table.features)) for table in tables)
+    costs = [(spine, width(spine) + features), *((table.rows, width(table.rows)) for table in tables)]
     counts = [rows.select(pl.len()).collect(engine="streaming").item() for rows, _ in costs]
     total = sum(count * width for count, (_, width) in zip(counts, costs, strict=True))
     if total <= most_bytes:
@@ -94,6 +94,6 @@ def _sample(rows: pl.LazyFrame, count: int, cost: int) -> pl.DataFrame:
     return found.with_columns(pl.lit(cost / max(1, found.height)).alias(_WEIGHT))
 
 
-def _width(rows: pl.LazyFrame) -> int:
+def width(rows: pl.LazyFrame) -> int:
     """Bytes of a row, about."""
     return sum(8 if kind.is_numeric() or kind.is_temporal() else 24 for kind in rows.collect_schema().dtypes())
