@@ -89,11 +89,11 @@ def _flat(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def _launched(installed: Installed, job: str, tags: dict[str, str]) -> str:
+def launched(installed: Installed, job: str, tags: dict[str, str], location: str = "retail") -> str:
     """How a run ends that is launched as the web UI does it."""
     url = f"http://127.0.0.1:{installed.ports.dagster}/graphql"
     selector = {
-        "repositoryLocationName": "retail", "repositoryName": "__repository__", "pipelineName": job,
+        "repositoryLocationName": location, "repositoryName": "__repository__", "pipelineName": job,
     }  # fmt: skip
     metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
     params = {"selector": selector, "mode": "default", "executionMetadata": metadata, "runConfigData": {}}
@@ -130,7 +130,7 @@ def test_up_stays_listens_here_alone_and_leaves_nothing(installed: Installed) ->
 
     page = rendered(f"http://127.0.0.1:{installed.ports.dagster}/asset-groups")
     assert "repurchase_health_alarms" in page
-    assert _launched(installed, "retail__weekly", {"dagster/partition": "2017-01-02"}) == "SUCCESS"
+    assert launched(installed, "retail__weekly", {"dagster/partition": "2017-01-02"}) == "SUCCESS"
     assert (installed.home / "lake" / "retail" / "features" / "household_habits" / "_delta_log").is_dir()
 
     second = installed.run("up")
