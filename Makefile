@@ -51,10 +51,13 @@ bench-loop: $(READY) ## seconds and peak memory of each stage of the demo
 bench-online: $(READY) ## reads of online features, embedded and Redis, against Feast; time to publish a million
 	@$(BIN)/python benchmarks/online.py
 
+bench-pit: $(READY) ## the training-set join against Polars, DuckDB and Feast; the scale case
+	@$(BIN)/python benchmarks/pit.py
+
 lock: ## renew constraints.txt
 	@sh deploy/lock.sh
 
 clean: ## remove .venv and all state
 	rm -rf .venv .mlp
 
-.PHONY: help install demo replay up down doctor lint types test test-all bench-load bench-loop bench-online lock clean
+.PHONY: help install demo replay up down doctor lint types test test-all bench-load bench-loop bench-online bench-pit lock clean

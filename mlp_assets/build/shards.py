@@ -12,7 +12,7 @@ from mlp_resources.ports import Lake, Part, Table, Written
 from mlp_resources.ports_shards import ShardRunner
 
 # A shard takes about so many times the bytes of its rows, and a larger one is no faster.
-_COPIES, _LARGEST, _SMALLEST = 8, 192_000_000, 4_000_000
+_COPIES, _LARGEST, _SMALLEST = 8, 320_000_000, 4_000_000
 _SHOWN = 5
 
 

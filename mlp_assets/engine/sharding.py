@@ -60,22 +60,26 @@ def shards_of(
 
     Args:
         spine: rows with the keys and ``time``, which is never null.
-        most_bytes: of the rows that a shard joins: those of the spine with all features, and of the feature tables
-            those that become visible in its time.
+        most_bytes: of the rows that a shard joins: those of the spine with all features, and those that become visible
+            in its time of the largest feature table, as the tables are joined one after the other.
     """
     features = sum(width(table.rows.select(table.features)) for table in tables)
-    costs = [(spine, width(spine) + features), *((table.rows, width(table.rows)) for table in tables)]
-    counts = [rows.select(pl.len()).collect(engine="streaming").item() for rows, _ in costs]
-    total = sum(count * width for count, (_, width) in zip(counts, costs, strict=True))
+    own = (width(spine) + features) * _count(spine)
+    costs = [_count(table.rows) * width(table.rows.select(table.columns)) for table in tables]
+    total = own + max(costs, default=0)
     if total <= most_bytes:
         return [WHOLE]
     columns = (time, *keys)
-    seen = [table.rows.select(pl.max_horizontal("event_time", "known_at").alias(time)) for table in tables]
-    weighted = [
-        _sample(rows, count, width * count)
-        for rows, count, (_, width) in zip([spine.select(columns), *seen], counts, costs, strict=True)
-    ]
+    weighted = [_sample(spine.select(columns), own)]
+    if costs:
+        largest = tables[costs.index(max(costs))]
+        seen = largest.rows.select(pl.max_horizontal("event_time", "known_at").alias(time))
+        weighted.append(_sample(seen, max(costs)))
     return _cut(pl.concat(weighted, how="diagonal"), columns, -(-total // most_bytes))
+
+
+def _count(rows: pl.LazyFrame) -> int:
+    return rows.select(pl.len()).collect(engine="streaming").item()
 
 
 def _cut(weighted: pl.DataFrame, columns: tuple[str, ...], pieces: int) -> list[Shard]:
@@ -86,9 +90,9 @@ def _cut(weighted: pl.DataFrame, columns: tuple[str, ...], pieces: int) -> list[
     return [Shard(columns, first, end) for first, end in zip([None, *bounds], [*bounds, None], strict=True)]
 
 
-def _sample(rows: pl.LazyFrame, count: int, cost: int) -> pl.DataFrame:
+def _sample(rows: pl.LazyFrame, cost: int) -> pl.DataFrame:
     """Every so many-th row, with what it stands for of the cost."""
-    step, index = max(1, count // _SAMPLES), "__index"
+    step, index = max(1, _count(rows) // _SAMPLES), "__index"
     numbered = rows.with_row_index(index).filter(pl.col(index) % step == 0).drop(index)
     found = numbered.collect(engine="streaming")
     return found.with_columns(pl.lit(cost / max(1, found.height)).alias(_WEIGHT))
