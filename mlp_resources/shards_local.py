@@ -1,14 +1,17 @@
 """The parts of a large piece of work, done in this process."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports_shards import Item, Result, ShardRunner
 
+_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 _AT_A_TIME = 2  # one writes while the other joins
 
 
@@ -29,7 +32,13 @@ class LocalShards:
 
 
 def bounded(free: int) -> int:
-    """Half of the bytes, or of ``MLP_MEMORY_GB`` where that is less. Raises MlpError where it is no number."""
+    """Half of the bytes, or of what the container or ``MLP_MEMORY_GB`` allows where that is less.
+
+    Raises:
+        MlpError: ``MLP_MEMORY_GB`` is no number.
+    """
+    with contextlib.suppress(OSError, ValueError):  # "max", or no container
+        free = min(free, int(_CONTAINER.read_text()))
     written = os.environ.get("MLP_MEMORY_GB")
     if written:
         try:

@@ -72,9 +72,10 @@ def joined_as_known(
 
 
 def _visible(table: FeatureTable, spine: pl.DataFrame, time: str) -> pl.LazyFrame:
-    """The rows that a spine sorted by time can see: of its keys, up to its last time, within the TTL of its first.
+    """The rows that a spine sorted by time can see, up to its last time and within the TTL of its first.
 
-    Of what was visible at its first time, only the best row of each key: no other will be seen again.
+    Of a table that is large beside the spine only the rows of its keys are read; and of what was visible at its first
+    time only the best row of each key, as no other will be seen again.
     """
     first, last = spine[time].min(), spine[time].max()
     if first is None:
@@ -83,6 +84,8 @@ def _visible(table: FeatureTable, spine: pl.DataFrame, time: str) -> pl.LazyFram
     own = table.rows.select(table.columns).filter(event <= last, known <= last)
     if table.ttl is not None:
         own = own.filter(event >= pl.lit(first) - table.ttl)
+    if own.select(pl.len()).collect(engine="streaming").item() <= spine.height:
+        return own
     own = own.join(spine.lazy().select(keys).unique(), on=keys, how="semi")
     before = own.filter(event <= first, known <= first)
     best = before.group_by(keys).agg(pl.all().max_by(pl.struct("event_time", "known_at")))

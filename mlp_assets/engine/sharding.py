@@ -13,7 +13,7 @@ import polars as pl
 from mlp_assets.engine.asof import FeatureTable
 
 Bound = tuple[Any, ...]
-_SAMPLES = 200_000
+_SAMPLES, _KEYS_HELD = 200_000, 2_000_000
 _WEIGHT = "__weight"
 
 
@@ -27,7 +27,8 @@ class Shard:
 
     @property
     def whole(self) -> bool:
-        return self.first is None and self.end is None
+        """Whether nothing is bounded, and nothing need be."""
+        return not self.columns
 
     def of(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """The rows of the shard."""
@@ -70,12 +71,23 @@ def shards_of(
     if total <= most_bytes:
         return [WHOLE]
     columns = (time, *keys)
-    weighted = [_sample(spine.select(columns), own)]
+    weighted = _sample(spine.select(columns), own)
     if costs:
         largest = tables[costs.index(max(costs))]
-        seen = largest.rows.select(pl.max_horizontal("event_time", "known_at").alias(time))
-        weighted.append(_sample(seen, max(costs)))
-    return _cut(pl.concat(weighted, how="diagonal"), columns, -(-total // most_bytes))
+        weighted = pl.concat([weighted, _seen(weighted, spine, time, largest, max(costs))], how="diagonal")
+    return _cut(weighted, columns, -(-int(weighted[_WEIGHT].sum()) // most_bytes))
+
+
+def _seen(asked: pl.DataFrame, spine: pl.LazyFrame, time: str, table: FeatureTable, cost: int) -> pl.DataFrame:
+    """A sample of when the table's rows become visible, within the times of the spine; where the spine is small enough
+    to hold its keys, of their rows alone."""
+    rows, keys = table.rows, list(table.keys)
+    before = _count(rows)
+    if _count(spine) <= min(_KEYS_HELD, before):
+        rows = rows.join(spine.select(keys).unique(), on=keys, how="semi")
+        cost = cost * _count(rows) // max(1, before)
+    visible = _sample(rows.select(pl.max_horizontal("event_time", "known_at").alias(time)), cost)
+    return visible.filter(pl.col(time) > asked[time].min(), pl.col(time) <= asked[time].max())
 
 
 def _count(rows: pl.LazyFrame) -> int:
@@ -84,7 +96,7 @@ def _count(rows: pl.LazyFrame) -> int:
 
 def _cut(weighted: pl.DataFrame, columns: tuple[str, ...], pieces: int) -> list[Shard]:
     ordered = weighted.sort(columns)
-    reached = (ordered[_WEIGHT].cum_sum() * pieces / ordered[_WEIGHT].sum()).floor()
+    reached = (ordered[_WEIGHT].cum_sum() * pieces / ordered[_WEIGHT].sum()).floor().clip(upper_bound=pieces - 1)
     cuts = ordered.filter(reached > reached.shift(1, fill_value=0)).select(columns).unique(maintain_order=True)
     bounds = [row for row in cuts.rows() if row[0] is not None]
     return [Shard(columns, first, end) for first, end in zip([None, *bounds], [*bounds, None], strict=True)]

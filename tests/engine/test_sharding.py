@@ -66,3 +66,20 @@ def test_a_key_with_many_rows_is_cut_in_time_and_a_moment_by_key() -> None:
     assert max(heights) <= 1.05 * rows / 10
     recipe = made(spine.lazy(), [table])
     assert pl.concat([recipe.rows(shard) for shard in shards]).equals(recipe.rows())
+
+
+def test_rows_that_nobody_asks_for_make_no_shards() -> None:
+    """Features of other keys, and of times before and after the spine's, take no memory: none is read."""
+    days = pl.DataFrame({"day": range(400)}).join(pl.DataFrame({"user": range(500)}), how="cross")
+    event = pl.lit(START).cast(TIME) + pl.col("day") * timedelta(days=1)
+    rows = days.select("user", event_time=event, known_at=event, value=pl.lit(0.5))
+    at = pl.lit(START).cast(TIME) + timedelta(days=200) + pl.col("number") * timedelta(hours=1)
+    asked = pl.select(number=pl.int_range(100)).select(
+        user=pl.col("number") % 5, shop=pl.lit("a"), at=at, known_at=at, target=pl.lit(0.0)
+    )
+    table = FeatureTable(rows.lazy(), ("user",), ("value",), timedelta(days=2))
+    shards = shards_of(asked.lazy(), "at", KEYS, [table], 50_000)
+    assert len(shards) == 1
+    recipe = made(asked.lazy(), [table])
+    assert pl.concat([recipe.rows(shard) for shard in shards]).equals(recipe.rows())
+    assert recipe.rows()["value"].null_count() == 0
