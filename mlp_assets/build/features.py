@@ -1,6 +1,8 @@
 """FeatureView -> a partitioned Delta table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 
 import dagster as dg
 import polars as pl
@@ -9,14 +11,15 @@ from mlp_assets.build import keys
 from mlp_assets.build.changes import touched_windows
 from mlp_assets.build.common import Scope
 from mlp_assets.build.contract import check_new_columns
+from mlp_assets.build.feature_pieces import PieceWork, pieces_of
 from mlp_assets.build.history import check_ingested
 from mlp_assets.build.metadata import column_lineage, measured, table_metadata
 from mlp_assets.build.partitions import BY_PARTITION, Windows, mapping_to_source, partitions_of, windows_of
 from mlp_assets.build.recorded import check_grid, notes_for
+from mlp_assets.build.shards import most_bytes
 from mlp_assets.build.sources import event_rows, raw_rows, rows_key, source_table, source_versions
 from mlp_assets.build.statistics import described_columns, shown_statistics
-from mlp_assets.engine.digest import canonical_digest
-from mlp_assets.engine.windows import feature_rows
+from mlp_assets.engine.digest import RowSums, row_sums
 from mlp_assets.spec.errors import LakeError
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.lineage import source_columns
@@ -29,12 +32,23 @@ _READ = "source"
 
 @dataclass(frozen=True)
 class Computed:
-    """What a run wrote: its rows, the source's version, and the partitions of others that late data touched."""
+    """What a run wrote: the rows of its newest partition, what stands for all (by partition), the source's version, and
+    the partitions of others that late data touched."""
 
-    frame: pl.DataFrame
+    newest: pl.DataFrame
+    sums: dict[str, RowSums]
     written: Written
     versions: dict[str, int | None]
     touched: Windows
+    pieces: int
+
+    @property
+    def digest(self) -> str:
+        return reduce(add, self.sums.values()).digest()
+
+    @property
+    def rows(self) -> int:
+        return sum(part.rows for part in self.sums.values())
 
 
 def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
@@ -60,22 +74,23 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             windows = windows_of(context)
             check_ingested(context, scope, [view.source], windows)
             made = computed(scope, view, windows, context.instance.get_materialized_partitions(key))
-            told = shown_statistics(scope, view, made.frame, made.written)
-        shown = told | table_metadata(made.frame, made.written, made.versions)
+            told = shown_statistics(scope, view, made.newest, made.written)
+        shown = told | table_metadata(made.newest, made.written, made.versions)
         for name, _ in made.touched:
-            rows = made.frame.filter(pl.col("partition") == name)
-            again = {"dagster/row_count": rows.height, "delta_version": made.written.version, "because": "late data"}
-            version = {"dagster/data_version": canonical_digest(rows)[:16]}
+            again = {"dagster/row_count": made.sums[name].rows, "delta_version": made.written.version}
+            version = {"dagster/data_version": made.sums[name].digest()[:16]}
             context.log_event(dg.AssetMaterialization(key, partition=name, metadata=again, tags=version))
         return dg.MaterializeResult(
             metadata=shown
             | cost.shown
             | {
-                "dagster/column_schema": described_columns(view, made.frame.schema),
+                "dagster/column_schema": described_columns(view, made.newest.schema),
                 "dagster/column_lineage": lineage(scope, view),
+                "dagster/row_count": made.rows,
+                "pieces": made.pieces,
                 "touched_by_late_data": dg.MetadataValue.json([name for name, _ in made.touched]),
             },
-            data_version=dg.DataVersion(canonical_digest(made.frame)[:16]),
+            data_version=dg.DataVersion(made.digest[:16]),
         )
 
     return compute
@@ -97,14 +112,37 @@ def computed(scope: Scope, view: FeatureView, windows: Windows, there: set[str])
         version = versions[str(source_table(scope, view.source))]
         before = lake.transaction(table, _READ) or 0
         touched = touched_windows(scope, view, before - 1, version, there - {name for name, _ in windows})
-        wanted = [*windows, *touched]
-        frame = _rows(scope, view, wanted, version)
-        mark = Transaction(_READ, version + 1, before) if version is not None else None
         notes = notes_for(view) | _contract(scope, view, table, version)
-        written = lake.write_partitions(table, frame, [name for name, _ in wanted], mark, notes)
-        if written.changed:
-            return Computed(frame, written, versions, touched)
+        made = _written(scope, view, [*windows, *touched], version, before, notes)
+        if made is not None:
+            newest, sums, written, pieces = made
+            return Computed(newest, sums, written, versions, touched, pieces)
     raise LakeError(f"Table {table}: other runs came between {_ATTEMPTS} times. Run it again when they are done.")
+
+
+def _written(
+    scope: Scope, view: FeatureView, windows: Windows, version: int | None, before: int, notes: dict[str, str]
+) -> tuple[pl.DataFrame, dict[str, RowSums], Written, int] | None:
+    """Computes and writes piece by piece; None when another run has recorded another version of the source.
+
+    The version is recorded with the last piece: a run that ends before leaves what it has touched to the next.
+    """
+    lake, table = scope.environment.lake, keys.table(keys.features(scope.project.name, view))
+    runner, events = scope.environment.shards, event_rows(scope, view.source, version)
+    pieces = pieces_of(view, events, windows, most_bytes(runner))
+    sums: dict[str, RowSums] = {}
+    frame, written, size = pl.DataFrame(), Written(0, changed=False, bytes=0), 0
+    for number, frame in enumerate(runner.each(PieceWork(view, events), pieces), 1):
+        after = before if number < len(pieces) or version is None else version + 1
+        mark = Transaction(_READ, after, before) if version is not None else None
+        names = [name for name, _ in pieces[number - 1].windows]
+        written = lake.write_partitions(table, frame, names, mark, notes)
+        if not written.changed:
+            return None
+        size += written.bytes
+        sums |= {name: row_sums(frame.filter(pl.col("partition") == name)) for name in names}
+    newest = frame.filter(pl.col("partition") == pieces[-1].windows[-1][0])
+    return newest, sums, replace(written, bytes=size), len(pieces)
 
 
 def _contract(scope: Scope, view: FeatureView, table: Table, version: int | None) -> dict[str, str]:
@@ -113,14 +151,6 @@ def _contract(scope: Scope, view: FeatureView, table: Table, version: int | None
         return {}
     found = raw_rows(scope, view.source, version).collect_schema().names()
     return check_new_columns(scope, view.source, table, found)
-
-
-def _rows(scope: Scope, view: FeatureView, windows: Windows, version: int | None) -> pl.DataFrame:
-    names = {window.end: name for name, window in windows}
-    frame = feature_rows(view, event_rows(scope, view.source, version), list(names))
-    moments = {"event_time": list(names), "partition": list(names.values())}
-    named = pl.DataFrame(moments, schema_overrides={"event_time": frame.schema["event_time"]})
-    return frame.join(named, on="event_time", how="left", maintain_order="left")
 
 
 def lineage(scope: Scope, view: FeatureView) -> dg.TableColumnLineage:

@@ -65,10 +65,12 @@ def write_rows(recipe: Recipe, lake: Lake, table: Table, runner: ShardRunner) ->
     shards = shards_of(recipe.spine, recipe.time, recipe.keys, recipe.tables, most_bytes(runner))
     try:
         pieces = list(runner.each(work, list(enumerate(shards))))
-        held = [piece.part for piece in pieces if piece.part.rows] or [pieces[0].part]
-        written = lake.publish(table, held, pieces[0].first.schema)
-    finally:
+    except BaseException:
         lake.unstage(table, work.run)
+        raise
+    parts = [piece.part for piece in pieces if piece.part.rows] or [pieces[0].part]
+    written = lake.publish(table, parts, pieces[0].first.schema)
+    lake.unstage(table, work.run, but=parts)
     sums = pieces[0].sums
     for piece in pieces[1:]:
         sums += piece.sums

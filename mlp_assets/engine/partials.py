@@ -27,15 +27,15 @@ def partial(part: Aggregation, place: str, time: str) -> dict[str, pl.Expr]:
     times = pl.col(time).filter(kept & value.is_not_null())
     match part.kind:
         case "total":
-            return {f"{place}s": values.sum()}
+            return {f"{place}s": _sum(values)}
         case "count_distinct":
             return {f"{place}u": there.unique(maintain_order=True)}
         case "mean":
-            return {f"{place}s": values.cast(pl.Float64).sum(), f"{place}n": there.len()}
+            return {f"{place}s": _sum(values.cast(pl.Float64)), f"{place}n": there.len()}
         case "std":
             numbers = there.cast(pl.Float64)
-            square = (numbers - numbers.mean()).pow(2).sum()
-            return {f"{place}m": numbers.mean(), f"{place}q": square, f"{place}n": there.len()}
+            mean = pl.when(there.len() > 0).then(_sum(numbers) / there.len())
+            return {f"{place}m": mean, f"{place}q": _sum((numbers - mean).pow(2)), f"{place}n": there.len()}
         case "minimum":
             return {f"{place}v": values.min()}
         case "maximum":
@@ -54,13 +54,13 @@ def combined(part: Aggregation, place: str, end: datetime) -> pl.Expr:
     value, newest, count = pl.col(f"{place}v"), pl.col(f"{place}t"), pl.col(f"{place}n")
     match part.kind:
         case "total":
-            return pl.col(f"{place}s").sum()
+            return _sum(pl.col(f"{place}s"))
         case "count":
             return count.sum()
         case "count_distinct":
             return pl.col(f"{place}u").explode().drop_nulls().n_unique()
         case "mean":
-            return pl.col(f"{place}s").sum() / count.sum()
+            return _sum(pl.col(f"{place}s")) / count.sum()
         case "std":
             return _spread(pl.col(f"{place}m"), pl.col(f"{place}q"), count)
         case "minimum":
@@ -78,11 +78,17 @@ def combined(part: Aggregation, place: str, end: datetime) -> pl.Expr:
             return since.dt.total_microseconds() / _MICROSECONDS_A_DAY
 
 
+def _sum(values: pl.Expr) -> pl.Expr:
+    """The sum of a group's values, in their order. Polars sums floats otherwise in each of chunks, nulls and threads; a
+    list of values alone is summed one by one."""
+    return values.drop_nulls().implode().list.sum()
+
+
 def _spread(mean: pl.Expr, square: pl.Expr, count: pl.Expr) -> pl.Expr:
     """Sample standard deviation of pooled groups (Chan, Golub and LeVeque, 1983)."""
     total = count.sum()
-    pooled = (mean * count).sum() / total
-    within = square.sum() + (count * (mean - pooled).pow(2)).sum()
+    pooled = _sum(mean * count) / total
+    within = _sum(square) + _sum(count * (mean - pooled).pow(2))
     return pl.when(total > 1).then((within / (total - 1)).sqrt())
 
 

@@ -15,8 +15,8 @@ from mlp_assets.spec.aggregation import Aggregation
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.words import duration, moment
 
-ID, CLOSING = "__id", "__closing"
-_STEP, _KNOWN = "__step", "__known"
+ID, CLOSING, PAIR, VERSION = "__id", "__closing", "__pair", "__version"
+KNOWN, _STEP = "__known", "__step"
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -30,27 +30,60 @@ class Steps:
 
     Args:
         events: with the entity's number ``__id``, sorted by time and then by all that they hold.
-        as_known: whether a window counts only what was known at its end; else all that is here.
     """
 
-    def __init__(self, view: FeatureView, events: pl.DataFrame, *, as_known: bool) -> None:
-        self._view = view
+    def __init__(self, view: FeatureView, events: pl.DataFrame) -> None:
+        self._view, self._events = view, events
         self._time = view.source.event_time
         self._parts = {f"__{number}_": part for number, part in enumerate(view.parts)}
         self._start = moment(view.root.start)
         lengths = [duration(view.every), *(part.window for part in view.parts if part.window is not None)]
         self._length = gcd(*(length // _MICROSECOND for length in lengths)) * _MICROSECOND
-        self._as_known = as_known and bool((events["late"] | events[WITHDRAWN].is_not_null()).any() or self._delayed)
-        self._events = events
 
     def values(self, end: datetime) -> pl.DataFrame:
-        """One row for each entity within reach of ``end``: ``__id``, ``__closing`` and the view's features."""
-        far, back = reach(self._view), self._view.lookback
-        newest = self._partials_of(far, end).group_by(ID).agg(pl.col(_STEP).max())
+        """One row for each entity with an event within reach of ``end``, as known then: ``__id``, ``__closing`` and the
+        view's features."""
+        return self._values(end, *(self._seen(rows, end) for rows in self._near(end)))
+
+    def versions(self, end: datetime, pairs: pl.DataFrame) -> pl.DataFrame:
+        """As ``values``, but as known at the ``__version`` of each pair with an ``__id``; by the pair's ``__pair``."""
+        partials, events = (self._seen_later(rows, end, pairs) for rows in self._near(end))
+        return self._values(end, partials, events).rename({ID: PAIR})
+
+    def _near(self, end: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The partials and the events within reach; the events only where an own expression reads them."""
+        far = reach(self._view)
+        first, last = (self._place(end - far) if far is not None else 0), self._place(end)
+        events = self._events
+        if all(part.kind != "expression" for part in self._parts.values()):
+            events = events.clear()
+        begin = events[self._time].search_sorted(end - far, "left") if far is not None else 0
+        stop = events[self._time].search_sorted(end, "left")
+        return self._partials.slice(first, last - first), events.slice(begin, stop - begin)
+
+    def _seen(self, rows: pl.DataFrame, end: datetime) -> pl.DataFrame:
+        """What was known at ``end``, and believed."""
+        if not self._irregular:
+            return rows
+        then = pl.lit(end).cast(UTC_TIME)
+        still = pl.col(WITHDRAWN).is_null() | (pl.col(WITHDRAWN) > then)
+        return rows.filter(pl.col(KNOWN).is_null() | (pl.col(KNOWN) <= then), still)
+
+    def _seen_later(self, rows: pl.DataFrame, end: datetime, pairs: pl.DataFrame) -> pl.DataFrame:
+        """What was known of each pair's entity at its version's time: what came late is, all else is as of ``end``."""
+        then, moment_ = pl.col(VERSION), pl.lit(end).cast(UTC_TIME)
+        known = pl.col(KNOWN).is_null() | (pl.col(KNOWN) <= pl.when("late").then(then).otherwise(moment_))
+        still = pl.col(WITHDRAWN).is_null() | (pl.col(WITHDRAWN) > then)
+        found = rows.join(pairs, on=ID, maintain_order="left").filter(known, still)
+        return found.drop(ID, VERSION).rename({PAIR: ID})
+
+    def _values(self, end: datetime, partials: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+        back = self._view.lookback
+        newest = partials.group_by(ID).agg(pl.col(_STEP).max())
         closing = pl.lit(False) if back is None else pl.col(_STEP) < self._step(end - back)
         rows = newest.select(ID, closing.alias(CLOSING))
         for window in dict.fromkeys(part.window for part in self._parts.values()):
-            rows = rows.join(self._window(window, end), on=ID, how="left")
+            rows = rows.join(self._window(window, end, partials, events), on=ID, how="left")
         zero = [place for place, part in self._parts.items() if part.kind in ZERO_WITHOUT_EVENTS]
         return rows.with_columns(pl.col(zero).fill_null(0)).select(ID, CLOSING, *self._features())
 
@@ -62,73 +95,66 @@ class Steps:
             made.append((own[0] / own[1] if len(own) == 2 else own[0]).alias(name))
         return made
 
-    def _window(self, window: timedelta | None, end: datetime) -> pl.DataFrame:
+    def _window(
+        self, window: timedelta | None, end: datetime, partials: pl.DataFrame, events: pl.DataFrame
+    ) -> pl.DataFrame:
         parts = {place: part for place, part in self._parts.items() if part.window == window}
         own = {place: part for place, part in parts.items() if part.kind == "expression"}
         steps = {place: combined(part, place, end) for place, part in parts.items() if place not in own}
-        made = _reduced(self._partials_of(window, end), [ID], steps)
-        if not own:
-            return made
-        return made.join(self._own(own, window, end), on=ID, how="left")
-
-    def _own(self, parts: dict[str, Aggregation], window: timedelta | None, end: datetime) -> pl.DataFrame:
-        """What the user's own expressions make of the events of the window."""
-        first = self._events[self._time].search_sorted(end - window, "left") if window is not None else 0
-        last = self._events[self._time].search_sorted(end, "left")
-        events = self._visible(self._events.slice(first, last - first), "known_at", end)
-        values = {place: part.value for place, part in parts.items() if part.value is not None}
-        kept = {
-            place: value if (where := parts[place].where) is None else value.filter(where)
-            for place, value in values.items()
-        }
-        return _reduced(events, [ID], kept)
-
-    def _partials_of(self, window: timedelta | None, end: datetime) -> pl.DataFrame:
-        first = self._place(end - window) if window is not None else 0
-        last = self._place(end)
-        return self._visible(self._partials.slice(first, last - first), _KNOWN, end)
-
-    def _visible(self, rows: pl.DataFrame, known: str, end: datetime) -> pl.DataFrame:
-        if not self._as_known:
-            return rows
-        then = pl.lit(end).cast(UTC_TIME)
-        still = pl.col(WITHDRAWN).is_null() | (pl.col(WITHDRAWN) > then)
-        return rows.filter(pl.col(known).is_null() | (pl.col(known) <= then), still)
-
-    def _step(self, time: datetime) -> int:
-        return (time - self._start) // self._length
+        if window is not None:
+            first = int(np.searchsorted(partials[_STEP].to_numpy(), self._step(end - window)))
+            partials = partials.slice(first)
+            events = events.filter(pl.col(self._time) >= pl.lit(end - window).cast(UTC_TIME)) if own else events
+        made = _reduced(partials, [ID], steps)
+        return made.join(_reduced(events, [ID], _own(own)), on=ID, how="left") if own else made
 
     def _place(self, time: datetime) -> int:
         """Where the partials of the steps from ``time`` on begin."""
         return int(np.searchsorted(self._step_numbers, self._step(time)))
 
+    def _step(self, time: datetime) -> int:
+        return (time - self._start) // self._length
+
     @cached_property
     def _step_numbers(self) -> NDArray[np.int64]:
         return self._partials[_STEP].to_numpy()
 
-    @property
-    def _delayed(self) -> bool:
-        return bool(self._view.root.delay_length)
+    @cached_property
+    def _irregular(self) -> bool:
+        """Whether some moment does not see all that happened before it."""
+        found = self._partials.select(pl.col(KNOWN).is_not_null().any() | pl.col(WITHDRAWN).is_not_null().any())
+        return bool(found.item())
 
     @cached_property
     def _partials(self) -> pl.DataFrame:
         """Sorted by step. Events that are known by the next moment of the cadence share a partial, as no moment tells
-        them apart; of the others each moment at which they become known has its own."""
+        them apart; of the others, each time at which they became known has its own."""
         since = pl.col(self._time) - pl.lit(self._start).cast(UTC_TIME)
-        events = self._events.with_columns(
-            (since.dt.total_microseconds() // (self._length // _MICROSECOND)).alias(_STEP), self._slot().alias(_KNOWN)
-        )
-        by = [_STEP, ID, _KNOWN, WITHDRAWN]
-        return _reduced(events, by, all_partials(self._parts, self._time)).sort(by)
+        step = since.dt.total_microseconds() // (self._length // _MICROSECOND)
+        self._events = self._events.with_columns(step.alias(_STEP), self._known().alias(KNOWN))
+        by = [_STEP, ID, KNOWN, WITHDRAWN, "late"]
+        return _reduced(self._events, by, all_partials(self._parts, self._time)).sort(by)
 
-    def _slot(self) -> pl.Expr:
-        """The first moment of the cadence at which an event is known; null where every moment after it knows it."""
+    def _known(self) -> pl.Expr:
+        """When an event is known, where that is after the next moment; null where every moment after it knows it.
+
+        What waits for a delay, as all of its source does, is told apart by moments alone.
+        """
         every = duration(self._view.every) // _MICROSECOND
         start = pl.lit(self._start).cast(UTC_TIME)
         after = (pl.col(self._time) - start).dt.total_microseconds() // every + 1
         known = -((-(pl.col("known_at") - start).dt.total_microseconds()) // every)
         slot = start + pl.duration(microseconds=known * every)
-        return pl.when(known > after).then(slot)
+        return pl.when(known > after).then(pl.when("late").then("known_at").otherwise(slot))
+
+
+def _own(parts: Mapping[str, Aggregation]) -> dict[str, pl.Expr]:
+    """What the user's own expressions make of the events of the window."""
+    values = {place: part.value for place, part in parts.items() if part.value is not None}
+    return {
+        place: value if (where := parts[place].where) is None else value.filter(where)
+        for place, value in values.items()
+    }
 
 
 def _reduced(rows: pl.DataFrame, by: list[str], aggregates: Mapping[str, pl.Expr]) -> pl.DataFrame:
@@ -138,5 +164,11 @@ def _reduced(rows: pl.DataFrame, by: list[str], aggregates: Mapping[str, pl.Expr
     streaming engine does, and the other one where every aggregate can be put together of pieces. A list cannot.
     """
     whole = pl.col(by[0]).implode().list.len()
-    made = rows.lazy().group_by(by, maintain_order=True).agg(**aggregates, __whole=whole).collect(engine="in-memory")
+    made = (
+        rows.rechunk()
+        .lazy()
+        .group_by(by, maintain_order=True)
+        .agg(**aggregates, __whole=whole)
+        .collect(engine="in-memory")
+    )
     return made.drop("__whole")

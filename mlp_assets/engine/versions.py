@@ -6,10 +6,8 @@ from datetime import datetime
 import polars as pl
 
 from mlp_assets.engine.events import UTC_TIME, WITHDRAWN
-from mlp_assets.engine.steps import ID, reach
+from mlp_assets.engine.steps import ID, VERSION, reach
 from mlp_assets.spec.feature_view import FeatureView
-
-VERSION = "__version"
 
 
 def version_pairs(

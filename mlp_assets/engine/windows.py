@@ -7,11 +7,9 @@ import polars as pl
 
 from mlp_assets.engine.derived import with_derived
 from mlp_assets.engine.events import UTC_TIME, WITHDRAWN
-from mlp_assets.engine.steps import CLOSING, ID, Steps, reach
-from mlp_assets.engine.versions import VERSION, changed_versions, version_pairs
+from mlp_assets.engine.steps import CLOSING, ID, PAIR, VERSION, Steps, reach
+from mlp_assets.engine.versions import changed_versions, version_pairs
 from mlp_assets.spec.feature_view import FeatureView
-
-_PAIR = "__pair"
 
 
 def feature_rows(view: FeatureView, events: pl.LazyFrame, moments: Sequence[datetime]) -> pl.DataFrame:
@@ -39,8 +37,9 @@ def feature_rows(view: FeatureView, events: pl.LazyFrame, moments: Sequence[date
     order = [view.source.event_time, ID, "known_at", WITHDRAWN]
     numbered = found.join(entities, on=keys)
     numbered = numbered.sort(*order, *(name for name in found.columns if name not in order))
-    made = _base(view, numbered, ordered)
-    versions = [_versions(view, numbered, moment, pairs) for moment, pairs in version_pairs(numbered, view, ordered)]
+    steps = Steps(view, numbered)
+    made = _base(view, steps, ordered)
+    versions = [_versions(view, steps, moment, pairs) for moment, pairs in version_pairs(numbered, view, ordered)]
     if versions:
         made = changed_versions(made, pl.concat(versions), ["event_time", ID], view.feature_names)
     keyed = made.join(entities, on=ID, how="left").sort("event_time", ID, "known_at")
@@ -55,26 +54,19 @@ def _within_reach(view: FeatureView, events: pl.LazyFrame, moments: Sequence[dat
     return kept.select(*read, "known_at", WITHDRAWN, "late").collect()
 
 
-def _base(view: FeatureView, events: pl.DataFrame, moments: Sequence[datetime]) -> pl.DataFrame:
+def _base(view: FeatureView, steps: Steps, moments: Sequence[datetime]) -> pl.DataFrame:
     """The rows as they were known at their moments."""
-    steps = Steps(view, events, as_known=True)
-    moment = [pl.lit(end).cast(UTC_TIME).alias("event_time") for end in moments]
-    rows = [steps.values(end).with_columns(when) for end, when in zip(moments, moment, strict=True)]
+    rows = [steps.values(end).with_columns(pl.lit(end).cast(UTC_TIME).alias("event_time")) for end in moments]
     return _finished(view, pl.concat(rows).with_columns(known_at=pl.col("event_time")))
 
 
-def _versions(view: FeatureView, events: pl.DataFrame, moment: datetime, pairs: pl.DataFrame) -> pl.DataFrame:
+def _versions(view: FeatureView, steps: Steps, moment: datetime, pairs: pl.DataFrame) -> pl.DataFrame:
     """The rows of one moment as they were known later: each pair is computed as if it were an entity of its own."""
-    numbered = pairs.with_row_index(_PAIR)
-    then, gone = pl.col(VERSION), pl.col(WITHDRAWN)
-    known = events.join(numbered, on=ID, maintain_order="left")
-    by_then = (pl.col("known_at") <= moment) | (pl.col("late") & (pl.col("known_at") <= then))
-    known = known.filter(by_then, gone.is_null() | (gone > then))
-    alone = known.drop(ID, VERSION).rename({_PAIR: ID})
-    values = Steps(view, alone, as_known=False).values(moment).rename({ID: _PAIR})
-    rows = numbered.join(values, on=_PAIR, how="left").with_columns(pl.col(CLOSING).fill_null(value=True))
+    numbered = pairs.with_row_index(PAIR)
+    rows = numbered.join(steps.versions(moment, numbered), on=PAIR, how="left")
     when = pl.lit(moment).cast(UTC_TIME).alias("event_time")
-    return _finished(view, rows.with_columns(when).rename({VERSION: "known_at"}))
+    made = rows.with_columns(pl.col(CLOSING).fill_null(value=True), when).rename({VERSION: "known_at"})
+    return _finished(view, made)
 
 
 def _finished(view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 """What all nouns have in common: a name, an owner, tags, references to others, and the order of their checks."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar, cast
@@ -19,6 +20,16 @@ class Noun(Named):
     """
 
     needs_owner: ClassVar[bool] = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields, so that another process can have the spec: what is computed from them is computed there."""
+        state: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(cast("Any", self))}
+        held = {name: dict(cast("Mapping[str, Any]", one)) for name, one in state.items() if isinstance(one, Mapping)}
+        return state | held
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, words.frozen_mapping(value) if isinstance(value, dict) else value)
 
     def problems(self) -> list[Problem]:
         """Everything that is wrong with this spec; what it refers to reports for itself."""
