@@ -45,6 +45,9 @@ test-all: lint types ## with the long schedules
 bench-load: $(READY) ## time to load 200 projects, and a sensor tick over 200 monitors
 	@$(BIN)/python benchmarks/load.py
 
+bench-features: $(READY) ## a year of daily windows, against DuckDB and Polars' rolling
+	@$(BIN)/python benchmarks/features.py
+
 bench-loop: $(READY) ## seconds and peak memory of each stage of the demo
 	@$(BIN)/python benchmarks/loop.py
 
@@ -60,4 +63,4 @@ lock: ## renew constraints.txt
 clean: ## remove .venv and all state
 	rm -rf .venv .mlp
 
-.PHONY: help install demo replay up down doctor lint types test test-all bench-load bench-loop bench-online bench-pit lock clean
+.PHONY: help install demo replay up down doctor lint types test test-all bench-load bench-features bench-loop bench-online bench-pit lock clean
