@@ -35,18 +35,18 @@ def stage(location: str, frame: pl.DataFrame, name: str) -> Part:
     return Part(path, rows.height, size)
 
 
-def unstage(location: str, run: str, held: Collection[str]) -> None:
-    """Removes the files whose names begin with ``run`` but for those that are ``held``."""
+def unstage(location: str, run: str, but: Collection[str]) -> None:
+    """Removes the files whose names begin with ``run``, but for these."""
     if "://" not in location:
         for left in Path(location).glob(f"{run}*"):
-            if left.name not in held:
+            if left.name not in but:
                 left.unlink(missing_ok=True)
         return
     from pyarrow.fs import FileSelector
 
     store, folder = _store(location)
     for found in store.get_file_info(FileSelector(folder, allow_not_found=True)):
-        if found.base_name.startswith(run) and found.base_name not in held:
+        if found.base_name.startswith(run) and found.base_name not in but:
             store.delete_file(found.path)
 
 

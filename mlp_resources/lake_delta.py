@@ -90,9 +90,8 @@ class DeltaLake:
         paths = {part.path for part in parts}
         return self._commit(table, pl.DataFrame(schema=schema), write, lambda now: bool(paths) and _paths(now) == paths)
 
-    def unstage(self, table: Table, run: str) -> None:
-        handle = self._handle(table)
-        unstage(self.location(table), run, set() if handle is None else _paths(handle))
+    def unstage(self, table: Table, run: str, but: Sequence[Part] = ()) -> None:
+        unstage(self.location(table), run, {part.path for part in but})
 
     def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> Written:
         properties = _properties(transaction)

@@ -106,8 +106,8 @@ class Lake(Protocol):
         """Replaces the whole table, its schema too, by the parts, in one commit; they count in this order."""
         ...
 
-    def unstage(self, table: Table, run: str) -> None:
-        """Removes the parts whose names begin with ``run`` and that no version holds."""
+    def unstage(self, table: Table, run: str, but: Sequence[Part] = ()) -> None:
+        """Removes the parts whose names begin with ``run``, and what a killed process has left of them."""
         ...
 
     def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> Written:

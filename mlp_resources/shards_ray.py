@@ -10,7 +10,7 @@ from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports_shards import Item, Result
 from mlp_resources.shards_local import bounded
 
-_RETRIES, _HERE = 5, ("127.0.0.1", "localhost")
+_RETRIES, _PATIENCE, _HERE = 5, 60, ("127.0.0.1", "localhost")
 
 
 class RayShards:
@@ -40,6 +40,7 @@ class RayShards:
         finally:
             for reference in references:
                 ray.cancel(reference, force=False)
+            ray.wait(references, num_returns=len(references), timeout=_PATIENCE)
 
     def _result(self, ray: Any, reference: Any) -> Any:
         try:

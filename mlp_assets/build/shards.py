@@ -51,7 +51,9 @@ class ShardWork:
         number, shard = item
         rows = self.recipe.rows(shard)
         part = self.lake.stage(self.table, rows, f"{self.run}-{number:06d}")
-        return Piece(part, row_sums(rows), rows.head(_SHOWN), _splits(rows, self.recipe.target))
+        # A slice would keep all the rows in memory.
+        first = pl.DataFrame(rows.head(_SHOWN).rows(), schema=rows.schema, orient="row")
+        return Piece(part, row_sums(rows), first, _splits(rows, self.recipe.target))
 
 
 def most_bytes(runner: ShardRunner) -> int:

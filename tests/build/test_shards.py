@@ -57,14 +57,14 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> DeltaLake:
     return made
 
 
-def recipe_of(lake: DeltaLake, features: tuple[str, ...] = ("spend",)) -> Recipe:
+def recipe_of(lake: DeltaLake, derived_from: str = "spend") -> Recipe:
     known = pl.col("asked_at") + timedelta(days=7)
     spine = lake.scan(Table("shop", "source", "outcomes")).with_columns(known_at=known)
     spine = spine.select("user_id", "asked_at", "known_at", "came")
-    table = FeatureTable(lake.scan(SPENDING), ("user_id",), features, timedelta(days=14))
-    derived = {"third": pl.col("spend") / 3}
+    table = FeatureTable(lake.scan(SPENDING), ("user_id",), ("spend",), timedelta(days=14))
+    derived = {"third": pl.col(derived_from) / 3}
     parts = parts_of(spine, "asked_at", mlp.SplitByTime())
-    return Recipe(spine, "asked_at", ("user_id",), (table,), features, derived, (*features, "third"), "came", parts)
+    return Recipe(spine, "asked_at", ("user_id",), (table,), ("spend",), derived, ("spend", "third"), "came", parts)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_a_run_that_fails_leaves_nothing(lake: DeltaLake, monkeypatch: pytest.Mo
     folder = Path(lake.location(HISTORY))
     before = sorted(folder.glob("*")) if folder.exists() else []
     with pytest.raises(pl.exceptions.ColumnNotFoundError):
-        write_rows(recipe_of(lake, ("spend", "missing")), lake, HISTORY, LocalShards())
+        write_rows(recipe_of(lake, "missing"), lake, HISTORY, LocalShards())
     assert (sorted(folder.glob("*")) if folder.exists() else []) == before
 
 
@@ -170,5 +170,14 @@ def test_a_ray_cluster_writes_the_same_table(
     assert made.shards >= 8
     assert watch.peak < 500e6  # 200 MB of it are Python, Polars and Ray
     check(lake, made, whole)
-    held = {path.name for path in Path(lake.location(HISTORY)).glob("part-*")}
-    assert len([name for name in held if name.endswith(".partial")]) == 0
+    assert not list(Path(lake.location(HISTORY)).glob("*.partial"))
+
+
+def test_a_shard_that_fails_on_ray_leaves_nothing(
+    lake: DeltaLake, ray_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLP_MEMORY_GB", "0.05")
+    before = sorted(Path(lake.location(HISTORY)).glob("*"))
+    with pytest.raises(pl.exceptions.ColumnNotFoundError, match="missing"):
+        write_rows(recipe_of(lake, "missing"), lake, HISTORY, RayShards(ray_address))
+    assert sorted(Path(lake.location(HISTORY)).glob("*")) == before
