@@ -5,15 +5,14 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.transaction import AddAction, RemoveAction
 
 from mlp_resources.ports import Part
 
-_SUFFIX, _MARK, _NEWEST = ".zstd.parquet", "mlp-published", 100
+_SUFFIX, _PUBLISHED = ".zstd.parquet", "mlp-published"
 _SIGNED = {pl.UInt8: pl.Int8, pl.UInt16: pl.Int16, pl.UInt32: pl.Int32, pl.UInt64: pl.Int64}
 
 
@@ -56,16 +55,19 @@ def publish(table: DeltaTable, parts: Sequence[Part], schema: pl.Schema) -> None
     Raises:
         CommitFailedError: somebody else has written since ``table`` was read.
     """
-    now, mark = int(time.time() * 1000), uuid4().hex
-    actions: list[AddAction | RemoveAction] = [
-        AddAction(part.path, part.bytes, {}, now, data_change=True, stats=json.dumps({"numRecords": part.rows}))
-        for part in parts
-    ]
+    before, number = table.version(), time.time_ns()
+    actions: list[AddAction | RemoveAction] = []
+    for part in parts:
+        stats = json.dumps({"numRecords": part.rows})
+        actions.append(AddAction(part.path, part.bytes, {}, number // 1_000_000, data_change=True, stats=stats))
     stored = Schema.from_arrow(_as_stored(pl.DataFrame(schema=schema)).schema)
-    named = CommitProperties(custom_metadata={_MARK: mark})
+    named = CommitProperties(app_transactions=[Transaction(_PUBLISHED, number)])
     table.create_write_transaction(actions, "overwrite", stored, [], commit_properties=named)
-    table.update_incremental()
-    table.load_as_version(next(commit["version"] for commit in table.history(_NEWEST) if commit.get(_MARK) == mark))
+    version = before + 1
+    table.load_as_version(version)
+    while table.transaction_version(_PUBLISHED) != number:  # somebody else may have come between
+        version += 1
+        table.load_as_version(version)
 
 
 def _write(rows: pl.DataFrame, file: Any) -> None:
