@@ -1,5 +1,6 @@
 """A training set's table, written shard by shard, here or on other machines, in one commit."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -50,10 +51,12 @@ class ShardWork:
     def __call__(self, item: tuple[int, Shard]) -> Piece:
         number, shard = item
         rows = self.recipe.rows(shard)
-        part = self.lake.stage(self.table, rows, f"{self.run}-{number:06d}")
+        with ThreadPoolExecutor(1) as pool:
+            sums = pool.submit(row_sums, rows)
+            part = self.lake.stage(self.table, rows, f"{self.run}-{number:06d}")
         # A slice would keep all the rows in memory.
         first = pl.DataFrame(rows.head(_SHOWN).rows(), schema=rows.schema, orient="row")
-        return Piece(part, row_sums(rows), first, _splits(rows, self.recipe.target))
+        return Piece(part, sums.result(), first, _splits(rows, self.recipe.target))
 
 
 def most_bytes(runner: ShardRunner) -> int:

@@ -1,5 +1,7 @@
 """The as-known join against a brute-force oracle: nothing from the future, TTL, ties, nulls, versions of a row."""
 
+from dataclasses import replace
+
 import polars as pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -30,3 +32,14 @@ def test_a_table_without_late_rows_needs_no_running_best(case: Case) -> None:
     on_time = Case(case.keys, [(*row[:3], 0) for row in case.rows], case.ttl).table("value")
     best = best_as_known(on_time.rows, case.keys).drop("visible_at")
     assert best.collect().sort(pl.all()).equals(on_time.rows.collect().sort(pl.all()))
+
+
+@given(cases, spines)
+def test_keys_may_lie_far_apart(case: Case, asked: list[Asked]) -> None:
+    """Keys are packed into one integer where they fit, and numbered where they do not."""
+    far = pl.col("user") * 2**61 - 2**62
+    table, spine = case.table("value"), spine_of(asked)
+    if "user" in case.keys:
+        table = replace(table, rows=table.rows.with_columns(far))
+    joined = join_as_known(spine.with_columns(far).lazy(), "at", [table]).collect()
+    assert joined.sort("row")["value"].to_list() == [case.seen_by(row) for row in asked]
