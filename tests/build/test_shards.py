@@ -27,6 +27,7 @@ from mlp_resources.lake_delta import DeltaLake
 from mlp_resources.ports import Table
 from mlp_resources.shards_local import LocalShards, shard_runner
 from mlp_resources.shards_ray import RayShards
+from tests.build.test_pieces import orders, run, view_of
 from tests.ports import platform_ports
 
 START, UTC_TIME = datetime(2024, 1, 1, tzinfo=UTC), pl.Datetime("us", "UTC")
@@ -181,3 +182,28 @@ def test_a_shard_that_fails_on_ray_leaves_nothing(
     with pytest.raises(pl.exceptions.ColumnNotFoundError, match="missing"):
         write_rows(recipe_of(lake, "missing"), lake, HISTORY, RayShards(ray_address))
     assert sorted(Path(lake.location(HISTORY)).glob("*")) == before
+
+
+@pytest.mark.parametrize("kills", [0, 1])
+def test_a_ray_cluster_computes_the_same_features(
+    ray_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    """Piece by piece, three in ten events of one user, and a worker lost on the way."""
+    location = str(tmp_path / "orders")
+    orders().write_delta(location)
+    view = view_of(location)
+    whole = run(view, tmp_path / "whole", days=24)
+    monkeypatch.setenv("MLP_MEMORY_GB", "0.1")
+    monkeypatch.setenv("MLP_SHARDS", "ray")
+    monkeypatch.setenv("RAY_ADDRESS", ray_address)
+    watch = Watch(kills)
+    watch.start()
+    try:
+        made = run(view, tmp_path / "ray", days=24)
+    finally:
+        watch.stop.set()
+        watch.join()
+    assert watch.killed == kills
+    assert watch.peak < 500e6
+    assert (whole.pieces, made.pieces > 3) == (1, True)
+    assert made.digest == whole.digest
