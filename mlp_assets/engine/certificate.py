@@ -1,6 +1,6 @@
 """Does a training row hold what was known at its own time, and nothing else? Sampled rows, derived a second way."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ import polars as pl
 from mlp_assets.engine.derived import with_derived
 from mlp_assets.engine.metrics import roc_auc
 from mlp_assets.engine.reference import MISSING, Answer, answer
+from mlp_assets.spec.aggregation import Feature
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.training_set import TrainingSet
 
@@ -51,30 +52,33 @@ class ViewEvidence:
     def answers(self, row: Row) -> dict[str, Answer]:
         """What each aggregated feature of the view should be in a training row."""
         moment = self._moment(row["at"])
-        return self._answers(row, moment, self._visible(row, moment, row["at"]))
+        return self._answers(row, moment, self._visible(row, moment, row["at"]), self.view.features)
 
     def why(self, row: Row, name: str, stored: float | None) -> str:
         """What would explain the stored value."""
         moment = self._moment(row["at"])
         later = [end for end in self._moments if end > row["at"]][:60]
-        if self._answers(row, moment, self._events(row))[name].agrees(stored):
+        alone = {name: self.view.features[name]}
+        if self._answers(row, moment, self._events(row), alone)[name].agrees(stored):
             return "it counts events that became known only afterwards"
         for end in later:
-            if self._answers(row, end, self._visible(row, end, end))[name].agrees(stored):
+            if self._answers(row, end, self._visible(row, end, end), alone)[name].agrees(stored):
                 return f"it is the value of {end:%Y-%m-%d %H:%M}, which was in the future"
         return "no rows that were known then give it"
 
-    def _answers(self, row: Row, moment: datetime | None, events: pl.DataFrame) -> dict[str, Answer]:
+    def _answers(
+        self, row: Row, moment: datetime | None, events: pl.DataFrame, features: Mapping[str, Feature]
+    ) -> dict[str, Answer]:
         ttl, back = self.view.ttl_length, self.view.lookback
         expired = moment is None or (ttl is not None and row["at"] - moment > ttl)
         if expired or moment is None:
-            return dict.fromkeys(self.view.features, MISSING)
+            return dict.fromkeys(features, MISSING)
         near = pl.col(self._time) < moment
         if back is not None:
             near = near & (pl.col(self._time) >= moment - back)
         if events.filter(near).is_empty():
-            return dict.fromkeys(self.view.features, MISSING)
-        return {name: answer(told, events, self._time, moment) for name, told in self.view.features.items()}
+            return dict.fromkeys(features, MISSING)
+        return {name: answer(told, events, self._time, moment) for name, told in features.items()}
 
     def _events(self, row: Row) -> pl.DataFrame:
         return self._of.get(tuple(row[key] for key in self.view.entity.keys), self._none)
@@ -95,24 +99,28 @@ def leaks(training_set: TrainingSet, rows: Sequence[Row], evidence: Sequence[Vie
     """The leaks in the rows: at most one for each feature, the first that is found."""
     told: set[str] = set()
     for row in rows:
-        for leak in _leaks_of(training_set, row, evidence):
-            if leak.feature not in told:
-                told.add(leak.feature)
-                yield leak
+        for leak in _leaks_of(training_set, row, evidence, told):
+            told.add(leak.feature)
+            yield leak
 
 
-def _leaks_of(training_set: TrainingSet, row: Row, evidence: Sequence[ViewEvidence]) -> Iterator[Leak]:
+def _leaks_of(
+    training_set: TrainingSet, row: Row, evidence: Sequence[ViewEvidence], told: Collection[str]
+) -> Iterator[Leak]:
+    """The leaks of a row in features that have not been told of."""
     where = ", ".join(f"{name}={_shown(row[name])}" for name in (*training_set.keys, "at"))
     for seen in evidence:
         answers = seen.answers(row)
         for name, known in answers.items():
-            if not known.agrees(row[name]):
+            if name not in told and not known.agrees(row[name]):
                 yield Leak(name, where, row[name], known.value, seen.why(row, name, row[name]))
         if seen.view.derived:
             nothing = all(row[name] is None for name in seen.view.features)
-            yield from _derived_leaks(row, where, seen.view.derived, list(seen.view.features), (), nothing)
+            own = _derived_leaks(row, where, seen.view.derived, list(seen.view.features), (), nothing)
+            yield from (leak for leak in own if leak.feature not in told)
     given = [name for name in training_set.feature_names if name not in training_set.derived]
-    yield from _derived_leaks(row, where, training_set.derived, given, training_set.keys, nothing=False)
+    own = _derived_leaks(row, where, training_set.derived, given, training_set.keys, nothing=False)
+    yield from (leak for leak in own if leak.feature not in told)
 
 
 def _derived_leaks(

@@ -62,6 +62,7 @@ def wait_for(done: Callable[[], bool], seconds: float = 30) -> bool:
     while time.monotonic() < until:
         if done():
             return True
+        time.sleep(0.0005)
     return False
 
 

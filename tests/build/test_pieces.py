@@ -17,7 +17,7 @@ from mlp_assets.engine.events import as_events
 from mlp_resources.environments import Environment
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
-DAYS, EVENTS = 60, 300_000
+DAYS, EVENTS = 30, 150_000
 COLUMNS = {"user_id": pl.Int64, "shop": pl.String, "amount": pl.Float64, "at": pl.Datetime, "known": pl.Datetime}
 
 
@@ -45,7 +45,7 @@ def view_of(location: str) -> mlp.FeatureView:
 def orders() -> pl.DataFrame:
     """Three in ten of one user in one shop; one in a hundred is known a day or two later."""
     rng = np.random.default_rng(3)
-    users = np.where(rng.random(EVENTS) < 0.3, 7, rng.integers(0, 2000, EVENTS))
+    users = np.where(rng.random(EVENTS) < 0.3, 7, rng.integers(0, 1000, EVENTS))
     at = pl.Series(rng.integers(0, DAYS * 86_400_000_000, EVENTS)).cast(pl.Duration("us")) + START
     lag = pl.Series(np.where(rng.random(EVENTS) < 0.01, rng.integers(1, 48, EVENTS), 0)).cast(pl.Int64)
     shops = np.where(users == 7, "a", rng.choice(["a", "b"], EVENTS))
@@ -74,7 +74,7 @@ def run(view: mlp.FeatureView, home: Path, days: int = DAYS) -> Computed:
 def test_pieces_of_any_size_make_the_same_rows(location: str) -> None:
     view = view_of(location)
     events = as_events(view.source, pl.scan_delta(location)).filter(pl.col("user_id") < 300)
-    windows, work = windows_of(view, 30), pickle.loads(pickle.dumps(PieceWork(view, events)))
+    windows, work = windows_of(view), pickle.loads(pickle.dumps(PieceWork(view, events)))
     whole = PieceWork(view, events)(Piece(windows))
     for most in (3_000_000, 1_000_000, 300_000):
         pieces = pieces_of(view, events, windows, most)
@@ -90,7 +90,7 @@ def test_little_memory_leaves_the_table_of_much(
 ) -> None:
     view = view_of(location)
     whole = run(view, home)
-    monkeypatch.setenv("MLP_MEMORY_GB", "0.15")
+    monkeypatch.setenv("MLP_MEMORY_GB", "0.07")
     little = run(view, tmp_path / "little")
     assert (whole.pieces, little.pieces > 3) == (1, True)
     assert little.digest == whole.digest

@@ -106,7 +106,7 @@ def expected(rows: list[Event], user: int, moment: datetime) -> list[tuple[datet
 
 
 @given(st.lists(event, min_size=1, max_size=14))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_each_version_of_each_row_says_what_was_known(rows: list[Event]) -> None:
     found = feature_rows(VIEW, frame(rows), MOMENTS)
     for moment in MOMENTS:
@@ -123,7 +123,7 @@ loose = st.tuples(st.integers(0, 2), st.floats(0, 6.5), amounts, st.sampled_from
 
 
 @given(st.lists(loose, min_size=1, max_size=40), st.sampled_from(["1d", "1w"]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_one_moment_gives_the_bits_of_all(rows: list[tuple[int, float, float, float]], every: str) -> None:
     view = s.view(source=s.source(start="2024-03-01"), features=FEATURES, every=every)
     at = [START + timedelta(days=day) for _, day, _, _ in rows]
