@@ -52,10 +52,8 @@ class DeltaLake:
 
     def changes(self, table: Table | str, before: int, now: int) -> tuple[pl.LazyFrame | None, pl.LazyFrame | None]:
         after, earlier = self._files(table, now), self._files(table, before) if before >= 0 else set[str]()
-        removed = {
-            path for path in earlier - after if "://" in path or Path(path).exists()
-        }  # vacuum may have been there
-        return _rows_of(after - earlier), _rows_of(removed)
+        left = {path for path in earlier - after if "://" in path or Path(path).exists()}  # what vacuum has spared
+        return _rows_of(after - earlier), _rows_of(left)
 
     def notes(self, table: Table) -> dict[str, str]:
         handle = self._handle(table)

@@ -140,7 +140,8 @@ def _written(
         if not written.changed:
             return None
         size += written.bytes
-        sums |= {name: row_sums(frame.filter(pl.col("partition") == name)) for name in names}
+        rows = frame.partition_by("partition", as_dict=True)
+        sums |= {name: row_sums(rows.get((name,), frame.clear())) for name in names}
     newest = frame.filter(pl.col("partition") == pieces[-1].windows[-1][0])
     return newest, sums, replace(written, bytes=size), len(pieces)
 
