@@ -1,7 +1,6 @@
 """TrainingSet -> a Delta table of labelled rows, each with only what was known at its own time."""
 
 import dagster as dg
-import polars as pl
 
 from mlp_assets.build import keys
 from mlp_assets.build.certificate import certificate, certificate_spec
@@ -62,11 +61,6 @@ def pinned(scope: Scope, training_set: TrainingSet, versions: dict[str, int | No
     """What makes the rows of the training set at the versions."""
     labels = source_rows(scope, training_set.labels, versions[str(source_table(scope, training_set.labels))])
     return recipe(training_set, labels, [_feature_table(scope, view, versions) for view in training_set.features])
-
-
-def joined_rows(scope: Scope, training_set: TrainingSet, versions: dict[str, int | None]) -> pl.DataFrame:
-    """The rows of the training set at the pinned versions: keys, ``at``, ``known_at``, features, target, ``split``."""
-    return pinned(scope, training_set, versions).rows()
 
 
 def _feature_table(scope: Scope, view, versions: dict[str, int | None]) -> FeatureTable:

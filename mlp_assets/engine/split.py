@@ -73,8 +73,3 @@ def parts_of(rows: pl.LazyFrame, time: str, split: SplitByTime) -> Parts:
         )
     oldest = validation_after - duration(split.train) if split.train else None
     return Parts(oldest, validation_after, test_after, begins["validation"], begins["test"])
-
-
-def with_split(rows: pl.DataFrame, time: str, split: SplitByTime) -> pl.DataFrame:
-    """The rows of all parts, with the column ``split``. Raises NothingToTrainError as ``parts_of``."""
-    return parts_of(rows.lazy(), time, split).divided(rows.lazy(), time).collect()

@@ -9,7 +9,7 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets.build.common import Scope
-from mlp_assets.build.training_sets import joined_rows
+from mlp_assets.build.training_sets import pinned
 from mlp_assets.engine.digest import canonical_digest
 from mlp_resources.ports import Table
 from tests.build import shop
@@ -68,8 +68,8 @@ def test_what_was_read_is_recorded_and_rebuilt_from_the_record(platform: Platfor
     assert platform.metadata("features", "spending")["delta_versions_read"] == {purchases.delta: 1}
     (training_set,) = platform.project.training_sets
     scope = Scope(platform.project, platform.environment)
-    assert canonical_digest(joined_rows(scope, training_set, read)) == digest  # type: ignore[arg-type]
-    now = joined_rows(scope, training_set, {**read, str(features): 2})  # type: ignore[dict-item]
+    assert canonical_digest(pinned(scope, training_set, read).rows()) == digest  # type: ignore[arg-type]
+    now = pinned(scope, training_set, {**read, str(features): 2}).rows()  # type: ignore[dict-item]
     assert canonical_digest(now) != digest
 
 
