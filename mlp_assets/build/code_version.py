@@ -3,7 +3,6 @@
 import ast
 import hashlib
 import importlib.util
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+from mlp_assets.engine.modules import source_of
 
 _PROSE = {"description", "describe", "owner", "tags"}
 
@@ -62,24 +63,12 @@ def _reached(module: str) -> dict[str, Path]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        path = _source_of(name)
+        path = source_of(name)
         if name in found or path is None:
             continue
         found[name] = path
         waiting += [other for other in _imports(name, path) if _same_project(module, other)]
     return found
-
-
-def _source_of(module: str) -> Path | None:
-    loaded = sys.modules.get(module)
-    origin = getattr(loaded, "__file__", None) if loaded is not None else None
-    if origin is None:
-        try:
-            spec = importlib.util.find_spec(module)
-        except (ImportError, ValueError):
-            return None
-        origin = spec.origin if spec is not None else None
-    return Path(origin) if origin and origin.endswith(".py") else None
 
 
 def _imports(module: str, path: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """The check of a publication: what a replica reads now is what a training row of now would have, to the last bit."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mlp_assets.engine.asof import FeatureTable, join_as_known
+from mlp_assets.engine.ttl import microseconds
 from mlp_assets.serving.plan import ViewPlan
 from mlp_assets.serving.reading import REASONS, ViewReader
 from mlp_resources.ports_serving import OnlineView
@@ -17,7 +18,6 @@ from mlp_resources.ports_serving import OnlineView
 CHECK = "online_equals_offline"
 VALUES = 100_000
 """How many values are compared at least, where there are as many."""
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _READ_AT_ONCE = 5_000
 
 
@@ -61,7 +61,7 @@ def sampled(entities: pl.DataFrame, plan: ViewPlan) -> pl.DataFrame:
 def _read(
     plan: ViewPlan, view: OnlineView, entities: Sequence[Any], now: datetime
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    reader, at = ViewReader(plan, view), (now - _EPOCH) // _MICROSECOND
+    reader, at = ViewReader(plan, view), microseconds(now)
     starts = range(0, len(entities), _READ_AT_ONCE)
     reads = [reader.many(entities[start : start + _READ_AT_ONCE], at) for start in starts]
     values = [np.empty((0, len(plan.features))), *(read.values for read in reads)]

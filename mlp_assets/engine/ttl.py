@@ -1,6 +1,9 @@
 """When a feature row may be used: one rule, for columns of a table, for arrays and for single numbers."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 def usable(event_time: Any, at: Any, ttl: Any) -> Any:
@@ -14,3 +17,8 @@ def usable(event_time: Any, at: Any, ttl: Any) -> Any:
     """
     happened = event_time <= at
     return happened if ttl is None else happened & (at - event_time <= ttl)
+
+
+def microseconds(time: datetime) -> int:
+    """A time as tables and online stores keep it: whole microseconds since 1970, exactly."""
+    return (time - _EPOCH) // _MICROSECOND

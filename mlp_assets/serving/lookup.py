@@ -3,7 +3,7 @@
 import importlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,13 +11,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mlp_assets.engine.derived import with_derived
+from mlp_assets.engine.ttl import microseconds
 from mlp_assets.serving.plan import TYPES, ServingPlan
 from mlp_assets.serving.reading import EXPIRED, PARTIAL, UNKNOWN, Read, ViewReader
 from mlp_resources.ports_serving import OnlineView
 
 Matrix = NDArray[np.float64]
 Columns = Mapping[str, Sequence[Any]]
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class Looked(NamedTuple):
@@ -76,7 +76,7 @@ class Lookup:
         self._places = places if places != list(range(len(given) + len(self._derived))) else None
 
     def __call__(self, columns: Columns, at: datetime) -> Looked:
-        now = (at - _EPOCH) // _MICROSECOND
+        now = microseconds(at)
         count = len(next(iter(columns.values())))
         if count == 1 and not self._derived:
             return self._one(columns, now)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mlp_assets.engine.asof import FeatureTable, join_as_known
 from mlp_assets.engine.derived import with_derived
+from mlp_assets.engine.ttl import microseconds
 from mlp_assets.serving.plan import ViewPlan
 from mlp_assets.serving.reading import REASONS, UNKNOWN, ViewReader
 from mlp_assets.spec.feature_view import FeatureView
@@ -21,7 +22,6 @@ from mlp_resources import ports_tables
 from mlp_resources.ports import Lake
 from mlp_resources.ports_serving import OnlineStore
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # For so many rows it is quicker to take the entities' own rows out of a table than to join the whole of it.
 _FEW = 100_000
 
@@ -90,6 +90,6 @@ def _looked_up(
     )
     reader = ViewReader(plan, store.open_view(plan.location, plan.features))
     keys = spine.select(plan.keys)
-    read = reader.many(keys.rows(), (now - _EPOCH) // timedelta(microseconds=1))
+    read = reader.many(keys.rows(), microseconds(now))
     nobody = keys.select(pl.any_horizontal(pl.all().is_null())).to_series().to_numpy()
     return np.where(nobody[:, None], np.nan, read.values), np.where(nobody, UNKNOWN, read.reasons)
