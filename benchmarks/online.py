@@ -95,7 +95,8 @@ def differences(store: OnlineStore, location: str, rows: pl.DataFrame) -> tuple[
     plan = ViewPlan("view", ("user_id",), tuple(FEATURES), int(TTL.total_seconds()), location)
     known = rows.with_columns(known_at="event_time").lazy()
     check = compared(plan, TTL, known, store.open_view(location, FEATURES), datetime.now(UTC))
-    return check.metadata["differences"].value, check.metadata["values_compared"].value  # type: ignore[return-value]
+    differ, count = (check.metadata[name].value for name in ("differences", "values_compared"))
+    return int(str(differ)), int(str(count))
 
 
 def feast(folder: Path, rows: pl.DataFrame, ours: Lookup) -> Figures:

@@ -10,6 +10,7 @@ from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
 from mlp_assets.build.live import lookups
 from mlp_assets.build.recorded import Definition, definitions_of, moved_grid, recorded_definitions
+from mlp_assets.build.sources import rows_key
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.project import Project
 
@@ -127,9 +128,7 @@ def _refused(scope: Scope) -> list[str]:
     ingested = [source for source in scope.project.sources if source.ingested]
     told: list[str] = []
     for rows in (*ingested, *scope.project.feature_views):
-        own = keys.features(scope.project.name, rows) if isinstance(rows, FeatureView) else None
-        table = keys.table(own or keys.source(scope.project.name, rows))  # pyright: ignore[reportArgumentType]
-        grid = moved_grid(scope, rows, table)
+        grid = moved_grid(scope, rows, keys.table(rows_key(scope, rows)))
         if grid is not None:
             told.append(
                 f"{rows.where}: the partitions of its table begin {grid}; start and every must stay as they were"
