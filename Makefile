@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 READY := .venv/ready
+PYTEST := $(BIN)/pytest -n $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -36,11 +37,11 @@ lint: $(READY)
 types: $(READY)
 	@$(BIN)/basedpyright --level error
 
-test: lint types ## lint, types and tests
-	@$(BIN)/pytest
+test: lint types ## lint, types and tests, in WORKERS=2 processes
+	@$(PYTEST)
 
 test-all: lint types ## with the long schedules
-	@MLP_LONG=1 $(BIN)/pytest
+	@MLP_LONG=1 $(PYTEST)
 
 bench-load: $(READY) ## time to load 200 projects, and a sensor tick over 200 monitors
 	@$(BIN)/python benchmarks/load.py

@@ -24,29 +24,46 @@ _READ_AT_ONCE = 5_000
 def compared(
     plan: ViewPlan, ttl: timedelta | None, rows: pl.LazyFrame, view: OnlineView, now: datetime
 ) -> dg.AssetCheckResult:
-    """Compares the view, as a replica reads it, with the as-known join at ``now`` of the rows that were published.
+    """Compares the view, as a replica reads it, with the as-known join of the rows that were published.
 
-    The entities are taken evenly out of all that the table ever had, so those without a row online count too; a row
-    past its TTL is missing on both sides.
+    It does so at ``now``, and when the newest row became known. The entities are taken evenly out of all that the table
+    ever had, so those without a row online count too; a row past its TTL is missing on both sides. The reasons for
+    what is missing are counted at ``now``.
     """
     entities = sampled(rows.select(plan.keys).drop_nulls().unique().collect(), plan)
-    told = entities.lazy().with_columns(at=pl.lit(now).cast(pl.Datetime("us", "UTC"))).with_row_index("place")
-    mine = rows.join(told, on=list(plan.keys), how="semi")
-    joined = join_as_known(told, "at", [FeatureTable(mine, plan.keys, plan.features, ttl)]).sort("place")
-    offline = joined.select(pl.col(plan.features).cast(pl.Float64).fill_null(float("nan"))).collect().to_numpy()
-    online, reasons = _read(plan, view, entities.rows(), now)
+    moments = _moments(rows, now)
+    offline = np.concatenate([_joined(plan, ttl, rows, entities, at) for at in moments])
+    reads = [_read(plan, view, entities.rows(), at) for at in moments]
+    online, reasons = np.concatenate([values for values, _ in reads]), reads[0][1]
     differ = np.ascontiguousarray(offline).view(np.uint64) != online.view(np.uint64)
     metadata: dict[str, Any] = {
         "values_compared": int(differ.size),
+        "values_present": int((~np.isnan(offline)).sum()),
         "differences": int(differ.sum()),
         "entities": entities.height,
-        "at": now.isoformat(),
+        "at": ", ".join(at.isoformat() for at in moments),
     } | {reason: int((reasons == code).sum()) for code, reason in REASONS.items()}
     if differ.any():
         metadata |= _first(plan, entities, differ, offline, online)
     return dg.AssetCheckResult(
         check_name=CHECK, passed=not differ.any(), severity=dg.AssetCheckSeverity.ERROR, metadata=metadata
     )
+
+
+def _moments(rows: pl.LazyFrame, now: datetime) -> list[datetime]:
+    """Now; and when the newest row became known, so that values are compared of a table that has expired since."""
+    visible = rows.select(at=pl.max_horizontal("event_time", "known_at")).filter(pl.col("at") <= now)
+    newest = visible.select(pl.col("at").max()).collect().item()
+    return [now] if newest is None or newest == now else [now, newest]
+
+
+def _joined(
+    plan: ViewPlan, ttl: timedelta | None, rows: pl.LazyFrame, entities: pl.DataFrame, at: datetime
+) -> NDArray[np.float64]:
+    told = entities.lazy().with_columns(at=pl.lit(at).cast(pl.Datetime("us", "UTC"))).with_row_index("place")
+    mine = rows.join(told, on=list(plan.keys), how="semi")
+    joined = join_as_known(told, "at", [FeatureTable(mine, plan.keys, plan.features, ttl)]).sort("place")
+    return joined.select(pl.col(plan.features).cast(pl.Float64).fill_null(float("nan"))).collect().to_numpy()
 
 
 def sampled(entities: pl.DataFrame, plan: ViewPlan) -> pl.DataFrame:
@@ -75,7 +92,7 @@ def _first(
     row, place = (int(found) for found in np.argwhere(differ)[0])
     return {
         "first_feature": plan.features[place],
-        "first_entity": str(dict(zip(plan.keys, entities.row(row), strict=True))),
+        "first_entity": str(dict(zip(plan.keys, entities.row(row % entities.height), strict=True))),
         "first_offline": repr(float(offline[row, place])),
         "first_online": repr(float(online[row, place])),
     }
