@@ -17,12 +17,13 @@ from mlp_assets.spec.aggregation import (
     std,
     total,
 )
+from mlp_assets.spec.compute import Accelerate, Local
 from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.entity import Entity
 from mlp_assets.spec.errors import MlpError, Problem, ProjectError
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.gates import AtLeast, AtMost, BetterThan, NoWorseThan
-from mlp_assets.spec.model import Accelerate, Local, Model
+from mlp_assets.spec.model import Model
 from mlp_assets.spec.monitor import DriftAlarm, Monitor, PerformanceAlarm, QualityAlarm
 from mlp_assets.spec.project import Project
 from mlp_assets.spec.source import Source, Window

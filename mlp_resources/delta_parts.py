@@ -10,6 +10,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.transaction import AddAction, RemoveAction
 
+from mlp_assets.engine.row_groups import rows_together
 from mlp_resources.ports import Part
 
 _SUFFIX, _PUBLISHED = ".zstd.parquet", "mlp-published"
@@ -71,7 +72,8 @@ def publish(table: DeltaTable, parts: Sequence[Part], schema: pl.Schema) -> None
 
 
 def _write(rows: pl.DataFrame, file: Any) -> None:
-    rows.write_parquet(file, compression="zstd", compression_level=1)
+    group = rows_together(rows.width)
+    rows.write_parquet(file, compression="zstd", compression_level=1, row_group_size=group)
 
 
 def _as_stored(frame: pl.DataFrame) -> pl.DataFrame:

@@ -20,18 +20,32 @@ class RegistryError(MlpError):
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training: which function, on which rows, with what compute."""
+    """One training: which function, on which rows, with what compute.
+
+    Args:
+        table: folder or address of the training set's Delta table, read at ``version``.
+        same: what names all that decides the outcome; a training of the same that was broken off is gone on with.
+            Empty to begin anew.
+        compute: what ``run.accelerator()`` goes by.
+        gpus: in all; 0 for none, None to take them where there are enough.
+        patience_seconds: how long a process that has begun may go without a batch or a logged metric.
+    """
 
     name: str
     function: str
-    train: pl.DataFrame
-    validation: pl.DataFrame
+    table: str
+    version: int
     features: tuple[str, ...]
     target: str
     task: str
     processes: int
     seed: int
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    same: str = ""
+    compute: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    machines: int = 1
+    gpus: int | None = None
+    patience_seconds: float = 1800.0
 
 
 @dataclass(frozen=True)

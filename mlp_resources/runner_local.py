@@ -1,8 +1,11 @@
 """Training on this machine, in processes of its own that are seen by Dagster and end with it."""
 
 import contextlib
+import fcntl
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,12 +19,15 @@ from typing import Any
 import psutil
 
 from mlp_assets.engine.artifact import verify
+from mlp_assets.engine.beat import hung
 from mlp_resources.importing import folder_of
 from mlp_resources.ports_training import TrainingFailedError, TrainingJob, TrainingResult
 from mlp_resources.processes import die_with_parent, tree
 
 _POLL_SECONDS = 0.2
 _SILENT = 2000
+# How torch.distributed.run tells which of its processes failed first.
+_FIRST_TO_FAIL = re.compile(r"Root Cause.*?rank\s*: (\d+) .*?exitcode\s*: (-?\d+) ", re.DOTALL)
 
 
 class LocalRunner:
@@ -31,9 +37,29 @@ class LocalRunner:
         self.folder = folder
 
     def run(self, job: TrainingJob, context: Any = None) -> TrainingResult:
+        _check_machine(job)
         folder = self.folder / f"{job.name}-{uuid.uuid4().hex[:12]}"
         folder.mkdir(parents=True)
-        _write_job(job, folder)
+        with self._checkpoints(job, folder) as checkpoints:
+            _write_job(job, folder, checkpoints)
+            return self._trained(job, folder, context)
+
+    @contextlib.contextmanager
+    def _checkpoints(self, job: TrainingJob, folder: Path) -> Iterator[Path]:
+        """Where the training's checkpoints lie: gone when it is done, and there for who runs it again when not."""
+        kept = self.folder / "checkpoints" / f"{job.name}-{job.same}"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with kept.with_suffix(".lock").open("w") as lock:
+            try:
+                if not job.same:
+                    raise BlockingIOError
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # the same is being trained now
+                kept = folder / "checkpoints"
+            yield kept
+            shutil.rmtree(kept, ignore_errors=True)
+
+    def _trained(self, job: TrainingJob, folder: Path, context: Any) -> TrainingResult:
         started, peak = time.monotonic(), 0
         with _pipes_environment(context) as pipes, _log(folder).open("wb") as log:
             command = [
@@ -48,15 +74,36 @@ class LocalRunner:
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
+            still = None
             try:
-                while process.poll() is None:
+                while process.poll() is None and still is None:
                     peak = max(peak, _memory(process.pid))
+                    still = hung(folder, job.patience_seconds)
                     time.sleep(_POLL_SECONDS)
             finally:
                 end_group(process)
+        if still is not None:
+            raise TrainingFailedError(f"Training {job.name} was ended: {still}.")
         if process.returncode != 0 or not (folder / "result.json").exists():
             raise TrainingFailedError(_why(job, folder, process.returncode))
         return _result(folder, time.monotonic() - started, peak)
+
+
+def _check_machine(job: TrainingJob) -> None:
+    if job.machines > 1:
+        raise TrainingFailedError(
+            f"Training {job.name} asks for {job.machines} machines, and here is one. Write machines=1, or run it in an "
+            "environment with more."
+        )
+    if job.gpus:
+        import torch
+
+        if torch.cuda.device_count() < job.gpus:
+            found = torch.cuda.device_count()
+            raise TrainingFailedError(
+                f"Training {job.name} asks for {job.gpus} GPUs, and here are {found}. Write gpus={found}, or leave it "
+                "out to train on processors where there are too few."
+            )
 
 
 def end_group(process: "subprocess.Popen[bytes]", grace_seconds: float = 3.0) -> None:
@@ -74,11 +121,13 @@ def end_group(process: "subprocess.Popen[bytes]", grace_seconds: float = 3.0) ->
     process.wait()
 
 
-def _write_job(job: TrainingJob, folder: Path) -> None:
-    job.train.write_parquet(folder / "train.parquet")
-    job.validation.write_parquet(folder / "validation.parquet")
+def _write_job(job: TrainingJob, folder: Path, checkpoints: Path) -> None:
     spec = {
         "function": job.function,
+        "table": job.table,
+        "version": job.version,
+        "checkpoints": str(checkpoints),
+        "compute": dict(job.compute),
         "features": list(job.features),
         "target": job.target,
         "task": job.task,
@@ -111,7 +160,8 @@ def _environment(job: TrainingJob, pipes: dict[str, str]) -> dict[str, str]:
     threads = max(1, (os.cpu_count() or 1) // job.processes)
     # Dagster has a code location's folder on its path only while it loads it.
     search = os.pathsep.join(path for path in [*sys.path, folder_of(job.function)] if path)
-    return os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": search, "PYTHONUNBUFFERED": "1"} | pipes
+    told = {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": search, "PYTHONUNBUFFERED": "1"}
+    return os.environ | told | ({"MLP_DEVICE": "cpu"} if job.gpus == 0 else {}) | pipes
 
 
 def _memory(pid: int) -> int:
@@ -131,7 +181,14 @@ def _why(job: TrainingJob, folder: Path, code: int | None) -> str:
     if reasons:
         told = "; ".join(f"rank {reason['rank']}: {reason['reason']}" for reason in reasons)
         return f"Training {job.name} failed: {told}"
-    tail = _log(folder).read_text(errors="replace")[-_SILENT:]
+    log = _log(folder).read_text(errors="replace")
+    tail = log[-_SILENT:]
+    first = _FIRST_TO_FAIL.search(log)
+    if first is not None:
+        rank, status = first.groups()
+        name = f"was ended by {signal.Signals(-int(status)).name}" if int(status) < 0 else f"ended with status {status}"
+        told = log[: first.start()][-_SILENT:]
+        return f"Training {job.name} failed: rank {rank} {name}, and the others with it. Lines before that:\n{told}"
     if code == 0:
         return f"Training {job.name} ended without a result, though its exit status was 0. Its last lines: {tail}"
     return f"Training {job.name} ended with status {code} and gave no reason. Its last lines:\n{tail}"

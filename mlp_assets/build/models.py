@@ -1,5 +1,6 @@
 """Model -> the candidate: trained, judged by its gates, registered."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -9,14 +10,17 @@ import polars as pl
 
 from mlp_assets.build import keys
 from mlp_assets.build.certificate import check_certified
+from mlp_assets.build.code_version import code_version
 from mlp_assets.build.common import Scope
 from mlp_assets.build.metadata import markdown_table, measured, picture
 from mlp_assets.engine.artifact import load_scorer
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.gates import Judgement, Trial, judge
 from mlp_assets.engine.pictures import curves_picture, performance_picture
+from mlp_assets.spec import words
+from mlp_assets.spec.compute import Accelerate
 from mlp_assets.spec.errors import MlpError
-from mlp_assets.spec.model import Accelerate, Model
+from mlp_assets.spec.model import Model
 from mlp_assets.spec.words import function_path
 from mlp_resources.ports_training import Candidate, RegisteredVersion, TrainingJob, TrainingResult
 
@@ -44,7 +48,7 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
         with measured() as cost:
             check_certified(context.instance, keys.training_set(scope.home(model.training_set), model.training_set))
             rows, version = _training_rows(scope, model)
-            result = scope.environment.runner.run(_job(model, rows), context)
+            result = scope.environment.runner.run(_job(scope, model, version), context)
             live = scope.environment.registry.champion(keys.registered_model(scope.project.name, model))
             judgement, predicted = _judged(scope, model, rows, result, live)
             pictures = _pictures(model, rows, predicted, result)
@@ -86,18 +90,27 @@ def _part(rows: pl.DataFrame, part: str) -> pl.DataFrame:
     return rows.filter(pl.col("split") == part)
 
 
-def _job(model: Model, rows: pl.DataFrame) -> TrainingJob:
+def _job(scope: Scope, model: Model, version: int) -> TrainingJob:
+    table = scope.environment.lake.location(
+        keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
+    )
+    decides = (table, version, code_version(model, model.train))
     return TrainingJob(
         name=model.name,
         function=function_path(model.train),
-        train=_part(rows, "train"),
-        validation=_part(rows, "validation"),
+        table=table,
+        version=version,
         features=model.training_set.feature_names,
         target=model.training_set.target,
         task=model.task,
         processes=model.compute.processes,
+        machines=model.compute.machines,
+        gpus=model.compute.gpus,
         seed=model.seed,
         params=dict(model.params),
+        same=hashlib.sha256(repr(decides).encode()).hexdigest()[:16],
+        compute=model.compute.options,
+        patience_seconds=words.duration(model.compute.patience).total_seconds(),
     )
 
 

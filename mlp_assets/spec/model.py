@@ -7,31 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mlp_assets.spec import words
+from mlp_assets.spec.compute import Compute, Local, compute_problems
 from mlp_assets.spec.errors import Problem
 from mlp_assets.spec.gates import Gate, gate_problems
 from mlp_assets.spec.noun import Noun
 from mlp_assets.spec.training_set import TrainingSet
 
 Task = Literal["binary", "regression"]
-
-
-@dataclass(frozen=True)
-class Local:
-    """Training in one process of its own on this machine."""
-
-    @property
-    def processes(self) -> int:
-        return 1
-
-
-@dataclass(frozen=True)
-class Accelerate:
-    """Training with Hugging Face Accelerate in ``processes`` processes that share the work."""
-
-    processes: int = 1
-
-
-Compute = Local | Accelerate
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +36,7 @@ class Model(Noun):
     train: Callable[..., Any]
     task: Task
     gates: Sequence[Gate]
-    compute: Compute = Local()
+    compute: Compute = field(default_factory=Local)
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     seed: int = 0
     description: str = ""
@@ -71,9 +53,7 @@ class Model(Noun):
         if not self.gates:
             fix = "Write gates=[mlp.BetterThan('base_rate'), mlp.NoWorseThan('champion')], say."
             found.append(Problem(self.where, "it has no gates, so anything would be promoted", fix))
-        if self.compute.processes < 1:
-            what = f"processes={self.compute.processes} trains nothing"
-            found.append(Problem(self.where, what, "Write processes=1 or more."))
+        found += compute_problems(self.where, self.compute)
         if not 0 <= self.seed < 2**32:
             found.append(Problem(self.where, f"seed={self.seed} is not usable", "Write 0 or more, below 2**32."))
         return found + self._param_problems() + self._repeated_gates()

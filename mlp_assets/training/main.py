@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mlp_assets.engine.beat import Beat
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.training.export import export
+from mlp_assets.training.part_rows import PartRows
 from mlp_assets.training.run import Split, TrainingRun
 
 
@@ -39,8 +41,8 @@ def main(spec_path: str) -> int:
 def _train(spec: dict[str, Any], folder: Path, rank: int, world_size: int, pipes: Any) -> None:
     features, target = tuple(spec["features"]), spec["target"]
     run = TrainingRun(
-        train=Split.read(folder / "train.parquet", features, target),
-        validation=Split.read(folder / "validation.parquet", features, target),
+        train=Split(PartRows(spec["table"], spec["version"], "train", features, target)),
+        validation=Split(PartRows(spec["table"], spec["version"], "validation", features, target)),
         features=features,
         target=target,
         task=spec["task"],
@@ -49,7 +51,10 @@ def _train(spec: dict[str, Any], folder: Path, rank: int, world_size: int, pipes
         rank=rank,
         world_size=world_size,
         folder=folder,
+        checkpoint_location=spec["checkpoints"],
+        compute=spec["compute"],
         pipes=pipes,
+        beat=Beat(folder, rank),
     )
     model = _function(spec["function"])(run)
     if rank == 0:

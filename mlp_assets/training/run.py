@@ -4,8 +4,9 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mlp_assets.spec.errors import MlpError
+from mlp_assets.training.best import Best
+from mlp_assets.training.checkpoints import Checkpoints, Stateful
+from mlp_assets.training.loader import Loader
+from mlp_assets.training.part_rows import PartRows
 
 
 class TrainingDiverged(MlpError):
@@ -22,26 +27,34 @@ class TrainingDiverged(MlpError):
 
 @dataclass(frozen=True)
 class Split:
-    """One part of the training set.
+    """One part of the training set: ``x`` float32 (rows, features) with NaN for missing, ``y`` float32 (rows,).
 
-    ``x`` is float32 (rows, features) with NaN for missing, ``y`` float32 (rows,).
+    They are read into memory when they are first asked for; ``run.loader`` gives batches of what is larger.
     """
 
-    path: Path
-    features: tuple[str, ...]
-    target: str
-    x: NDArray[np.float32]
-    y: NDArray[np.float32]
+    rows: PartRows
 
-    @classmethod
-    def read(cls, path: Path, features: tuple[str, ...], target: str) -> "Split":
-        rows = pl.read_parquet(path, columns=[*features, target])
-        x = rows.select(pl.col(list(features)).cast(pl.Float32)).to_numpy(order="c", writable=True)
-        return cls(path, features, target, x, rows[target].cast(pl.Float32).to_numpy(writable=True))
+    def __len__(self) -> int:
+        return self.rows.rows
+
+    @property
+    def x(self) -> NDArray[np.float32]:
+        return self._read[0]
+
+    @property
+    def y(self) -> NDArray[np.float32]:
+        return self._read[1]
 
     def frame(self) -> pl.DataFrame:
         """All columns, keys and times too."""
-        return pl.read_parquet(self.path)
+        rows = pl.scan_delta(self.rows.location, version=self.rows.version)
+        return rows.filter(pl.col("split") == self.rows.part).collect()
+
+    @cached_property
+    def _read(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        x, y = np.empty((len(self), len(self.rows.features)), np.float32), np.empty(len(self), np.float32)
+        self.rows.read(0, len(self), x, y)
+        return x, y
 
 
 @dataclass(frozen=True)
@@ -58,7 +71,44 @@ class TrainingRun:
     rank: int
     world_size: int
     folder: Path
+    checkpoint_location: str
+    compute: Mapping[str, Any] = field(default_factory=dict[str, Any])
     pipes: Any = field(default=None, repr=False)
+    beat: Callable[[], None] = lambda: None
+
+    def loader(self, batch: int, *, part: str = "train", features: Sequence[str] | None = None) -> Loader:
+        """Batches of this process, shuffled anew in each epoch; those of ``"validation"`` come in the table's order.
+
+        Args:
+            batch: rows of a batch in each process.
+            part: ``"train"`` or ``"validation"``.
+            features: which columns ``x`` has; all by default.
+        """
+        rows = (self.train if part == "train" else self.validation).rows
+        chosen = PartRows(rows.location, rows.version, rows.part, tuple(features or rows.features), rows.target)
+        shuffle, device = part == "train", _device() if "torch" in sys.modules else None
+        return Loader(
+            chosen, batch, self.seed, self.rank, self.world_size, shuffle=shuffle, device=device, beat=self.beat
+        )
+
+    def checkpoints(self, *, every: int = 500, keep: int = 2, **objects: Stateful) -> Checkpoints:
+        """Saves the objects every so many steps; puts them back now if this training was broken off before.
+
+        Name all that the training changes: ``model=``, ``optimizer=``, ``schedule=``, ``loader=``, ``best=``.
+        """
+        return Checkpoints(
+            self.checkpoint_location,
+            objects,
+            every=every,
+            keep=keep,
+            rank=self.rank,
+            world_size=self.world_size,
+            log=_Log(self.folder / "metrics.jsonl"),
+        )
+
+    def best(self, module: Any, *, higher_is_better: bool = False) -> Best:
+        """Keeps the module's best state by a score that you offer; a loss by default."""
+        return Best(module, higher_is_better=higher_is_better)
 
     def log(self, step: int, **metrics: float) -> None:
         """Logs metrics of a step: live in the web UI, and as curves in the registry. Only rank 0 writes.
@@ -72,6 +122,7 @@ class TrainingRun:
                     f"{name} is {value} at step {step}: the training diverged. Lower the learning rate, clip the "
                     "gradients, or look at the inputs."
                 )
+        self.beat()
         if self.rank != 0:
             return
         with (self.folder / "metrics.jsonl").open("a") as file:
@@ -83,13 +134,31 @@ class TrainingRun:
             print(text, file=sys.stderr, flush=True)
 
     def accelerator(self, **options: Any) -> Any:
-        """An ``accelerate.Accelerator`` over this training's processes."""
-        from accelerate import Accelerator
+        """An ``accelerate.Accelerator`` over this training's processes, as the model's ``compute`` says."""
+        from accelerate import Accelerator, FullyShardedDataParallelPlugin
 
-        return Accelerator(cpu=not _gpu(), **options)
+        told = dict(self.compute)
+        if told.pop("strategy", "ddp") == "fsdp":
+            told["fsdp_plugin"] = FullyShardedDataParallelPlugin(fsdp_version=2)
+        return Accelerator(cpu=_device().type == "cpu", **(told | options))
 
 
-def _gpu() -> bool:
+@dataclass(frozen=True)
+class _Log:
+    path: Path
+
+    def read(self) -> bytes:
+        return self.path.read_bytes() if self.path.exists() else b""
+
+    def write(self, data: bytes) -> None:
+        self.path.write_bytes(data)
+
+
+def _device() -> Any:
+    """The device of this process."""
     import torch
 
-    return torch.cuda.is_available() and os.environ.get("MLP_DEVICE") != "cpu"
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if os.environ.get("MLP_DEVICE") == "cpu" or torch.cuda.device_count() < here:
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import psutil
 import pytest
+from deltalake import DeltaTable
 
 import mlp_assets as mlp
 from mlp_assets.engine.artifact import load_scorer
@@ -63,14 +64,20 @@ def hanging(run: mlp.TrainingRun) -> object:
     return None
 
 
-def job(function: Callable[..., Any], processes: int = 1) -> TrainingJob:
+def job(folder: Path, function: Callable[..., Any], processes: int = 1, **more: Any) -> TrainingJob:
+    """A training on a table in the folder: fifty rows, which are those to validate on, too."""
     rows = pl.DataFrame({"a": np.linspace(0, 1, 50), "b": np.ones(50), "y": np.linspace(0, 2, 50)})
+    parts = [rows.with_columns(split=pl.lit(part)) for part in ("train", "validation")]
+    pl.concat(parts).write_delta(str(folder / "table"), mode="overwrite")
     path = f"{function.__module__}:{function.__qualname__}"
-    return TrainingJob("sample", path, rows, rows, ("a", "b"), "y", "regression", processes, 0)
+    version = DeltaTable(folder / "table").version()
+    return TrainingJob(
+        "sample", path, str(folder / "table"), version, ("a", "b"), "y", "regression", processes, 0, **more
+    )
 
 
 def test_two_processes_train_and_the_artifact_serves(tmp_path: Path) -> None:
-    result = LocalRunner(tmp_path).run(job(linear, processes=2))
+    result = LocalRunner(tmp_path).run(job(tmp_path, linear, processes=2))
     assert result.history == ((1, "ranks", 3.0),)
     scorer = load_scorer(result.artifact, result.digest)
     assert scorer.features == ("a", "b")
@@ -78,7 +85,7 @@ def test_two_processes_train_and_the_artifact_serves(tmp_path: Path) -> None:
 
 
 def test_a_classifier_of_lightgbm_serves_probabilities(tmp_path: Path) -> None:
-    scorer = load_scorer(LocalRunner(tmp_path).run(job(classifier)).artifact)
+    scorer = load_scorer(LocalRunner(tmp_path).run(job(tmp_path, classifier)).artifact)
     low, high = scorer.predict(np.array([[0.0, 1.0], [1.0, 1.0]]))
     assert 0.0 < low < 0.5 < high < 1.0
 
@@ -94,7 +101,7 @@ def test_a_classifier_of_lightgbm_serves_probabilities(tmp_path: Path) -> None:
 )
 def test_a_training_that_gives_no_model_says_why(tmp_path: Path, function: Callable[..., Any], sentence: str) -> None:
     with pytest.raises(TrainingFailedError) as raised:
-        LocalRunner(tmp_path).run(job(function))
+        LocalRunner(tmp_path).run(job(tmp_path, function))
     assert sentence in str(raised.value)
 
 
@@ -116,8 +123,8 @@ def test_a_killed_rank_ends_the_others(tmp_path: Path) -> None:
 
     killer = threading.Thread(target=kill_one)
     killer.start()
-    with pytest.raises(TrainingFailedError, match="gave no reason"):
-        LocalRunner(tmp_path).run(job(hanging, processes=2))
+    with pytest.raises(TrainingFailedError, match=r"rank \d was ended by SIGKILL"):
+        LocalRunner(tmp_path).run(job(tmp_path, hanging, processes=2))
     killer.join()
     assert trainers(tmp_path) == []
 
@@ -127,7 +134,7 @@ import sys
 from pathlib import Path
 from mlp_resources.runner_local import LocalRunner
 from tests.resources.test_runner_local import hanging, job
-LocalRunner(Path(sys.argv[1])).run(job(hanging, processes=2))
+LocalRunner(Path(sys.argv[1])).run(job(Path(sys.argv[1]), hanging, processes=2))
 """
 
 
@@ -159,7 +166,7 @@ def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
     timer = threading.Timer(5, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        LocalRunner(tmp_path).run(job(hanging, processes=2))
+        LocalRunner(tmp_path).run(job(tmp_path, hanging, processes=2))
     assert trainers(tmp_path) == []
 
 
@@ -175,5 +182,5 @@ def test_a_function_of_a_folder_that_is_on_no_path(tmp_path: Path, monkeypatch: 
     with monkeypatch.context() as path:
         path.syspath_prepend(str(tmp_path))
         learning = importlib.import_module("elsewhere_of_training.learning")
-    found = LocalRunner(tmp_path / "runs").run(job(learning.tree))
+    found = LocalRunner(tmp_path / "runs").run(job(tmp_path, learning.tree))
     assert load_scorer(found.artifact, found.digest).features == ("a", "b")

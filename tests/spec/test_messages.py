@@ -128,6 +128,27 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     ),
     "unknown task": (lambda: s.model(task="binry"), ["task='binry' is not known", "Did you mean 'binary'?"]),
     "no processes": (lambda: s.model(compute=mlp.Accelerate(processes=0)), ["processes=0 trains nothing"]),
+    "uneven machines": (
+        lambda: s.model(compute=mlp.Accelerate(processes=3, machines=2)),
+        ["processes=3 cannot be spread evenly over machines=2. Write processes=4, say."],
+    ),
+    "too few gpus": (
+        lambda: s.model(compute=mlp.Accelerate(processes=4, gpus=2)),
+        ["gpus=2 is not one for each of processes=4. Write gpus=4, gpus=0, or leave it out."],
+    ),
+    "never stepped": (
+        lambda: s.model(compute=mlp.Accelerate(gradient_accumulation=0)),
+        ["gradient_accumulation=0 never steps the optimizer. Write 1 or more."],
+    ),
+    "half precision without a gpu": (
+        lambda: s.model(compute=mlp.Accelerate(gpus=0, mixed_precision="fp16")),
+        ["mixed_precision='fp16' needs a GPU, and gpus=0. Write mixed_precision='bf16'"],
+    ),
+    "unknown strategy": (
+        lambda: s.model(compute=mlp.Accelerate(strategy="fdsp")),  # type: ignore[arg-type]
+        ["strategy='fdsp' is not known", "Did you mean 'fsdp'?"],
+    ),
+    "no patience": (lambda: s.model(compute=mlp.Local(patience="soon")), ["patience='soon' is not a duration"]),
     "not online": (
         lambda: s.endpoint(model=s.model(training_set=s.training_set(features=[s.view(online=False)]))),
         ["features of view 'spending', which is not online", "Write online=True on FeatureView 'spending'"],

@@ -1,7 +1,5 @@
 """How the two retail models learn."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 import mlp_assets as mlp
@@ -20,35 +18,26 @@ def train_repurchase(run: mlp.TrainingRun) -> object:
     accelerator = run.accelerator(kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)])
     network = RepurchaseNetwork(run.train.x, hidden=run.params.get("hidden", 64))
     rate, epochs, batch = run.params.get("rate", 4e-3), run.params.get("epochs", 5), run.params.get("batch", 4096)
-    steps = len(run.train.y) // batch
     model, optimizer = accelerator.prepare(network, torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps + 1)
-    x, y = torch.from_numpy(run.train.x), torch.from_numpy(run.train.y)
-    loss_of = nn.BCEWithLogitsLoss()
-    best, kept = float("inf"), network.state_dict()
-    for epoch in range(epochs):
-        total = 0.0
-        for rows in _batches(run, epoch, steps, batch):
+    loader, best, loss_of = run.loader(batch // run.world_size), run.best(network), nn.BCEWithLogitsLoss()
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * len(loader) + 1)
+    saved = run.checkpoints(model=network, optimizer=optimizer, schedule=schedule, loader=loader, best=best)
+    for batches in loader.epochs(epochs):
+        losses: list[float] = []
+        for x, y in batches:
             optimizer.zero_grad()
-            loss = loss_of(model(x[rows]), y[rows])
+            loss = loss_of(model(x), y)
             accelerator.backward(loss)
             optimizer.step()
             schedule.step()
-            total += loss.item()
+            losses.append(loss.item())
+            saved.step()
         with torch.no_grad():
             validation = loss_of(network(torch.from_numpy(run.validation.x)), torch.from_numpy(run.validation.y)).item()
-        run.log((epoch + 1) * steps, train_log_loss=total / steps, validation_log_loss=validation)
-        if validation < best:
-            best, kept = validation, {name: value.clone() for name, value in network.state_dict().items()}
-    network.load_state_dict(kept)
+        best.offer(validation)
+        run.log(saved.done, train_log_loss=sum(losses) / max(1, len(losses)), validation_log_loss=validation)
+    best.restore()
     return nn.Sequential(network, nn.Sigmoid())
-
-
-def _batches(run: mlp.TrainingRun, epoch: int, steps: int, batch: int) -> Iterator[np.ndarray]:
-    """This process's share of each batch: all processes shuffle alike, so no row is seen twice in an epoch."""
-    order = np.random.default_rng([run.seed, epoch]).permutation(len(run.train.y))
-    for step in range(steps):
-        yield order[step * batch : (step + 1) * batch][run.rank :: run.world_size]
 
 
 def train_demand(run: mlp.TrainingRun) -> object:

@@ -1,0 +1,128 @@
+"""The rows of one part of a training set's split, read from the files of its table, a range at a time."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_assets.spec.errors import MlpError
+
+_SPLIT = "split"
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """A row group with rows of the part; ``mixed`` when it has others too."""
+
+    file: str
+    number: int
+    rows: int
+    mixed: bool
+
+
+@dataclass(frozen=True)
+class PartRows:
+    """Rows of a part (``train``, ``validation``, ``test``) at a version of a Delta table, in the table's order.
+
+    Args:
+        location: folder or address of the table.
+        part: the value of the column ``split``.
+    """
+
+    location: str
+    version: int
+    part: str
+    features: tuple[str, ...]
+    target: str
+
+    @cached_property
+    def groups(self) -> tuple[RowGroup, ...]:
+        """The row groups with rows of the part; the files are taken by name, as they were written."""
+        from deltalake import DeltaTable
+
+        files = sorted(DeltaTable(self.location, version=self.version).file_uris())
+        return tuple(group for file in files for group in self._groups_of(file))
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """The first row of each group, and the number of rows."""
+        return np.cumsum([0, *(group.rows for group in self.groups)])
+
+    @property
+    def rows(self) -> int:
+        return int(self.starts[-1])
+
+    def read(self, first: int, end: int, x: Floats, y: Floats) -> None:
+        """Fills ``x`` (rows, features) and ``y`` (rows,) with the rows from ``first`` on and before ``end``.
+
+        Missing values become NaN.
+
+        Raises:
+            MlpError: a feature is not a number.
+        """
+        touched = range(np.searchsorted(self.starts, first, "right") - 1, np.searchsorted(self.starts, end))
+        place = 0
+        for number in touched:
+            start, stop = self.starts[number], self.starts[number + 1]
+            low, high = max(first, start) - start, min(end, stop) - start
+            columns = self._columns(self.groups[number])
+            rows = slice(place, place := place + int(high - low))
+            for column, name in enumerate(self.features):
+                x[rows, column] = columns[name][low:high]
+            y[rows] = columns[self.target][low:high]
+
+    def _columns(self, group: RowGroup) -> dict[str, Any]:
+        wanted = [*self.features, self.target, *([_SPLIT] if group.mixed else [])]
+        table = _opened(group.file).read_row_group(group.number, columns=wanted)
+        columns = {name: self._numbers(name, table[name]) for name in (*self.features, self.target)}
+        if not group.mixed:
+            return columns
+        mine = _equals(table[_SPLIT], self.part)
+        return {name: values[mine] for name, values in columns.items()}
+
+    def _numbers(self, name: str, column: Any) -> Any:
+        import pyarrow as pa
+
+        if pa.types.is_boolean(column.type):
+            column = column.cast(pa.uint8())
+        if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+            raise MlpError(
+                f"Feature {name!r} is {column.type}, and a loader gives numbers. Leave it out with "
+                "features=[...] of run.loader, or make numbers of it in the training set's derive."
+            )
+        return column.to_numpy()
+
+    def _groups_of(self, file: str) -> list[RowGroup]:
+        metadata = _opened(file).metadata
+        names = [metadata.schema.column(n).path for n in range(metadata.num_columns)]
+        found = [
+            self._group(file, metadata.row_group(n), n, names.index(_SPLIT)) for n in range(metadata.num_row_groups)
+        ]
+        return [group for group in found if group.rows]
+
+    def _group(self, file: str, metadata: Any, number: int, column: int) -> RowGroup:
+        known = metadata.column(column).statistics
+        if known is not None and known.has_min_max and known.min == known.max:
+            return RowGroup(file, number, metadata.num_rows if known.min == self.part else 0, mixed=False)
+        split = _opened(file).read_row_group(number, columns=[_SPLIT])[_SPLIT]
+        return RowGroup(file, number, int(_equals(split, self.part).sum()), mixed=True)
+
+
+def _equals(column: Any, value: str) -> Any:
+    import polars as pl
+
+    return (pl.Series(pl.from_arrow(column)) == value).to_numpy()  # Arrow compares no string views
+
+
+@lru_cache(maxsize=256)
+def _opened(file: str) -> Any:
+    from pyarrow import fs
+    from pyarrow import parquet as pq
+
+    if "://" not in file:
+        return pq.ParquetFile(file)
+    store, path = fs.FileSystem.from_uri(file)
+    return pq.ParquetFile(path, filesystem=store)

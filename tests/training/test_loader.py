@@ -1,0 +1,174 @@
+"""Every row once, in one process, whatever the files, the processes, and where the training was broken off."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlp_assets.spec.errors import MlpError
+from mlp_assets.training.loader import Loader
+from mlp_assets.training.order import Order
+from mlp_assets.training.part_rows import PartRows
+
+FEATURES = ("a", "b")
+ORDERS = st.builds(
+    Order,
+    rows=st.integers(8, 300),
+    block=st.integers(1, 40),
+    blocks=st.integers(1, 4),
+    whole=st.booleans(),
+    batch=st.integers(1, 50),
+    world_size=st.integers(1, 5),
+    seed=st.integers(0, 3),
+    shuffle=st.booleans(),
+)
+
+
+def seen_by(order: Order, epoch: int, rank: int) -> list[int]:
+    found: list[int] = []
+    for window in order.windows(epoch, rank):
+        rows = [row for first, end in window.ranges for row in range(first, end)]
+        found += [rows[place] for place in window.seen]
+    return found
+
+
+@given(ORDERS)
+def test_an_epoch_sees_each_row_once(order: Order) -> None:
+    seen = [seen_by(order, 0, rank) for rank in range(order.world_size)]
+    assert sorted(itertools.chain(*seen)) == list(range(order.rows))
+    assert [len(rows) for rows in seen] == [order.rows_of(rank) for rank in range(order.world_size)]
+    for rank, rows in enumerate(seen):
+        bounds = [order.bounds(step, rank) for step in range(order.steps)]
+        assert [row for first, end in bounds for row in rows[first:end]] == rows
+        assert all(0 < end - first <= order.batch + 1 for first, end in bounds)
+
+
+def test_epochs_are_shuffled_each_in_its_own_way_and_runs_alike() -> None:
+    order = Order(200, 10, 2, False, 16, 2, seed=5)
+    assert seen_by(order, 0, 0) == seen_by(order, 0, 0)
+    assert seen_by(order, 0, 0) != seen_by(order, 1, 0)
+    assert seen_by(order, 0, 0) != sorted(seen_by(order, 0, 0))
+    plain = Order(200, 10, 2, False, 16, 1, seed=5, shuffle=False)
+    assert seen_by(plain, 0, 0) == list(range(200))
+
+
+def table(folder: Path, rows: int, parts: int = 1, group: int = 50) -> str:
+    """Rows 0.. of the part ``train``, the next ones of ``test``: in files, with row groups of their own."""
+    location = folder / "table"
+    frame = pl.DataFrame(
+        {"a": np.arange(rows, dtype=float), "b": [None if n % 3 else 1 for n in range(rows)], "y": 0.5}
+    )
+    split = pl.Series("split", ["train"] * (rows - rows // 4) + ["test"] * (rows // 4))
+    pieces = np.array_split(np.arange(rows), parts)
+    for piece in pieces:
+        options = {"mode": "append", "delta_write_options": {"target_file_size": None}}
+        frame.with_columns(split)[piece].write_delta(str(location), **options)
+    for number, (file, piece) in enumerate(zip(_by_rows(str(location)), pieces, strict=True)):
+        chosen = frame.with_columns(split)[piece]
+        chosen.write_parquet(file, row_group_size=group + number)
+    return str(location)
+
+
+def _by_rows(location: str) -> list[str]:
+    files = DeltaTable(location).file_uris()
+    return sorted(files)
+
+
+def rows_of(location: str, part: str = "train") -> PartRows:
+    return PartRows(location, DeltaTable(location).version(), part, FEATURES, "y")
+
+
+@pytest.mark.parametrize(("parts", "group"), [(1, 1000), (1, 7), (3, 11)])
+def test_rows_are_read_whatever_the_files(tmp_path: Path, parts: int, group: int) -> None:
+    source = rows_of(table(tmp_path, 400, parts, group))
+    assert source.rows == 300
+    x, y = np.empty((300, 2), np.float32), np.empty(300, np.float32)
+    source.read(0, 300, x, y)
+    assert sorted(x[:, 0]) == list(range(300))
+    assert np.isnan(x[:, 1]).sum() == 200
+    for first, end in ((0, 1), (13, 14), (37, 255), (299, 300)):
+        part = np.empty((end - first, 2), np.float32)
+        source.read(first, end, part, np.empty(end - first, np.float32))
+        assert np.array_equal(part, x[first:end], equal_nan=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_rows_together() -> Iterator[None]:
+    """Blocks of 20 rows, so that small tables have many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mlp_assets.training.loader.rows_together", lambda columns: 20)
+        yield
+
+
+def loader(source: PartRows, rank: int = 0, world_size: int = 1, batch: int = 16, *, small: bool = True) -> Loader:
+    return Loader(source, batch, seed=1, rank=rank, world_size=world_size, window_bytes=400 if small else 10**9)
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_a_training_that_is_broken_off_goes_on_at_the_next_row(tmp_path: Path, small: bool) -> None:
+    source = rows_of(table(tmp_path, 400))
+    whole = [x[:, 0].tolist() for epoch in loader(source, small=small).epochs(3) for x, _ in epoch]
+    assert sorted(itertools.chain(*whole)) == sorted(list(range(300)) * 3)
+    for stop in (0, 1, 18, 19, 20, 37, 56, 57):
+        first = loader(source, small=small)
+        begun = list(itertools.islice((x[:, 0].tolist() for epoch in first.epochs(3) for x, _ in epoch), stop))
+        again = loader(source, small=small)
+        again.load_state_dict(first.state_dict())
+        assert begun + [x[:, 0].tolist() for epoch in again.epochs(3) for x, _ in epoch] == whole
+
+
+@settings(max_examples=40)
+@given(
+    worlds=st.lists(st.tuples(st.integers(1, 4), st.integers(1, 40), st.integers(0, 8)), min_size=1, max_size=3),
+    last=st.tuples(st.integers(1, 4), st.integers(1, 40)),
+    small=st.booleans(),
+)
+def test_other_numbers_of_processes_lose_no_row_and_take_none_twice(
+    source: PartRows, worlds: list[tuple[int, int, int]], last: tuple[int, int], small: bool
+) -> None:
+    """One epoch, taken over some times by other numbers of processes with other batches."""
+    state, seen = None, list[float]()
+    for world_size, batch, steps in [*worlds, (*last, 10**9)]:
+        states, counts = set[str](), set[int]()
+        for rank in range(world_size):
+            one = loader(source, rank, world_size, batch, small=small)
+            if state is not None:
+                one.load_state_dict(dict(state))
+            if one.position.epoch:
+                continue
+            batches = list(itertools.islice(one, steps))
+            left = [x[:, 0].tolist() for x, _ in batches]
+            assert all(0 < len(x) <= batch + 1 for x in left) or len(left) == 1
+            rows = list(itertools.chain(*left))
+            few = rank > 0 and len(left) == 1 and sorted(rows) == sorted(seen[-len(rows) :])
+            seen += [] if few else rows
+            states.add(repr(one.state_dict()))
+            counts.add(len(batches))
+            after = one.state_dict()
+        if not states:
+            break
+        assert (len(states), len(counts)) == (1, 1)
+        state = after
+    assert sorted(seen) == list(range(300))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> PartRows:
+    return rows_of(table(tmp_path_factory.mktemp("rows"), 400, parts=2))
+
+
+def test_what_cannot_be_loaded_is_said(tmp_path: Path, source: PartRows) -> None:
+    with pytest.raises(MlpError, match="batch=0 holds no rows"):
+        Loader(source, 0, seed=0)
+    with pytest.raises(MlpError, match="has 300 rows, too few for 301 processes"):
+        Loader(source, 1, seed=0, world_size=301)
+    text = tmp_path / "text"
+    pl.DataFrame({"a": ["x", "y"], "y": [1.0, 2.0], "split": ["train"] * 2}).write_delta(str(text))
+    with pytest.raises(MlpError, match="Feature 'a' is .*string"):
+        next(iter(Loader(PartRows(str(text), 0, "train", ("a",), "y"), 1, seed=0)))
