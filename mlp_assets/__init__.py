@@ -28,6 +28,7 @@ from mlp_assets.spec.monitor import DriftAlarm, Monitor, PerformanceAlarm, Quali
 from mlp_assets.spec.project import Project
 from mlp_assets.spec.source import Source, Window
 from mlp_assets.spec.training_set import SplitByTime, TrainingSet
+from mlp_assets.training.frameworks.own import OwnModel
 from mlp_assets.training.run import Split, TrainingRun
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Model",
     "Monitor",
     "NoWorseThan",
+    "OwnModel",
     "PerformanceAlarm",
     "Problem",
     "Project",

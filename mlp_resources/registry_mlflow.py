@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlp_assets.engine.artifact import ArtifactError, verify
+from mlp_assets.engine.artifact import ArtifactError, load_scorer, verify
 from mlp_resources.ports_training import Candidate, RegisteredVersion, RegistryError
 
 CHAMPION = "champion"
@@ -124,13 +124,22 @@ class MlflowRegistry:
             mlflow.lightgbm.log_model(booster, name="model", signature=signature, input_example=example)
             return
         import numpy as np
-        import onnx
-
-        from mlp_assets.engine.artifact import load_scorer
 
         matrix = candidate.example.to_numpy().astype(np.float32)
         signature = infer_signature(matrix, load_scorer(candidate.artifact).predict(matrix.astype(np.float64)))
-        mlflow.onnx.log_model(onnx.load(path), name="model", signature=signature, input_example=matrix)
+        if manifest["format"] == "xgboost":
+            import xgboost
+
+            told = {"signature": signature, "input_example": matrix, "model_format": "ubj"}
+            mlflow.xgboost.log_model(xgboost.Booster(model_file=path), name="model", **told)
+        elif manifest["format"] == "onnx":
+            import onnx
+
+            mlflow.onnx.log_model(onnx.load(path), name="model", signature=signature, input_example=matrix)
+        else:
+            code, artifacts = str(Path(__file__).with_name("mlflow_own_model.py")), {"serving": str(candidate.artifact)}
+            told = {"signature": signature, "input_example": matrix, "pip_requirements": []}
+            mlflow.pyfunc.log_model(name="model", python_model=code, artifacts=artifacts, **told)
 
     def _mlflow(self) -> Any:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -26,12 +26,13 @@ from mlp_resources.processes import die_with_parent, tree
 
 _POLL_SECONDS = 0.2
 _SILENT = 2000
+_TRAINING = "mlp_assets.training.main"
 # How torch.distributed.run tells which of its processes failed first.
 _FIRST_TO_FAIL = re.compile(r"Root Cause.*?rank\s*: (\d+) .*?exitcode\s*: (-?\d+) ", re.DOTALL)
 
 
 class LocalRunner:
-    """Starts ``torch.distributed.run`` in its own process group, for one process too: it alone reaps its workers."""
+    """Starts a training in a process group of its own; several processes under ``torch.distributed.run``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -62,10 +63,7 @@ class LocalRunner:
     def _trained(self, job: TrainingJob, folder: Path, context: Any) -> TrainingResult:
         started, peak = time.monotonic(), 0
         with _pipes_environment(context) as pipes, _log(folder).open("wb") as log:
-            command = [
-                sys.executable, "-m", "torch.distributed.run", "--standalone", "--nnodes=1",
-                f"--nproc-per-node={job.processes}", "-m", "mlp_assets.training.main", str(folder / "spec.json"),
-            ]  # fmt: skip
+            command = [sys.executable, *_launcher(job, folder), "-m", _TRAINING, str(folder / "spec.json")]
             process = subprocess.Popen(
                 command,
                 env=_environment(job, pipes),
@@ -87,6 +85,14 @@ class LocalRunner:
         if process.returncode != 0 or not (folder / "result.json").exists():
             raise TrainingFailedError(_why(job, folder, process.returncode))
         return _result(folder, time.monotonic() - started, peak)
+
+
+def _launcher(job: TrainingJob, folder: Path) -> list[str]:
+    """One process needs none, and so no torch. This one alone reaps its workers, and starts as many as asked."""
+    if job.processes == 1:
+        return []
+    command = ["-m", "torch.distributed.run", "--standalone", "--nnodes=1", f"--nproc-per-node={job.processes}"]
+    return [*command, f"--log-dir={folder / 'ranks'}"]
 
 
 def _check_machine(job: TrainingJob) -> None:

@@ -2,40 +2,31 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mlp_assets.spec.errors import MlpError
+from mlp_assets.engine.pickles import check_no_pickles
+from mlp_assets.engine.scorers.formats import FORMATS, load
+from mlp_assets.engine.scorers.scorer import ArtifactError, Known, Scorer
 
 MANIFEST = "model.json"
-FORMATS = ("onnx", "lightgbm")
-Matrix = NDArray[np.float64]
+_KEYS = {"format", "file", "features", "task", "files"}
+_LOADER = "loader"
 
 
-class ArtifactError(MlpError):
-    """An artifact is incomplete, was changed, or is of a format that is not served."""
+def write_manifest(
+    directory: Path, *, format: str, file: str, features: tuple[str, ...], task: str, loader: str | None = None
+) -> str:
+    """Writes ``model.json`` with the SHA-256 of every file of the folder; returns the artifact's digest.
 
-
-class Scorer(Protocol):
-    """A loaded model. ``predict`` takes (rows, features) with NaN for missing and returns (rows,)."""
-
-    features: tuple[str, ...]
-    task: str
-    digest: str
-
-    def predict(self, matrix: Matrix) -> Matrix: ...
-
-
-def write_manifest(directory: Path, *, format: str, file: str, features: tuple[str, ...], task: str) -> str:
-    """Writes ``model.json`` with the SHA-256 of every file of the folder; returns the artifact's digest."""
+    Args:
+        loader: the class ``module:name`` that loads an own model's files; None for all other formats.
+    """
     files = {
         path.name: _sha256(path) for path in sorted(directory.iterdir()) if path.is_file() and path.name != MANIFEST
     }
     manifest = {"format": format, "file": file, "features": list(features), "task": task, "files": files}
+    manifest |= {_LOADER: loader} if loader is not None else {}
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
     return artifact_digest(directory)
 
@@ -59,53 +50,19 @@ def verify(directory: Path, expected_digest: str | None = None) -> dict[str, Any
             raise ArtifactError(f"File {name} of the artifact was changed after it was registered.")
     if manifest["format"] not in FORMATS:
         raise ArtifactError(f"Format {manifest['format']!r} is not served. Served without unpickling: {FORMATS}.")
+    check_no_pickles(directory)
     return manifest
 
 
 def load_scorer(directory: Path, expected_digest: str | None = None) -> Scorer:
-    """Loads a verified artifact. Raises ArtifactError before anything is loaded that was changed."""
+    """Loads a verified artifact.
+
+    Raises:
+        ArtifactError: something was changed, before anything is loaded; or what serves the format is not installed.
+    """
     manifest = verify(directory, expected_digest)
-    make = _OnnxScorer if manifest["format"] == "onnx" else _LightgbmScorer
-    digest = artifact_digest(directory)
-    return make(directory / manifest["file"], tuple(manifest["features"]), manifest["task"], digest)
-
-
-@dataclass
-class _OnnxScorer:
-    path: Path
-    features: tuple[str, ...]
-    task: str
-    digest: str
-
-    def __post_init__(self) -> None:
-        import onnxruntime  # pyright: ignore[reportMissingTypeStubs]  # it has none
-
-        runtime = cast("Any", onnxruntime)
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        self._session: Any = runtime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
-        self._input: str = self._session.get_inputs()[0].name
-
-    def predict(self, matrix: Matrix) -> Matrix:
-        answer = self._session.run(None, {self._input: matrix.astype(np.float32)})[0]
-        return np.asarray(answer, dtype=np.float64).reshape(len(matrix))
-
-
-@dataclass
-class _LightgbmScorer:
-    path: Path
-    features: tuple[str, ...]
-    task: str
-    digest: str
-
-    def __post_init__(self) -> None:
-        import lightgbm
-
-        self._booster: Any = lightgbm.Booster(model_file=str(self.path))
-
-    def predict(self, matrix: Matrix) -> Matrix:
-        return np.asarray(self._booster.predict(matrix, num_threads=1), dtype=np.float64)
+    known = Known(tuple(manifest["features"]), manifest["task"], artifact_digest(directory))
+    return load(manifest["format"], directory, manifest["file"], manifest.get(_LOADER), known)
 
 
 def _manifest(directory: Path) -> dict[str, Any]:
@@ -113,8 +70,7 @@ def _manifest(directory: Path) -> dict[str, Any]:
         manifest = json.loads((directory / MANIFEST).read_text())
     except (OSError, ValueError) as error:
         raise ArtifactError(f"The artifact in {directory.name} has no readable {MANIFEST}.") from error
-    wanted = {"format", "file", "features", "task", "files"}
-    if not isinstance(manifest, dict) or set(cast("dict[str, Any]", manifest)) != wanted:
+    if not isinstance(manifest, dict) or set(cast("dict[str, Any]", manifest)) - {_LOADER} != _KEYS:
         raise ArtifactError(f"The artifact's {MANIFEST} is not one of this platform's.")
     found = cast("dict[str, Any]", manifest)
     names = [found["file"], *found["files"]]

@@ -9,16 +9,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import mlp_assets as mlp
+from mlp_assets.engine.artifact import load_scorer
 from mlp_assets.serving.protocol import parse_feedback, parse_infer
 from mlp_resources.home import prepare_home
+from mlp_resources.runner_local import LocalRunner
 from tests.build.platform import Platform, weeks
+from tests.resources.test_runner_local import job
 
 ROOT = Path(__file__).parents[2]
 FEATURES = ROOT / "docs" / "features.md"
 FIRST = ROOT / "docs" / "first-project.md"
+MODELS = ROOT / "docs" / "models.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 GIVEN = {
     "README.md": """
@@ -37,7 +42,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if blocks(page, "python") and page not in (FEATURES, FIRST)],
+    [page for page in PAGES if blocks(page, "python") and page not in (FEATURES, FIRST, MODELS)],
     ids=lambda page: page.name,
 )
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +73,17 @@ def test_features_are_read_as_documented(home: Path, monkeypatch: pytest.MonkeyP
     assert namespace["again"].height > 10_000
 
 
+@pytest.mark.parametrize("function", ["train", "train_nearest"])
+def test_models_are_trained_as_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str) -> None:
+    (tmp_path / "blocks_of_models.py").write_text("\n\n".join(blocks(MODELS, "python")))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module("blocks_of_models")
+    result = LocalRunner(tmp_path / "runs").run(job(tmp_path, getattr(module, function)))
+    scorer = load_scorer(result.artifact, result.digest)
+    sys.modules.pop("blocks_of_models")
+    assert np.isfinite(scorer.predict(np.array([[0.5, 1.0], [1.0, 1.0]]))).all()
+
+
 def test_the_readme_shows_a_project_in_thirty_lines() -> None:
     project = blocks(ROOT / "README.md", "python")[0]
     assert "mlp.Project(" in project
@@ -75,7 +91,7 @@ def test_the_readme_shows_a_project_in_thirty_lines() -> None:
 
 
 def test_every_public_name_is_on_the_page_of_the_project_file() -> None:
-    text = "".join((ROOT / "docs" / page).read_text() for page in ("project-file.md", "monitors.md"))
+    text = "".join((ROOT / "docs" / page).read_text() for page in ("project-file.md", "monitors.md", "models.md"))
     assert [name for name in mlp.__all__ if f"mlp.{name}" not in text and f"`{name}(" not in text] == []
 
 

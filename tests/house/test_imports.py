@@ -91,7 +91,22 @@ def test_the_public_names_are_sorted_and_there() -> None:
 def test_a_project_file_imports_no_heavy_library() -> None:
     code = "import sys, mlp_assets.projects.retail.project; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    heavy = {"dagster", "ray", "mlflow", "torch", "nannyml", "accelerate", "sklearn", "lightgbm", "pandas"}
+    heavy = {
+        "dagster",
+        "ray",
+        "mlflow",
+        "torch",
+        "nannyml",
+        "accelerate",
+        "sklearn",
+        "lightgbm",
+        "pandas",
+        "xgboost",
+        "onnx",
+        "onnxruntime",
+        "skl2onnx",
+        "pyarrow",
+    }
     assert not heavy & set(loaded)
 
 

@@ -6,13 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
-from mlp_assets.engine.artifact import ArtifactError
+from mlp_assets.engine.artifact import ArtifactError, load_scorer
+from mlp_assets.training.export import export
 from mlp_resources.ports_training import Candidate, RegistryError
 from mlp_resources.registry_mlflow import MlflowRegistry
 from tests.serving.test_app import doubling_model
+from tests.training.test_frameworks import X, Y, near, run_of
 
 
 def candidate(folder: Path, key: str) -> Candidate:
@@ -53,6 +56,31 @@ def test_a_run_shows_what_an_mlflow_user_expects(tmp_path: Path) -> None:
     from mlflow.models import get_model_info
 
     assert get_model_info(client.get_model_version("shop.buys", "1").source).signature is not None
+
+
+@pytest.mark.parametrize("kind", ["xgboost", "own"])
+def test_mlflow_itself_loads_every_format_and_unpickles_none(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+    import xgboost
+
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    model = xgboost.XGBRegressor(n_estimators=3).fit(X, Y) if kind == "xgboost" else near()
+    (tmp_path / "run").mkdir()
+    digest = export(run_of(tmp_path / "run", "regression"), model, tmp_path / "made")
+    features = load_scorer(tmp_path / "made").features
+    example = pl.DataFrame({name: [0.25, 0.75] for name in features})
+    given = replace(candidate(tmp_path, "one"), artifact=tmp_path / "made", digest=digest, example=example)
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    version = registry.register(given)
+    source = registry._client().get_model_version("shop.buys", version.version).source
+    loaded = mlflow.pyfunc.load_model(source)
+    matrix = example.to_numpy().astype(np.float32)
+    own = load_scorer(registry.download("shop.buys", version.version), digest).predict(matrix.astype(np.float64))
+    assert np.asarray(loaded.predict(matrix)).tolist() == pytest.approx(own.tolist())
+    pickles = [path for path in (tmp_path / "mlflow").rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
+    assert pickles == []
 
 
 def test_a_changed_artifact_is_not_downloaded(tmp_path: Path) -> None:

@@ -94,8 +94,8 @@ def test_a_classifier_of_lightgbm_serves_probabilities(tmp_path: Path) -> None:
     ("function", "sentence"),
     [
         (diverging, "rank 0: loss is nan at step 7: the training diverged"),
-        (unservable, "cannot be served without unpickling. Return a torch.nn.Module or a fitted LightGBM"),
-        (never_fitted, "train returned a lightgbm.sklearn.LGBMClassifier, which cannot be served"),
+        (unservable, "cannot be served without unpickling. Return a torch.nn.Module, a fitted LightGBM"),
+        (never_fitted, "train returned a lightgbm.sklearn.LGBMClassifier that is not fitted"),
         (vanishing, "ended without a result, though its exit status was 0"),
     ],
 )

@@ -1,0 +1,93 @@
+"""Scikit-learn's estimators and pipelines, as ONNX."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from mlp_assets.training.frameworks.framework import ExportError, Rows, Stored, comes_from, shown_type
+
+_FILE, _PROBABILITIES, _OUTPUT = "model.onnx", "probabilities", "prediction"
+
+
+class Sklearn:
+    """A fitted estimator: a regressor's predictions, a classifier's probability of the second class."""
+
+    def owns(self, model: Any) -> bool:
+        return comes_from(model, "sklearn")
+
+    def store(self, model: Any, rows: Rows, task: str, directory: Path) -> Stored:
+        model = getattr(model, "best_estimator_", model)  # of a search
+        _check(model, task)
+        own = _predicted(model, rows, task)
+        converted = _converted(model, rows.shape[1], task)
+        (directory / _FILE).write_bytes(converted.SerializeToString())
+        return Stored("onnx", _FILE, own)
+
+
+def _check(model: Any, task: str) -> None:
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(model)
+    except (NotFittedError, TypeError):
+        raise ExportError(
+            f"train returned a {shown_type(model)} that is not fitted. Return what fit(...) returns."
+        ) from None
+    if task == "binary" and not hasattr(model, "predict_proba"):
+        raise ExportError(
+            f"train returned a {shown_type(model)}, which gives no probabilities, and the model's task is 'binary'. "
+            "Return a classifier with predict_proba, such as sklearn.calibration.CalibratedClassifierCV of it."
+        )
+    if task == "binary" and len(model.classes_) != 2:
+        raise ExportError(f"The classifier knows {len(model.classes_)} classes, and the model's task is 'binary'.")
+
+
+def _predicted(model: Any, rows: Rows, task: str) -> Any:
+    try:
+        return model.predict_proba(rows)[:, 1] if task == "binary" else model.predict(rows)
+    except ValueError as error:
+        raise ExportError(
+            f"The {shown_type(model)} cannot predict the validation rows: {_first_line(error)}. Fit it on run.train.x, "
+            "and let missing values be: put an imputer into its pipeline."
+        ) from error
+
+
+def _converted(model: Any, features: int, task: str) -> Any:
+    try:
+        from skl2onnx import to_onnx
+        from skl2onnx.common.data_types import FloatTensorType
+    except ModuleNotFoundError as error:
+        raise ExportError(
+            f"A {shown_type(model)} is stored with {error.name}, which is not installed. "
+            "Write pip install 'mlp-assets[sklearn]'."
+        ) from error
+    options = {"zipmap": False} if task == "binary" else None
+    taken: Any = [("features", FloatTensorType([None, features]))]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what it says of itself to its own developers
+            made = to_onnx(model, initial_types=taken, options=options, target_opset=18)
+    except Exception as error:  # its own kinds of errors are many, and each says why
+        raise ExportError(
+            f"A {shown_type(model)} cannot be served without unpickling: skl2onnx cannot convert it "
+            f"({_first_line(error)}). Return an estimator that it can (its documentation lists them), or write it as "
+            "an mlp.OwnModel."
+        ) from error
+    return _second_class(made) if task == "binary" else made
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _second_class(made: Any) -> Any:
+    """The probability of the second class as the only output."""
+    from onnx import TensorProto, helper
+
+    (found,) = [output for output in made.graph.output if output.name == _PROBABILITIES]
+    made.graph.initializer.append(helper.make_tensor("second", TensorProto.INT64, [1], [1]))
+    made.graph.node.append(helper.make_node("Gather", [found.name, "second"], [_OUTPUT], axis=1))
+    del made.graph.output[:]
+    made.graph.output.append(helper.make_tensor_value_info(_OUTPUT, TensorProto.FLOAT, [None, 1]))
+    return made

@@ -1,0 +1,42 @@
+"""XGBoost boosters, classifiers and regressors, in its own UBJSON."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlp_assets.training.frameworks.framework import ExportError, Rows, Stored, comes_from, shown_type
+
+_FILE = "model.ubj"
+
+
+class Xgboost:
+    """A booster, or a fitted wrapper of one; where it stopped early, the trees up to its best iteration."""
+
+    def owns(self, model: Any) -> bool:
+        return comes_from(model, "xgboost")
+
+    def store(self, model: Any, rows: Rows, task: str, directory: Path) -> Stored:
+        import xgboost
+        from sklearn.exceptions import NotFittedError
+
+        try:
+            booster = model.get_booster() if isinstance(model, xgboost.XGBModel) else model
+        except NotFittedError:
+            raise ExportError(
+                f"train returned a {shown_type(model)} that is not fitted. Return what fit(...) returns."
+            ) from None
+        if not isinstance(booster, xgboost.Booster):
+            raise ExportError(f"train returned a {shown_type(model)}. Return a Booster, XGBClassifier or XGBRegressor.")
+        booster.save_model(str(directory / _FILE))
+        return Stored("xgboost", _FILE, _own(model, booster, rows))
+
+
+def _own(model: Any, booster: Any, rows: Rows) -> Any:
+    if hasattr(model, "predict_proba"):
+        return model.predict_proba(rows)[:, 1]
+    if model is not booster:
+        return model.predict(rows)
+    best = booster.attr("best_iteration")
+    trees = (0, int(best) + 1) if best is not None else (0, 0)
+    return booster.inplace_predict(np.asarray(rows), iteration_range=trees, validate_features=False)
