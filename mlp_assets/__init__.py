@@ -22,7 +22,16 @@ from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.entity import Entity
 from mlp_assets.spec.errors import MlpError, Problem, ProjectError
 from mlp_assets.spec.feature_view import FeatureView
-from mlp_assets.spec.gates import AtLeast, AtMost, BetterThan, NoWorseThan
+from mlp_assets.spec.gates import (
+    AtLeast,
+    AtMost,
+    BetterThan,
+    Calibrated,
+    FasterThan,
+    NoWorseThan,
+    OnEverySlice,
+    SmallerThan,
+)
 from mlp_assets.spec.model import Model
 from mlp_assets.spec.monitor import DriftAlarm, Monitor, PerformanceAlarm, QualityAlarm
 from mlp_assets.spec.project import Project
@@ -37,15 +46,18 @@ __all__ = [
     "AtLeast",
     "AtMost",
     "BetterThan",
+    "Calibrated",
     "DriftAlarm",
     "Endpoint",
     "Entity",
+    "FasterThan",
     "FeatureView",
     "Local",
     "MlpError",
     "Model",
     "Monitor",
     "NoWorseThan",
+    "OnEverySlice",
     "OwnModel",
     "PerformanceAlarm",
     "Problem",
@@ -53,6 +65,7 @@ __all__ = [
     "ProjectError",
     "QualityAlarm",
     "Ratio",
+    "SmallerThan",
     "Source",
     "Split",
     "SplitByTime",

@@ -12,11 +12,11 @@ from mlp_assets.build import keys
 from mlp_assets.build.certificate import check_certified
 from mlp_assets.build.code_version import code_version
 from mlp_assets.build.common import Scope
+from mlp_assets.build.judging import TRAINED_TAG, check_parts, gate_checks, gate_results, judged, part, trained_until
 from mlp_assets.build.metadata import markdown_table, measured, picture
-from mlp_assets.engine.artifact import load_scorer
 from mlp_assets.engine.digest import canonical_digest
-from mlp_assets.engine.gates import Judgement, Trial, judge
 from mlp_assets.engine.pictures import curves_picture, performance_picture
+from mlp_assets.engine.trial import Judgement
 from mlp_assets.spec import words
 from mlp_assets.spec.compute import Accelerate
 from mlp_assets.spec.errors import MlpError
@@ -36,9 +36,7 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
     @scope.asset(
         key=key,
         deps=[keys.training_set(scope.home(model.training_set), model.training_set)],
-        check_specs=[
-            dg.AssetCheckSpec(gate.name, asset=key, blocking=True, description=str(gate)) for gate in model.gates
-        ],
+        check_specs=gate_checks(key, model),
         spec=model,
         kinds=["mlflow", "pytorch" if isinstance(model.compute, Accelerate) else "python"],
         what=f"A newly trained {model.name}, judged by its gates.",
@@ -48,9 +46,10 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
         with measured() as cost:
             check_certified(context.instance, keys.training_set(scope.home(model.training_set), model.training_set))
             rows, version = _training_rows(scope, model)
+            check_parts(model, rows)
             result = scope.environment.runner.run(_job(scope, model, version), context)
             live = scope.environment.registry.champion(keys.registered_model(scope.project.name, model))
-            judgement, predicted = _judged(scope, model, rows, result, live)
+            judgement, predicted = judged(scope, model, rows, result, live)
             pictures = _pictures(model, rows, predicted, result)
             verdict = {
                 GATES_TAG: PASSED if judgement.passed else "refused",
@@ -65,14 +64,7 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             | _metadata(registered, judgement, result, version)
             | cost.shown,
             data_version=dg.DataVersion(registered.digest[:16]),
-            check_results=[
-                dg.AssetCheckResult(
-                    passed=gate.passed,
-                    check_name=gate.name,
-                    metadata={"told": gate.sentence, **{name: float(value) for name, value in gate.numbers.items()}},
-                )
-                for gate in judgement.results
-            ],
+            check_results=gate_results(judgement),
         )
 
     return train
@@ -84,10 +76,6 @@ def _training_rows(scope: Scope, model: Model) -> tuple[pl.DataFrame, int]:
     if version is None:
         raise MlpError(f"{model.training_set.where} is not there yet. Materialize it first.")
     return scope.environment.lake.scan(table, version).collect(), version
-
-
-def _part(rows: pl.DataFrame, part: str) -> pl.DataFrame:
-    return rows.filter(pl.col("split") == part)
 
 
 def _job(scope: Scope, model: Model, version: int) -> TrainingJob:
@@ -114,27 +102,8 @@ def _job(scope: Scope, model: Model, version: int) -> TrainingJob:
     )
 
 
-def _judged(
-    scope: Scope, model: Model, rows: pl.DataFrame, result: TrainingResult, live: RegisteredVersion | None
-) -> tuple[Judgement, np.ndarray]:
-    test, features = _part(rows, "test"), model.training_set.feature_names
-    matrix = test.select(features).fill_null(float("nan")).to_numpy()
-    rival, lacks = None, ()
-    if live is not None:
-        scorer = load_scorer(scope.environment.registry.download(live.model, live.version), live.digest)
-        lacks = tuple(name for name in scorer.features if name not in features)
-        if not lacks:
-            rival = scorer.predict(test.select(scorer.features).fill_null(float("nan")).to_numpy())
-    predicted = load_scorer(result.artifact, result.digest).predict(matrix)
-    trial = Trial(
-        model.task, model.training_set.target, model.training_set.keys, features, _part(rows, "train"), test,
-        predicted, rival, model.seed, lacks,
-    )  # fmt: skip
-    return judge(trial, tuple(model.gates)), predicted
-
-
 def _pictures(model: Model, rows: pl.DataFrame, predicted: np.ndarray, result: TrainingResult) -> dict[str, bytes]:
-    truth = _part(rows, "test")[model.training_set.target].to_numpy()
+    truth = part(rows, "test")[model.training_set.target].to_numpy()
     curves = curves_picture(result.history)
     drawn = {"curves": curves} if curves else {}
     if np.isfinite(predicted).all():
@@ -158,7 +127,7 @@ def _candidate(
         key=f"{run_id}:{result.digest[:16]}",
         artifact=result.artifact,
         digest=result.digest,
-        example=_part(rows, "validation").select(features).head(5),
+        example=part(rows, "validation").select(features).head(5),
         params={"seed": model.seed, "processes": model.compute.processes, **model.params},
         metrics=metrics,
         history=result.history,
@@ -166,6 +135,7 @@ def _candidate(
         | {
             "mlp.training_set": json.dumps({str(table): version}),
             "mlp.training_set_digest": canonical_digest(rows),
+            TRAINED_TAG: trained_until(rows),
             "dagster.run_id": run_id,
             "mlp.compared": json.dumps({who: dict(values) for who, values in judgement.metrics.items()}),
         },

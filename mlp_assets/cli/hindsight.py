@@ -6,7 +6,8 @@ from typing import Any
 import polars as pl
 
 from mlp_assets.build.keys import registered_model
-from mlp_assets.engine.gates import Trial, judge
+from mlp_assets.engine.gates import judge
+from mlp_assets.engine.trial import Trial
 from mlp_assets.projects.retail.project import project
 from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.gates import BetterThan

@@ -1,87 +1,67 @@
 """Judging a candidate: each gate on the same newest labelled rows, which neither it nor the champion trained on."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 
 from mlp_assets.engine.baselines import baseline_prediction
 from mlp_assets.engine.bootstrap import Difference, paired_bootstrap
-from mlp_assets.engine.metrics import COMPARED, METRICS, Vector, scores
-from mlp_assets.spec.gates import AtLeast, AtMost, BetterThan, Gate, NoWorseThan
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """The outcome of one gate, in a sentence with its numbers."""
-
-    name: str
-    passed: bool
-    sentence: str
-    numbers: Mapping[str, float] = field(default_factory=dict[str, float])
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What the gates look at: rows to fit baselines on, rows to judge on, and the predictions of both models.
-
-    ``champion_lacks`` names the champion's inputs that the rows no longer have, for which it predicts nothing.
-    """
-
-    task: str
-    target: str
-    keys: tuple[str, ...]
-    features: tuple[str, ...]
-    fit: pl.DataFrame
-    rows: pl.DataFrame
-    candidate: Vector
-    champion: Vector | None
-    seed: int
-    champion_lacks: tuple[str, ...] = ()
-
-    @property
-    def truth(self) -> Vector:
-        return self.rows[self.target].to_numpy()
-
-    def groups(self, by: str | None) -> NDArray[np.int64]:
-        return self.rows[by or self.keys[0]].rank("dense").to_numpy().astype(np.int64) - 1
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """Every gate's result, and the metrics of the candidate beside those of its rivals."""
-
-    results: tuple[GateResult, ...]
-    metrics: Mapping[str, Mapping[str, float]]
-
-    @property
-    def passed(self) -> bool:
-        return all(result.passed for result in self.results)
+from mlp_assets.engine.budgets import faster_than, smaller_than
+from mlp_assets.engine.calibration import calibration_error, relative_bias
+from mlp_assets.engine.metrics import COMPARED, Vector, scores
+from mlp_assets.engine.slices import on_every_slice
+from mlp_assets.engine.soundness import ALWAYS, FINITE, soundness
+from mlp_assets.engine.trial import GateResult, Judgement, Trial
+from mlp_assets.spec.gates import (
+    AtLeast,
+    AtMost,
+    BetterThan,
+    Calibrated,
+    FasterThan,
+    Gate,
+    NoWorseThan,
+    OnEverySlice,
+    SmallerThan,
+)
 
 
 def judge(trial: Trial, gates: tuple[Gate, ...]) -> Judgement:
-    """Evaluates every gate; nothing passes on a prediction that is not finite, or on no rows."""
+    """Evaluates every gate, and what every model must show; nothing passes on rows that cannot be judged."""
     broken = _unusable(trial)
     if broken is not None:
-        return Judgement(tuple(GateResult(gate.name, False, broken) for gate in gates), {})
+        return Judgement(tuple(GateResult(name, False, broken) for name in names(gates, trial)), {})
     metrics = {"candidate": scores(trial.task, trial.truth, trial.candidate)}
     if trial.champion is not None:
         metrics["champion"] = scores(trial.task, trial.truth, trial.champion)
-    results: list[GateResult] = []
-    for gate in gates:
-        match gate:
-            case AtLeast() | AtMost():
-                results.append(_threshold(gate, metrics["candidate"][gate.metric]))
-            case BetterThan():
-                rival = _baseline(trial, gate.baseline)
-                metrics[gate.baseline] = scores(trial.task, trial.truth, rival)
-                results.append(_better(trial, gate, rival))
-            case NoWorseThan():
-                results.append(_no_worse(trial, gate))
-    return Judgement(tuple(results), metrics)
+    results = [_result(trial, gate, metrics) for gate in gates]
+    return Judgement((*results, *soundness(trial)), metrics)
+
+
+def names(gates: Sequence[Gate], trial: Trial | None = None) -> list[str]:
+    """The names of all checks of a model: its gates, and those that are always made."""
+    always = list(ALWAYS) if trial is None or trial.predict is not None else [FINITE]
+    return [*(gate.name for gate in gates), *always]
+
+
+def _result(trial: Trial, gate: Gate, metrics: dict[str, dict[str, float]]) -> GateResult:
+    match gate:
+        case AtLeast() | AtMost():
+            return _threshold(gate, metrics["candidate"][gate.metric])
+        case BetterThan():
+            rival = _baseline(trial, gate.baseline)
+            metrics[gate.baseline] = scores(trial.task, trial.truth, rival)
+            return _better(trial, gate, rival)
+        case NoWorseThan():
+            return _no_worse(trial, gate)
+        case OnEverySlice():
+            return on_every_slice(trial, gate)
+        case Calibrated():
+            return _calibrated(trial, gate)
+        case FasterThan():
+            return faster_than(trial, gate)
+        case SmallerThan():
+            return smaller_than(trial, gate)
 
 
 def _unusable(trial: Trial) -> str | None:
@@ -92,6 +72,15 @@ def _unusable(trial: Trial) -> str | None:
     if trial.task == "binary" and trial.rows[trial.target].n_unique() < 2:
         return "The rows to judge on hold one class only."
     return None
+
+
+def _calibrated(trial: Trial, gate: Calibrated) -> GateResult:
+    if trial.task == "binary":
+        found, what = calibration_error(trial.truth, trial.candidate), "The expected calibration error"
+    else:
+        found, what = relative_bias(trial.truth, trial.candidate), "The distance of the mean prediction to the truth's"
+    told = f"{what} is {found:.4f}; at most {gate.most:g} is asked for."
+    return GateResult(gate.name, found <= gate.most, told, {"calibration_error": found})
 
 
 def _baseline(trial: Trial, baseline: str) -> Vector:
@@ -114,8 +103,13 @@ def _better(trial: Trial, gate: BetterThan, rival: Vector) -> GateResult:
         paired_bootstrap(name, trial.truth, trial.candidate, rival, groups, seed=trial.seed) for name in names
     ]
     told = "; ".join(_told(difference, gate.baseline) for difference in differences)
-    numbers = {f"{d.metric}_gain": d.gain for d in differences} | {f"{d.metric}_gain_low": d.low for d in differences}
-    return GateResult(gate.name, all(difference.sure for difference in differences), told, numbers)
+    return GateResult(gate.name, all(difference.sure for difference in differences), told, _numbers(differences))
+
+
+def _numbers(found: Sequence[Difference]) -> dict[str, float]:
+    return {f"{each.metric}_gain": each.gain for each in found} | {
+        f"{each.metric}_gain_low": each.low for each in found
+    }
 
 
 def _told(difference: Difference, rival: str) -> str:
@@ -132,15 +126,21 @@ def _no_worse(trial: Trial, gate: NoWorseThan) -> GateResult:
         return GateResult(gate.name, False, f"{lost}, so the two cannot be compared. {fix}")
     if trial.champion is None:
         return GateResult(gate.name, True, "There is no champion yet: the absolute and baseline gates decide.")
-    names = (gate.metric,) if gate.metric else COMPARED[trial.task]
-    told: list[str] = []
-    numbers: dict[str, float] = {}
-    passed = True
-    for name in names:
-        metric = METRICS[name]
-        mine, theirs = metric.compute(trial.truth, trial.candidate), metric.compute(trial.truth, trial.champion)
-        worse = theirs - mine if metric.higher_is_better else mine - theirs
-        passed = passed and worse <= gate.margin  # False when either is NaN
-        told.append(f"{name} {mine:.4f} against the champion's {theirs:.4f}, margin {gate.margin:g}")
-        numbers |= {name: mine, f"champion_{name}": theirs}
-    return GateResult(gate.name, passed, "; ".join(told), numbers)
+    new = trial.champion_new if trial.champion_new is not None else np.ones(trial.rows.height, dtype=bool)
+    if not new.any():
+        told = "The champion was trained on all rows that could be judged on. Wait for newer labels."
+        return GateResult(gate.name, False, told)
+    truth, candidate, champion = trial.truth[new], trial.candidate[new], trial.champion[new]
+    groups = np.unique(trial.groups(gate.by)[new], return_inverse=True)[1]
+    wanted = (gate.metric,) if gate.metric else COMPARED[trial.task]
+    found = [paired_bootstrap(name, truth, candidate, champion, groups, seed=trial.seed) for name in wanted]
+    passed = all((each.low if gate.sure else each.gain) >= -gate.margin for each in found)  # False where it is NaN
+    told = "; ".join(_told(each, "the champion") for each in found)
+    numbers = {f"{each.metric}_gain": each.gain for each in found} | {
+        f"{each.metric}_gain_low": each.low for each in found
+    }
+    rule = "the whole interval" if gate.sure else "the difference"
+    left = (
+        "" if new.all() else f" Judged on the {int(new.sum())} of {len(new)} rows that the champion was not trained on."
+    )
+    return GateResult(gate.name, passed, f"{told}; {rule} may be {gate.margin:g} worse.{left}", numbers)

@@ -1,17 +1,12 @@
 """Gates: what a candidate must show before it may become the champion. Each becomes a blocking asset check."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
-
-from mlp_assets.spec import words
-from mlp_assets.spec.errors import Problem
 
 METRICS_OF_TASK: dict[str, tuple[str, ...]] = {
     "binary": ("roc_auc", "log_loss", "brier"),
     "regression": ("mae", "rmse"),
 }
 HIGHER_IS_BETTER = ("roc_auc",)
-_SHARES = ("roc_auc", "brier")
 BASELINES_OF_TASK: dict[str, tuple[str, ...]] = {
     "binary": ("base_rate", "logistic_regression"),
     "regression": ("mean",),
@@ -63,59 +58,89 @@ class BetterThan:
 
 @dataclass(frozen=True)
 class NoWorseThan:
-    """At most ``margin`` worse than the champion, both scored on the same newest labelled window.
+    """At most ``margin`` worse than the champion, both scored on the newest labelled rows that neither trained on.
 
     A missing champion passes: the absolute and baseline gates decide. A tie passes.
+
+    Args:
+        metric: one metric; None means roc_auc and log_loss, or mae.
+        margin: by how much it may be worse, in units of the metric.
+        sure: True asks for the whole 95 % interval of a paired bootstrap to lie within the margin (non-inferiority);
+            False for the difference itself.
+        by: the key column whose values are drawn together; None means the first key.
     """
 
     rival: str = "champion"
     metric: str | None = None
     margin: float = 0.0
+    sure: bool = False
+    by: str | None = None
 
     @property
     def name(self) -> str:
         return f"no_worse_than_{self.rival}"
 
 
-Gate = AtLeast | AtMost | BetterThan | NoWorseThan
+@dataclass(frozen=True)
+class OnEverySlice:
+    """On the rows of each value of a column the metric is on the right side of ``value``: at least it, or at most it
+    where lower is better.
+
+    Args:
+        by: a key, a request column or a feature; a feature of many numbers is cut at its quartiles.
+        min_rows: slices with fewer rows are named, and not judged.
+    """
+
+    metric: str
+    value: float
+    by: str
+    min_rows: int = 200
+
+    @property
+    def name(self) -> str:
+        return f"{self.metric}_on_every_{self.by}"
 
 
-def gate_problems(where: str, gate: Gate, task: str, features: Collection[str], keys: Collection[str]) -> list[Problem]:
-    """What is wrong with one gate of a model of this task."""
-    spot = f"{where}, gate {type(gate).__name__}"
-    found: list[Problem] = []
-    metrics = METRICS_OF_TASK.get(task, ())
-    if gate.metric is not None and gate.metric not in metrics:
-        what = f"metric {gate.metric!r} does not exist for a {task} model"
-        found.append(Problem(spot, what, words.did_you_mean(gate.metric, metrics)))
-    if isinstance(gate, AtLeast | AtMost) and gate.metric in metrics:
-        found += _bound_problems(spot, gate)
-    if isinstance(gate, NoWorseThan) and gate.rival != "champion":
-        found.append(Problem(spot, f"{gate.rival!r} is no rival", "Write mlp.NoWorseThan('champion')."))
-    if isinstance(gate, NoWorseThan) and gate.margin < 0:
-        found.append(Problem(spot, f"margin={gate.margin!r} is negative", "Write a margin of 0 or more."))
-    if isinstance(gate, BetterThan):
-        choices = [*BASELINES_OF_TASK.get(task, ()), *(f"column:{name}" for name in features)]
-        if gate.baseline not in choices:
-            what = f"baseline {gate.baseline!r} does not exist for a {task} model"
-            found.append(Problem(spot, what, words.did_you_mean(gate.baseline, choices)))
-        if gate.by is not None and gate.by not in keys:
-            found.append(
-                Problem(spot, f"by={gate.by!r} is no key of the training set", words.did_you_mean(gate.by, keys))
-            )
-    return found
+@dataclass(frozen=True)
+class Calibrated:
+    """Predictions mean what they say, up to ``most``.
+
+    For a binary model that is the expected calibration error, over ten bins of equally many rows; for a regression the
+    distance of the mean prediction from the mean truth, in parts of it.
+    """
+
+    most: float
+
+    @property
+    def name(self) -> str:
+        return "calibrated"
 
 
-def _bound_problems(spot: str, gate: AtLeast | AtMost) -> list[Problem]:
-    """A bound must be on the side of the good values, and among the values that the metric can have."""
-    metric, value, higher = gate.metric, gate.value, gate.metric in HIGHER_IS_BETTER
-    if isinstance(gate, AtLeast) != higher:
-        better, right = ("higher", "AtLeast") if higher else ("lower", "AtMost")
-        what = f"{metric} is better when it is {better}, so this passes the bad models"
-        return [Problem(spot, what, f"Write mlp.{right}({metric!r}, {value!r}).")]
-    most = 1.0 if metric in _SHARES else float("inf")
-    if 0.0 <= value <= most:
-        return []
-    span = f"between 0 and {most:g}" if metric in _SHARES else "0 or more"
-    fix = f"Write {value / 100:g}." if metric in _SHARES and 1 < value <= 100 else "Write a value that it can have."
-    return [Problem(spot, f"{value!r} is no {metric}: it is {span}", fix)]
+@dataclass(frozen=True)
+class FasterThan:
+    """The stored model predicts ``rows`` rows within so many milliseconds, in ``percentile`` % of the calls.
+
+    It is timed on one thread of the machine that judges it.
+    """
+
+    milliseconds: float
+    rows: int = 1
+    percentile: float = 99.0
+
+    @property
+    def name(self) -> str:
+        return f"faster_than_for_{self.rows}_rows"
+
+
+@dataclass(frozen=True)
+class SmallerThan:
+    """All files of the stored model have at most so many megabytes."""
+
+    megabytes: float
+
+    @property
+    def name(self) -> str:
+        return "smaller_than"
+
+
+Gate = AtLeast | AtMost | BetterThan | NoWorseThan | OnEverySlice | Calibrated | FasterThan | SmallerThan

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from mlp_assets.spec import words
 from mlp_assets.spec.compute import Compute, Local, compute_problems
 from mlp_assets.spec.errors import Problem
-from mlp_assets.spec.gates import Gate, gate_problems
+from mlp_assets.spec.gate_problems import gate_problems
+from mlp_assets.spec.gates import Gate
 from mlp_assets.spec.noun import Noun
 from mlp_assets.spec.training_set import TrainingSet
 

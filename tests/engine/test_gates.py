@@ -10,8 +10,9 @@ from sklearn import metrics as sk
 import mlp_assets as mlp
 from mlp_assets.engine.baselines import baseline_prediction
 from mlp_assets.engine.bootstrap import paired_bootstrap
-from mlp_assets.engine.gates import Trial, judge
+from mlp_assets.engine.gates import judge
 from mlp_assets.engine.metrics import METRICS, RankedScores
+from mlp_assets.engine.trial import Trial
 
 RNG = np.random.default_rng(0)
 ROWS = 3000

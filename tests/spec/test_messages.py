@@ -122,6 +122,31 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
             "roc_auc is better when it is higher, so this passes the bad models. Write mlp.AtLeast('roc_auc', 0.8).",
         ],
     ),
+    "slice of nothing": (
+        lambda: s.model(gates=[mlp.OnEverySlice("roc_auc", 0.6, by="user")]),
+        ["by='user' is no key, feature or request column of the training set. Did you mean 'user_id'?"],
+    ),
+    "slice in percent": (
+        lambda: s.model(gates=[mlp.OnEverySlice("roc_auc", 60, by="user_id", min_rows=0)]),
+        ["60 is no roc_auc: it is between 0 and 1", "min_rows=0 judges nothing. Write min_rows=1 or more."],
+    ),
+    "calibrated to nothing": (
+        lambda: s.model(gates=[mlp.Calibrated(0.0)]),
+        ["gate Calibrated: most=0.0 lets nothing pass. Write most=0.02, say."],
+    ),
+    "no time": (
+        lambda: s.model(gates=[mlp.FasterThan(0.0, rows=0, percentile=0.0), mlp.SmallerThan(-1.0)]),
+        [
+            "milliseconds=0.0 lets nothing pass. Write milliseconds=5, say.",
+            "rows=0 asks for no prediction. Write rows=1 or more.",
+            "percentile=0.0 is not between 0 and 100. Write percentile=99, say.",
+            "megabytes=-1.0 lets nothing pass. Write megabytes=50, say.",
+        ],
+    ),
+    "rival by nothing": (
+        lambda: s.model(gates=[mlp.NoWorseThan("champion", by="shop")]),
+        ["by='shop' is no key of the training set"],
+    ),
     "gate twice": (
         lambda: s.model(gates=[mlp.AtLeast("roc_auc", 0.7), mlp.AtLeast("roc_auc", 0.8)]),
         ["gate 'roc_auc_at_least' is there twice"],

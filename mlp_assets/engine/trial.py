@@ -1,0 +1,73 @@
+"""What the gates look at, and what they answer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mlp_assets.engine.metrics import Vector
+
+Matrix = NDArray[np.float64]
+Predict = Callable[[Matrix], Vector]
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """The outcome of one gate, in a sentence with its numbers."""
+
+    name: str
+    passed: bool
+    sentence: str
+    numbers: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the gates look at: rows to fit baselines on, rows to judge on, and the predictions of both models.
+
+    Args:
+        champion_lacks: the champion's inputs that the rows no longer have, for which it predicts nothing.
+        champion_new: (rows,) True for those that the champion was not trained on; None for all.
+        predict: the stored candidate itself; None where only its predictions are at hand.
+        size_bytes: of all its files.
+    """
+
+    task: str
+    target: str
+    keys: tuple[str, ...]
+    features: tuple[str, ...]
+    fit: pl.DataFrame
+    rows: pl.DataFrame
+    candidate: Vector
+    champion: Vector | None
+    seed: int
+    champion_lacks: tuple[str, ...] = ()
+    champion_new: NDArray[np.bool_] | None = None
+    predict: Predict | None = None
+    size_bytes: int = 0
+
+    @property
+    def truth(self) -> Vector:
+        return self.rows[self.target].to_numpy()
+
+    @property
+    def matrix(self) -> Matrix:
+        """(rows, features) with NaN for missing, as a request gives them."""
+        return self.rows.select(pl.col(self.features).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
+
+    def groups(self, by: str | None) -> NDArray[np.int64]:
+        return self.rows[by or self.keys[0]].rank("dense").to_numpy().astype(np.int64) - 1
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Every gate's result, and the metrics of the candidate beside those of its rivals."""
+
+    results: tuple[GateResult, ...]
+    metrics: Mapping[str, Mapping[str, float]]
+
+    @property
+    def passed(self) -> bool:
+        return all(result.passed for result in self.results)
