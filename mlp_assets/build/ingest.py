@@ -86,9 +86,16 @@ def _declared(source: Source, window: Window, rows: pl.LazyFrame) -> pl.DataFram
         raise LakeError(
             f"{source.where}: read({window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}) returned {outside.height} of "
             f"{declared.height} rows that became known outside of that window, at {example} for one. Return the "
-            "window's rows only, or they count once for each window."
+            f"window's rows only, or they count once for each window: write {_condition(source)}."
         )
     return declared.select(list(source.columns))
+
+
+def _condition(source: Source) -> str:
+    """The filter that leaves the rows of a window."""
+    if source.known_at is None and source.delay is not None:
+        return f"filter(window.holds({source.event_time!r}, delay={source.delay!r}))"
+    return f"filter(window.holds({source.known_at or source.event_time!r}))"
 
 
 @contextlib.contextmanager

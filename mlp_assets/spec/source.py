@@ -22,9 +22,15 @@ class Window:
     start: datetime
     end: datetime
 
-    def holds(self, column: str) -> pl.Expr:
-        """Whether the time in a column lies in the window; a date is its midnight, a time without a zone is in UTC."""
+    def holds(self, column: str, delay: str | None = None) -> pl.Expr:
+        """Whether the time in a column lies in the window; a date is its midnight, a time without a zone is in UTC.
+
+        Args:
+            delay: of the source, where it has one: whether the row *became known* in the window.
+        """
         time = pl.col(column).cast(pl.Datetime("us", "UTC"))
+        if delay is not None:
+            time = time + words.duration(delay)
         return time.is_between(self.start, self.end, closed="left")
 
 

@@ -23,3 +23,9 @@ WINDOW = mlp.Window(MONDAY.replace(tzinfo=UTC), (MONDAY + timedelta(weeks=1)).re
 def test_holds(time: object, held: bool) -> None:
     frame = pl.LazyFrame({"at": [time, None]})
     assert frame.filter(WINDOW.holds("at")).collect().height == held
+
+
+def test_a_row_with_a_delay_lies_where_it_became_known() -> None:
+    hours = [WINDOW.start + timedelta(hours=hour) for hour in (-25, -24, 0, 7 * 24 - 25, 7 * 24 - 24, 7 * 24)]
+    frame = pl.DataFrame({"at": hours})
+    assert frame.select(WINDOW.holds("at", delay="1d")).to_series().to_list() == [False, True, True, True, False, False]
