@@ -58,10 +58,13 @@ bench-online: $(READY) ## reads of online features, embedded and Redis, against 
 bench-pit: $(READY) ## the training-set join against Polars, DuckDB and Feast; the scale case
 	@$(BIN)/python benchmarks/pit.py
 
+bench-train: $(READY) ## the training loop against one by hand; memory for data that is larger; two processes
+	@$(BIN)/python benchmarks/train.py
+
 lock: ## renew constraints.txt
 	@sh deploy/lock.sh
 
 clean: ## remove .venv and all state
 	rm -rf .venv .mlp
 
-.PHONY: help install demo replay up down doctor lint types test test-all bench-load bench-features bench-loop bench-online bench-pit lock clean
+.PHONY: help install demo replay up down doctor lint types test test-all bench-load bench-features bench-loop bench-online bench-pit bench-train lock clean
