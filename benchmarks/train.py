@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 from train_loops import BATCH, FEATURES, STEPS, WARM_UP
 
+from mlp_resources.lake_delta import DeltaLake
+from mlp_resources.ports import Part, Table
 from mlp_resources.ports_training import TrainingJob
 from mlp_resources.runner_local import LocalRunner
 
@@ -53,18 +55,18 @@ def main() -> int:
 
 
 def _table(path: Path, rows: int) -> str:
-    """A training set's table of random float32 features, in the files and row groups that the platform writes."""
+    """A training set's table of random float32 features, written as the platform does, shard by shard."""
     print(f"making {rows:,} rows", file=sys.stderr, flush=True)
-    rng = np.random.default_rng(0)
+    rng, lake, table = np.random.default_rng(0), DeltaLake(path), Table("bench", "training_set", "history")
+    parts: list[Part] = []
     for begin in range(0, rows, AT_ONCE):
-        count = min(AT_ONCE, rows - begin)
-        x = rng.standard_normal((count, len(FEATURES)), dtype=np.float32)
+        x = rng.standard_normal((min(AT_ONCE, rows - begin), len(FEATURES)), dtype=np.float32)
         made = pl.DataFrame(x, schema=list(FEATURES)).with_columns(y=pl.col("x0") - pl.col("x1"), split=pl.lit("train"))
         if begin == 0:
-            held = made.head(2000).with_columns(split=pl.lit("validation"))
-            made = pl.concat([made, held])
-        write_deltalake(str(path), made, mode="append")
-    return str(path)
+            made = pl.concat([made, made.head(2000).with_columns(split=pl.lit("validation"))])
+        parts.append(lake.stage(table, made, f"part-{begin:012d}"))
+    lake.publish(table, parts, made.schema)
+    return lake.location(table)
 
 
 def _by_hand(table: str) -> float:
