@@ -1,10 +1,12 @@
 """What a user's own repository calls: ``definitions_for(project)`` turns projects into Dagster definitions."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
+from mlp_assets.build import keys
 from mlp_assets.build.champions import champion_asset
 from mlp_assets.build.common import Scope
 from mlp_assets.build.consequences import Consequences, FeatureChange, consequences
@@ -15,9 +17,11 @@ from mlp_assets.build.jobs import project_jobs
 from mlp_assets.build.models import candidate_asset
 from mlp_assets.build.monitors import monitor_assets
 from mlp_assets.build.online import online_asset
+from mlp_assets.build.promotions import standing
 from mlp_assets.build.training_sets import training_set_asset
 from mlp_assets.spec.project import Project
 from mlp_resources.environments import Environment, local
+from mlp_sensors.aliases import alias_sensor
 from mlp_sensors.monitoring import monitoring_sensor
 from mlp_sensors.retraining import retraining_sensor
 from mlp_sensors.watching import watched
@@ -40,9 +44,17 @@ def definitions_for(
     sensors = [monitoring_sensor("recompute_monitors", monitors, sensor_interval_seconds)] if monitors else []
     if any(monitor.retrains for monitor in monitors):
         sensors.append(retraining_sensor("retrain_on_alarm", monitors, sensor_interval_seconds))
+    scopes = [Scope(project, surroundings) for project in projects]
+    champions = {
+        keys.champion(scope.project.name, model): partial(standing, scope, model)
+        for scope in scopes
+        for model in scope.project.models
+    }
+    if champions:
+        sensors.append(alias_sensor("watch_aliases", champions, sensor_interval_seconds))
     launched = [project_jobs(project) for project in projects]
     return dg.Definitions(
-        assets=[asset for project in projects for asset in project_assets(Scope(project, surroundings))],
+        assets=[asset for scope in scopes for asset in project_assets(scope)],
         jobs=[job for jobs, _ in launched for job in jobs],
         schedules=[schedule for _, schedules in launched for schedule in schedules],
         sensors=sensors,

@@ -14,7 +14,7 @@ from mlp_resources.ports import Lake
 from mlp_resources.ports_monitoring import MonitoringEngine
 from mlp_resources.ports_serving import OnlineStore, ServingControl
 from mlp_resources.ports_shards import ShardRunner
-from mlp_resources.ports_training import Registry, TrainingRunner
+from mlp_resources.ports_training import Notary, Registry, TrainingRunner
 from mlp_resources.shards_local import shard_runner
 
 
@@ -45,6 +45,12 @@ class Environment:
         from mlp_resources.registry_mlflow import MlflowRegistry
 
         return MlflowRegistry(self.home / "mlflow")
+
+    @cached_property
+    def notary(self) -> Notary:
+        from mlp_resources.notary_local import local_notary
+
+        return local_notary(self.home)
 
     @cached_property
     def serving(self) -> ServingControl:

@@ -103,16 +103,28 @@ class Registry(Protocol):
         """All versions, oldest first."""
         ...
 
-    def champion(self, model: str) -> RegisteredVersion | None: ...
+    def champion(self, model: str) -> RegisteredVersion | None:
+        """What the alias names, whoever moved it."""
+        ...
 
     def url(self, version: RegisteredVersion) -> str:
         """Where a person looks at the version."""
         ...
 
-    def promote(self, model: str, version: str, expected: str | None) -> None:
-        """Moves the alias if it is still on ``expected``; raises RegistryError when it is not."""
+    def name_champion(self, model: str, version: str) -> None:
+        """Moves the alias."""
         ...
 
-    def download(self, model: str, version: str) -> Path:
-        """The folder of the version's artifact, verified against its registered digest."""
+    def download(self, version: RegisteredVersion) -> Path:
+        """The folder of the version's artifact, verified against its digest."""
+        ...
+
+
+class Notary(Protocol):
+    """Signs what was decided, with a key that no training has."""
+
+    def sign(self, record: Mapping[str, Any]) -> str: ...
+
+    def read(self, text: str) -> dict[str, Any]:
+        """The record. Raises RecordError when it was not signed by this notary, or was changed since."""
         ...

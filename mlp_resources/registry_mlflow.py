@@ -12,20 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from mlp_assets.engine.artifact import ArtifactError, load_scorer, verify
-from mlp_resources.ports_training import Candidate, RegisteredVersion, RegistryError
+from mlp_resources.ports_training import Candidate, RegisteredVersion
 
 CHAMPION = "champion"
+_DATABASE = "mlflow.db"
 _KEY, _DIGEST = "mlp.key", "mlp.digest"
 # What MLflow answers for a model that is not there, and for one without the alias.
 _NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 class MlflowRegistry:
-    """Registered models below ``folder``: ``mlflow.db``, artifacts, and the lock of promotions."""
+    """Registered models below ``folder``: ``mlflow.db``, artifacts, and their lock."""
 
     def __init__(self, folder: Path, tracking_uri: str | None = None) -> None:
         self.folder = folder
-        self.tracking_uri = tracking_uri or f"sqlite:///{folder}/mlflow.db"
+        self._own_store = f"sqlite:///{folder / _DATABASE}"
+        self.tracking_uri = tracking_uri or self._own_store
 
     def register(self, candidate: Candidate) -> RegisteredVersion:
         """Registers the candidate once: a second call with the same key returns the version of the first."""
@@ -47,6 +49,8 @@ class MlflowRegistry:
         return sorted((_version(version) for version in found), key=lambda version: int(version.version))
 
     def champion(self, model: str) -> RegisteredVersion | None:
+        if self.tracking_uri == self._own_store and not (self.folder / _DATABASE).exists():
+            return None  # to ask would make the store, while the server may be making it
         try:
             return _version(self._client().get_model_version_by_alias(model, CHAMPION))
         except self._mlflow_error() as error:
@@ -58,29 +62,20 @@ class MlflowRegistry:
         port = os.environ.get("MLP_PORT_MLFLOW", "5000")
         return f"http://127.0.0.1:{port}/#/models/{version.model}/versions/{version.version}"
 
-    def promote(self, model: str, version: str, expected: str | None) -> None:
-        with self._locked():
-            live = self.champion(model)
-            if (live.version if live else None) != expected:
-                raise RegistryError(
-                    f"The champion of {model} is version {live.version if live else 'none'}, not {expected or 'none'}: "
-                    f"another promotion came between, and version {version} was not compared with it. Materialize the "
-                    "candidate again."
-                )
-            self._client().set_registered_model_alias(model, CHAMPION, version)
+    def name_champion(self, model: str, version: str) -> None:
+        self._client().set_registered_model_alias(model, CHAMPION, version)
 
-    def download(self, model: str, version: str) -> Path:
-        found = _version(self._client().get_model_version(model, version))
-        target = self.folder / "downloads" / found.digest
+    def download(self, version: RegisteredVersion) -> Path:
+        target = self.folder / "downloads" / version.digest
         with self._locked():
             with contextlib.suppress(ArtifactError):
-                verify(target, found.digest)
+                verify(target, version.digest)
                 return target
             shutil.rmtree(target, ignore_errors=True)  # a copy that is torn or was changed is fetched again
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-                fetched = Path(self._client().download_artifacts(found.run_id, "serving", scratch))
-                verify(fetched, found.digest)
+                fetched = Path(self._client().download_artifacts(version.run_id, "serving", scratch))
+                verify(fetched, version.digest)
                 fetched.rename(target)
         return target
 
@@ -167,7 +162,7 @@ class MlflowRegistry:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "promotion.lock").open("w") as lock:
+        with (self.folder / "registry.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

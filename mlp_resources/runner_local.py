@@ -21,6 +21,7 @@ import psutil
 from mlp_assets.engine.artifact import verify
 from mlp_assets.engine.beat import hung
 from mlp_resources.importing import folder_of
+from mlp_resources.notary_local import KEY_VARIABLE
 from mlp_resources.ports_training import TrainingFailedError, TrainingJob, TrainingResult
 from mlp_resources.processes import die_with_parent, tree
 
@@ -167,7 +168,8 @@ def _environment(job: TrainingJob, pipes: dict[str, str]) -> dict[str, str]:
     # Dagster has a code location's folder on its path only while it loads it.
     search = os.pathsep.join(path for path in [*sys.path, folder_of(job.function)] if path)
     told = {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": search, "PYTHONUNBUFFERED": "1"}
-    return os.environ | told | ({"MLP_DEVICE": "cpu"} if job.gpus == 0 else {}) | pipes
+    known = {name: value for name, value in os.environ.items() if name != KEY_VARIABLE}
+    return known | told | ({"MLP_DEVICE": "cpu"} if job.gpus == 0 else {}) | pipes
 
 
 def _memory(pid: int) -> int:

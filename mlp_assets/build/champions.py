@@ -1,51 +1,61 @@
-"""Model -> the champion: the alias that endpoints serve, moved only after the gates."""
+"""Model -> the champion: the version that endpoints serve, which another becomes only after the gates."""
+
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
 from mlp_assets.build.metadata import measured
-from mlp_assets.build.models import GATES_TAG, NO_RIVAL, PASSED, RIVAL_TAG
+from mlp_assets.build.models import GATES_TAG, PASSED
+from mlp_assets.build.promotions import NO_RIVAL, champion, promote, promotions, standing
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.spec.model import Model
 from mlp_resources.ports_training import RegisteredVersion
 
+_ALIAS = "The alias champion names the version that was promoted, not one that somebody moved it to."
+
 
 def champion_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
-    """The asset of the alias ``champion``: it moves to the newest version whose gates passed.
+    """The asset of the champion: the newest version whose gates passed, recorded and named by the alias.
 
-    It moves only from the version that the newest one was judged against, so no comparison is left out.
+    It changes only from the version that the newest one was judged against, so no comparison is left out. An alias
+    that somebody moved is put back.
     """
-    name = keys.registered_model(scope.project.name, model)
+    name, key = keys.registered_model(scope.project.name, model), keys.champion(scope.project.name, model)
 
     @scope.asset(
-        key=keys.champion(scope.project.name, model),
+        key=key,
         deps=[keys.candidate(scope.project.name, model)],
+        check_specs=[dg.AssetCheckSpec(keys.ALIAS_CHECK, asset=key, description=_ALIAS)],
         spec=model,
         kinds=["mlflow"],
         what=f"The version of {model.name} that endpoints serve.",
     )
-    def promote() -> dg.MaterializeResult:
+    def crown() -> dg.MaterializeResult:
         registry = scope.environment.registry
         with measured() as cost:
-            live = registry.champion(name)
+            live = champion(scope, model)
             chosen = _chosen(name, registry.versions(name), live)
-            before = live.version if live is not None else NO_RIVAL
-            if chosen.version != before:
-                rival = chosen.tags[RIVAL_TAG]
-                registry.promote(name, chosen.version, expected=None if rival == NO_RIVAL else rival)
+            if live is None or chosen.version != live.version:
+                promote(scope, model, chosen, at=datetime.now(UTC).isoformat())
+            moved = standing(scope, model)
+            if moved is not None:
+                registry.name_champion(name, chosen.version)
         return dg.MaterializeResult(
             metadata={
                 "version": chosen.version,
-                "before": before,
+                "before": live.version if live is not None else NO_RIVAL,
                 "digest": chosen.digest,
                 "mlflow": dg.MetadataValue.url(registry.url(chosen)),
+                "record": dg.MetadataValue.json(scope.environment.notary.read(promotions(scope, model)[-1].text)),
             }
             | cost.shown,
             data_version=dg.DataVersion(f"{chosen.version}-{chosen.digest[:12]}"),
+            check_results=[dg.AssetCheckResult(passed=True, check_name=keys.ALIAS_CHECK)],
         )
 
-    return promote
+    return crown
 
 
 def _chosen(name: str, versions: list[RegisteredVersion], live: RegisteredVersion | None) -> RegisteredVersion:

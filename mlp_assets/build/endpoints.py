@@ -11,6 +11,7 @@ from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
 from mlp_assets.build.metadata import column_lineage, column_schema, markdown_table, measured
 from mlp_assets.build.plans import serving_plan
+from mlp_assets.build.promotions import champion
 from mlp_assets.serving.drain import drained
 from mlp_assets.serving.spool import FEEDBACK, PREDICTIONS, is_left, lines_set_aside, spooled_files
 from mlp_assets.spec.endpoint import Endpoint
@@ -19,7 +20,7 @@ from mlp_resources.ports import Lake, Table, Transaction
 
 
 def endpoint_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
-    """The asset of a live endpoint: it serves what the alias ``champion`` names, whatever run materializes it."""
+    """The asset of a live endpoint: it serves what was promoted last, whatever run materializes it."""
     model = endpoint.model
     views = [keys.online(scope.home(view), view) for view in model.training_set.features]
 
@@ -33,22 +34,22 @@ def endpoint_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
     def deploy() -> dg.MaterializeResult:
         environment = scope.environment
         with measured() as cost:
-            name = keys.registered_model(scope.home(model), model)
-            champion = environment.registry.champion(name)
-            if champion is None:
+            live = champion(scope, model)
+            if live is None:
+                name = keys.registered_model(scope.home(model), model)
                 raise MlpError(f"{name} has no champion yet. Materialize its candidate and champion first.")
-            artifact = environment.registry.download(name, champion.version)
-            plan = serving_plan(scope, endpoint, champion.version, artifact, champion.digest)
+            artifact = environment.registry.download(live)
+            plan = serving_plan(scope, endpoint, live.version, artifact, live.digest)
             url = environment.serving.apply(plan, {"replicas": list(endpoint.replicas), "cpus": endpoint.cpus})
         return dg.MaterializeResult(
             metadata={
                 "url": dg.MetadataValue.url(f"{url}/docs"),
                 "infer": dg.MetadataValue.url(f"{url}/v2/models/{endpoint.name}/infer"),
-                "model_version": champion.version,
-                "artifact_digest": champion.digest,
+                "model_version": live.version,
+                "artifact_digest": live.digest,
             }
             | cost.shown,
-            data_version=dg.DataVersion(f"{champion.version}-{champion.digest[:12]}"),
+            data_version=dg.DataVersion(f"{live.version}-{live.digest[:12]}"),
         )
 
     return deploy

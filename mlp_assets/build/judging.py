@@ -89,7 +89,7 @@ def _rival(
     """The champion's predictions, the inputs that it lacks, and which rows it was not trained on."""
     if live is None:
         return None, (), None
-    scorer = load_scorer(scope.environment.registry.download(live.model, live.version), live.digest)
+    scorer = load_scorer(scope.environment.registry.download(live), live.digest)
     lacks = tuple(name for name in scorer.features if name not in features)
     until = live.tags.get(TRAINED_TAG)
     new = (test["at"] > datetime.fromisoformat(until)).to_numpy() if until else None

@@ -13,6 +13,7 @@ from mlp_resources import ports_tables
 from mlp_resources.ports import Table
 
 NO_ROWS_YET = "no rows yet"
+ALIAS_CHECK = "alias_as_recorded"
 _SUFFIX = {
     "online": "online", "candidate": "candidate", "champion": "champion", "predictions": "predictions",
     "feedback": "feedback", "drift": "drift", "estimated_performance": "estimated",
@@ -106,6 +107,11 @@ def retraining(project: Project, model: Model) -> tuple[dg.AssetKey, ...]:
 def drained_version(version: int | None) -> str:
     """The data version of a drained table: its Delta version, by which sensors tell news from a drain without rows."""
     return NO_ROWS_YET if version is None else f"delta:{version}"
+
+
+def promotions(project: str, spec: Model) -> Table:
+    """The table of a model's promotions."""
+    return Table(project, "promotions", spec.name)
 
 
 def registered_model(project: str, spec: Model) -> str:

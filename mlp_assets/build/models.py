@@ -14,6 +14,7 @@ from mlp_assets.build.code_version import code_version
 from mlp_assets.build.common import Scope
 from mlp_assets.build.judging import TRAINED_TAG, check_parts, gate_checks, gate_results, judged, part, trained_until
 from mlp_assets.build.metadata import markdown_table, measured, picture
+from mlp_assets.build.promotions import JUDGEMENT_TAG, NO_RIVAL, champion, signed_judgement
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.pictures import curves_picture, performance_picture
 from mlp_assets.engine.trial import Judgement
@@ -24,9 +25,9 @@ from mlp_assets.spec.model import Model
 from mlp_assets.spec.words import function_path
 from mlp_resources.ports_training import Candidate, RegisteredVersion, TrainingJob, TrainingResult
 
-# What a promotion goes by: whether the gates passed, and against which champion.
-GATES_TAG, RIVAL_TAG = "mlp.gates", "mlp.judged_against"
-PASSED, NO_RIVAL = "passed", "none"
+# For people: whether the gates passed, against which champion, on which rows. A promotion goes by what was signed.
+GATES_TAG, RIVAL_TAG, SET_TAG = "mlp.gates", "mlp.judged_against", "mlp.training_set_digest"
+PASSED = "passed"
 
 
 def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
@@ -48,12 +49,15 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             rows, version = _training_rows(scope, model)
             check_parts(model, rows)
             result = scope.environment.runner.run(_job(scope, model, version), context)
-            live = scope.environment.registry.champion(keys.registered_model(scope.project.name, model))
+            live = champion(scope, model)
             judgement, predicted = judged(scope, model, rows, result, live)
             pictures = _pictures(model, rows, predicted, result)
+            told = canonical_digest(rows)
             verdict = {
                 GATES_TAG: PASSED if judgement.passed else "refused",
                 RIVAL_TAG: live.version if live is not None else NO_RIVAL,
+                SET_TAG: told,
+                JUDGEMENT_TAG: signed_judgement(scope, judgement, result.digest, told, live),
             }
             registered = scope.environment.registry.register(
                 _candidate(scope, model, rows, version, result, judgement, pictures, context.run.run_id, verdict)
@@ -134,7 +138,6 @@ def _candidate(
         tags=verdict
         | {
             "mlp.training_set": json.dumps({str(table): version}),
-            "mlp.training_set_digest": canonical_digest(rows),
             TRAINED_TAG: trained_until(rows),
             "dagster.run_id": run_id,
             "mlp.compared": json.dumps({who: dict(values) for who, values in judgement.metrics.items()}),

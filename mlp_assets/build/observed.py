@@ -155,7 +155,7 @@ def _trained(scope: Scope, monitor: Monitor, version: str) -> _Trained:
             "reference cannot be had. Restore the version there."
         )
     ((table, pinned),) = json.loads(found.tags["mlp.training_set"]).items()
-    return _Trained(Table(*table.split("/")), pinned, registry.download(name, version), found.digest)
+    return _Trained(Table(*table.split("/")), pinned, registry.download(found), found.digest)
 
 
 @lru_cache(maxsize=2)  # a run makes all assets of a monitor, one after the other, of the same reference

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from mlp_assets.build.common import Scope
 from mlp_assets.build.keys import table
 from mlp_assets.build.plans import serving_plan
+from mlp_assets.build.promotions import champion
 from mlp_assets.platform import definitions_for
 from mlp_assets.serving.app import create_app
 from mlp_assets.serving.model import ServedModel
@@ -59,13 +60,10 @@ class Platform:
     def serve(self) -> tuple[TestClient, ServedModel]:
         """The project's one endpoint with its champion, as a replica serves it but for Ray."""
         (endpoint,) = self.project.endpoints
-        registry, name = self.environment.registry, f"{self.project.name}.{endpoint.model.name}"
-        champion = registry.champion(name)
-        assert champion is not None
-        artifact = registry.download(name, champion.version)
-        plan = serving_plan(
-            Scope(self.project, self.environment), endpoint, champion.version, artifact, champion.digest
-        )
+        scope = Scope(self.project, self.environment)
+        live = champion(scope, endpoint.model)
+        assert live is not None
+        plan = serving_plan(scope, endpoint, live.version, self.environment.registry.download(live), live.digest)
         model = ServedModel(ServingPlan.from_json(plan), open_view)
         return TestClient(create_app(lambda: model)), model
 

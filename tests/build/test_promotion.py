@@ -7,6 +7,8 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets.build.champions import _chosen
+from mlp_assets.build.common import Scope
+from mlp_assets.build.promotions import champion, promote
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports import Table
 from mlp_resources.ports_training import RegisteredVersion
@@ -15,6 +17,17 @@ from tests.build.platform import Platform, failure, infer_body, weeks
 from tests.build.test_monitoring import DEPLOYED, MONITORS
 
 WEEKS = weeks("2024-01-01", "2024-04-22")
+
+
+def scope_and_model(made: Platform) -> tuple[Scope, mlp.Model]:
+    (model,) = made.project.models
+    return Scope(made.project, made.environment), model
+
+
+def live_version(made: Platform) -> str:
+    live = champion(*scope_and_model(made))
+    assert live is not None
+    return live.version
 
 
 def versions(*verdicts: str) -> list[RegisteredVersion]:
@@ -40,15 +53,13 @@ def test_a_version_that_was_not_compared_with_the_champion_is_not_promoted(home:
     made = Platform(shop.make(), home)
     made.run("source", "features", tags=WEEKS)
     made.run("online", "training_set", "candidate", "champion")
-    registry, name = made.environment.registry, "shop.comes_again"
     for _ in range(2):
         made.run("candidate")
-    registry.promote(name, "2", expected="1")  # another run was faster
+    scope, model = scope_and_model(made)
+    promote(scope, model, made.environment.registry.versions("shop.comes_again")[1], at="now")  # another was faster
     told = failure(made.run("champion", fails=True))
     assert "version 3 was not compared with it. Materialize the candidate again." in told
-    champion = registry.champion(name)
-    assert champion is not None
-    assert champion.version == "2"
+    assert live_version(made) == "2"
 
 
 def test_features_may_be_added_and_taken_away(home: Path) -> None:
@@ -88,6 +99,4 @@ def test_a_champion_of_features_that_are_gone_cannot_be_compared(home: Path) -> 
     fewer_gates = [mlp.AtLeast("roc_auc", 0.6)]
     alone = Platform(shop.make(fewer_gates, features={"spend_28d": shop.FEATURES["spend_28d"]}), home)
     alone.run("candidate", "champion")
-    champion = alone.environment.registry.champion("shop.comes_again")
-    assert champion is not None
-    assert champion.version == "3"
+    assert live_version(alone) == "3"

@@ -12,7 +12,7 @@ import pytest
 
 from mlp_assets.engine.artifact import ArtifactError, load_scorer
 from mlp_assets.training.export import export
-from mlp_resources.ports_training import Candidate, RegistryError
+from mlp_resources.ports_training import Candidate
 from mlp_resources.registry_mlflow import MlflowRegistry
 from tests.serving.test_app import doubling_model
 from tests.training.test_frameworks import X, Y, near, run_of
@@ -35,10 +35,8 @@ def test_versions_and_the_champion(tmp_path: Path) -> None:
     second = registry.register(candidate(tmp_path, "two"))
     assert [version.version for version in registry.versions("shop.buys")] == ["1", "2"]
     assert registry.champion("shop.buys") is None
-    registry.promote("shop.buys", "1", expected=None)
-    with pytest.raises(RegistryError, match="is version 1, not none: another promotion came between"):
-        registry.promote("shop.buys", second.version, expected=None)
-    registry.promote("shop.buys", second.version, expected="1")
+    registry.name_champion("shop.buys", "1")
+    registry.name_champion("shop.buys", second.version)
     champion = registry.champion("shop.buys")
     assert champion is not None
     assert (champion.version, champion.digest) == ("2", second.digest)
@@ -77,7 +75,7 @@ def test_mlflow_itself_loads_every_format_and_unpickles_none(
     source = registry._client().get_model_version("shop.buys", version.version).source
     loaded = mlflow.pyfunc.load_model(source)
     matrix = example.to_numpy().astype(np.float32)
-    own = load_scorer(registry.download("shop.buys", version.version), digest).predict(matrix.astype(np.float64))
+    own = load_scorer(registry.download(version), digest).predict(matrix.astype(np.float64))
     assert np.asarray(loaded.predict(matrix)).tolist() == pytest.approx(own.tolist())
     pickles = [path for path in (tmp_path / "mlflow").rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
     assert pickles == []
@@ -85,20 +83,20 @@ def test_mlflow_itself_loads_every_format_and_unpickles_none(
 
 def test_a_changed_artifact_is_not_downloaded(tmp_path: Path) -> None:
     registry = MlflowRegistry(tmp_path / "mlflow")
-    registry.register(candidate(tmp_path, "one"))
+    version = registry.register(candidate(tmp_path, "one"))
     stored = next((tmp_path / "mlflow" / "artifacts").rglob("serving/model.onnx"))
     stored.write_bytes(stored.read_bytes() + b"x")
     with pytest.raises(ArtifactError, match="was changed after it was registered"):
-        registry.download("shop.buys", "1")
+        registry.download(version)
 
 
 def test_a_changed_copy_is_fetched_again_by_all_who_ask_at_once(tmp_path: Path) -> None:
     registry = MlflowRegistry(tmp_path / "mlflow")
-    registry.register(candidate(tmp_path, "one"))
-    copy = registry.download("shop.buys", "1")
+    version = registry.register(candidate(tmp_path, "one"))
+    copy = registry.download(version)
     (copy / "stray.py").write_text("")
     with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(lambda _: registry.download("shop.buys", "1"), range(4))) == {copy}
+        assert set(pool.map(lambda _: registry.download(version), range(4))) == {copy}
     assert {path.name for path in copy.iterdir()} == {"model.json", "model.onnx"}
 
 
