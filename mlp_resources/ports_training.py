@@ -50,13 +50,22 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training leaves: a verified artifact, its digest, and the metrics as (step, name, value)."""
+    """What a training leaves: a verified artifact, its digest, the metrics as (step, name, value), and what it used.
+
+    Args:
+        cpu_seconds, peak_memory_bytes: of all its processes.
+        rows_per_second: that its loaders gave, over all processes; 0 where it used none.
+    """
 
     artifact: Path
     digest: str
     history: tuple[tuple[int, str, float], ...]
     seconds: float
     peak_memory_bytes: int
+    cpu_seconds: float = 0.0
+    device: str = "cpu"
+    gpu_memory_bytes: int = 0
+    rows_per_second: float = 0.0
 
 
 class TrainingRunner(Protocol):
@@ -68,8 +77,24 @@ class TrainingRunner(Protocol):
 
 
 @dataclass(frozen=True)
+class Dataset:
+    """What a model was trained on: a Delta table at a version, and the canonical digest of its rows."""
+
+    name: str
+    location: str
+    version: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class Candidate:
-    """What is registered: the artifact and all that is known of it. ``key`` names it, so a retry registers it once."""
+    """What is registered: the artifact and all that is known of it. ``key`` names it, so a retry registers it once.
+
+    Args:
+        card: what a person should read of it, in Markdown.
+        documents: file name -> text.
+        pictures: name -> PNG.
+    """
 
     model: str
     key: str
@@ -81,6 +106,9 @@ class Candidate:
     history: tuple[tuple[int, str, float], ...]
     tags: Mapping[str, str]
     pictures: Mapping[str, bytes]
+    dataset: Dataset
+    card: str = ""
+    documents: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)

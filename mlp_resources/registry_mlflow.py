@@ -15,6 +15,7 @@ from mlp_assets.engine.artifact import ArtifactError, load_scorer, verify
 from mlp_resources.ports_training import Candidate, RegisteredVersion
 
 CHAMPION = "champion"
+_DESCRIPTION = 4900  # the column of MLflow's store has 5,000
 _DATABASE = "mlflow.db"
 _KEY, _DIGEST = "mlp.key", "mlp.digest"
 # What MLflow answers for a model that is not there, and for one without the alias.
@@ -36,12 +37,14 @@ class MlflowRegistry:
             for version in self.versions(candidate.model):
                 if version.tags.get(_KEY) == candidate.key:
                     return version
+            self._clear(candidate)
             run_id = self._log_run(candidate)
             client = self._client()
             with contextlib.suppress(self._mlflow_error()):
                 client.create_registered_model(candidate.model)
             tags = dict(candidate.tags) | {_KEY: candidate.key, _DIGEST: candidate.digest}
-            made = client.create_model_version(candidate.model, f"runs:/{run_id}/model", run_id=run_id, tags=tags)
+            source, card = f"runs:/{run_id}/model", _description(candidate.card)
+            made = client.create_model_version(candidate.model, source, run_id=run_id, tags=tags, description=card)
             return RegisteredVersion(candidate.model, str(made.version), run_id, candidate.digest, tags)
 
     def versions(self, model: str) -> list[RegisteredVersion]:
@@ -79,11 +82,17 @@ class MlflowRegistry:
                 fetched.rename(target)
         return target
 
+    def _clear(self, candidate: Candidate) -> None:
+        """Takes away the runs of earlier tries that became no version."""
+        mine = f"tags.`{_KEY}` = '{candidate.key}'"
+        for run in self._client().search_runs([self._experiment(candidate.model)], mine):
+            self._client().delete_run(run.info.run_id)
+
     def _log_run(self, candidate: Candidate) -> str:
         mlflow = self._mlflow()
         name = f"{candidate.model}-{candidate.key[:8]}"
-        with mlflow.start_run(experiment_id=self._experiment(candidate.model), run_name=name) as run:
-            mlflow.set_tags({str(key): str(value) for key, value in candidate.tags.items()})
+        tags = {_KEY: candidate.key} | {str(key): str(value) for key, value in candidate.tags.items()}
+        with mlflow.start_run(experiment_id=self._experiment(candidate.model), run_name=name, tags=tags) as run:
             mlflow.log_params(dict(candidate.params))
             metrics = [mlflow.entities.Metric(n, v, 0, s) for s, n, v in candidate.history]
             self._client().log_batch(run.info.run_id, metrics=metrics)
@@ -94,6 +103,10 @@ class MlflowRegistry:
                     path = Path(scratch) / f"{name}.png"
                     path.write_bytes(png)
                     mlflow.log_artifact(str(path), "pictures")
+            for name, text in candidate.documents.items():
+                mlflow.log_text(text, name)
+            mlflow.log_text(candidate.card, "model-card.md")
+            mlflow.log_input(_dataset(candidate), context="training")
             self._log_model(mlflow, candidate)
             return run.info.run_id
 
@@ -165,6 +178,22 @@ class MlflowRegistry:
         with (self.folder / "registry.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _description(card: str) -> str:
+    """As much of the card as the store takes, whole lines."""
+    if len(card) <= _DESCRIPTION:
+        return card
+    return card[:_DESCRIPTION].rpartition("\n")[0] + "\n\nThe rest is in the run's model-card.md."
+
+
+def _dataset(candidate: Candidate) -> Any:
+    from mlflow.data.delta_dataset_source import DeltaDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    found = candidate.dataset
+    source = DeltaDatasetSource(path=found.location, delta_table_version=found.version)
+    return MetaDataset(source, name=found.name, digest=found.digest[:32])
 
 
 def _version(found: Any) -> RegisteredVersion:

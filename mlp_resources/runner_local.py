@@ -24,6 +24,7 @@ from mlp_resources.importing import folder_of
 from mlp_resources.notary_local import KEY_VARIABLE
 from mlp_resources.ports_training import TrainingFailedError, TrainingJob, TrainingResult
 from mlp_resources.processes import die_with_parent, tree
+from mlp_resources.provenance import threads_of
 
 _POLL_SECONDS = 0.2
 _SILENT = 2000
@@ -62,7 +63,7 @@ class LocalRunner:
             shutil.rmtree(kept, ignore_errors=True)
 
     def _trained(self, job: TrainingJob, folder: Path, context: Any) -> TrainingResult:
-        started, peak = time.monotonic(), 0
+        started, used = time.monotonic(), _Used()
         with _pipes_environment(context) as pipes, _log(folder).open("wb") as log:
             command = [sys.executable, *_launcher(job, folder), "-m", _TRAINING, str(folder / "spec.json")]
             process = subprocess.Popen(
@@ -76,7 +77,7 @@ class LocalRunner:
             still = None
             try:
                 while process.poll() is None and still is None:
-                    peak = max(peak, _memory(process.pid))
+                    used.look(process.pid)
                     still = hung(folder, job.patience_seconds)
                     time.sleep(_POLL_SECONDS)
             finally:
@@ -85,7 +86,7 @@ class LocalRunner:
             raise TrainingFailedError(f"Training {job.name} was ended: {still}.")
         if process.returncode != 0 or not (folder / "result.json").exists():
             raise TrainingFailedError(_why(job, folder, process.returncode))
-        return _result(folder, time.monotonic() - started, peak)
+        return _result(folder, time.monotonic() - started, used)
 
 
 def _launcher(job: TrainingJob, folder: Path) -> list[str]:
@@ -164,20 +165,32 @@ def _pipes_environment(context: Any) -> Iterator[dict[str, str]]:
 
 
 def _environment(job: TrainingJob, pipes: dict[str, str]) -> dict[str, str]:
-    threads = max(1, (os.cpu_count() or 1) // job.processes)
     # Dagster has a code location's folder on its path only while it loads it.
     search = os.pathsep.join(path for path in [*sys.path, folder_of(job.function)] if path)
-    told = {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": search, "PYTHONUNBUFFERED": "1"}
+    told = {"OMP_NUM_THREADS": str(threads_of(job.processes)), "PYTHONPATH": search, "PYTHONUNBUFFERED": "1"}
     known = {name: value for name, value in os.environ.items() if name != KEY_VARIABLE}
     return known | told | ({"MLP_DEVICE": "cpu"} if job.gpus == 0 else {}) | pipes
 
 
-def _memory(pid: int) -> int:
-    total = 0
-    for process in tree(pid):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            total += process.memory_info().rss
-    return total
+class _Used:
+    """The greatest memory and the processor time of a tree of processes, as far as it was looked at."""
+
+    def __init__(self) -> None:
+        self.peak_memory_bytes = 0
+        self._seconds: dict[int, float] = {}
+
+    def look(self, pid: int) -> None:
+        memory = 0
+        for process in tree(pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                memory += process.memory_info().rss
+                times = process.cpu_times()
+                self._seconds[process.pid] = times.user + times.system
+        self.peak_memory_bytes = max(self.peak_memory_bytes, memory)
+
+    @property
+    def cpu_seconds(self) -> float:
+        return sum(self._seconds.values())
 
 
 def _log(folder: Path) -> Path:
@@ -202,8 +215,9 @@ def _why(job: TrainingJob, folder: Path, code: int | None) -> str:
     return f"Training {job.name} ended with status {code} and gave no reason. Its last lines:\n{tail}"
 
 
-def _result(folder: Path, seconds: float, peak: int) -> TrainingResult:
-    digest = json.loads((folder / "result.json").read_text())["digest"]
+def _result(folder: Path, seconds: float, used: _Used) -> TrainingResult:
+    told = json.loads((folder / "result.json").read_text())
+    digest = told["digest"]
     verify(folder / "artifact", digest)
     history: list[tuple[int, str, float]] = []
     metrics = folder / "metrics.jsonl"
@@ -211,4 +225,14 @@ def _result(folder: Path, seconds: float, peak: int) -> TrainingResult:
         entry = json.loads(line)
         step = entry.pop("step")
         history += [(step, name, value) for name, value in entry.items()]
-    return TrainingResult(folder / "artifact", digest, tuple(history), seconds, peak)
+    return TrainingResult(
+        folder / "artifact",
+        digest,
+        tuple(history),
+        seconds,
+        used.peak_memory_bytes,
+        used.cpu_seconds,
+        told["device"],
+        told["gpu_memory_bytes"],
+        told["rows_per_second"],
+    )

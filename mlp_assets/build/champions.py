@@ -7,8 +7,8 @@ import dagster as dg
 from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
 from mlp_assets.build.metadata import measured
-from mlp_assets.build.models import GATES_TAG, PASSED
 from mlp_assets.build.promotions import NO_RIVAL, champion, promote, promotions, standing
+from mlp_assets.build.registering import GATES_TAG, PASSED
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.spec.model import Model
 from mlp_resources.ports_training import RegisteredVersion

@@ -70,8 +70,8 @@ def trained_until(rows: pl.DataFrame) -> str:
 
 def judged(
     scope: Scope, model: Model, rows: pl.DataFrame, result: TrainingResult, live: RegisteredVersion | None
-) -> tuple[Judgement, np.ndarray]:
-    """The judgement of the candidate, and its predictions of the test rows."""
+) -> tuple[Judgement, Trial]:
+    """The judgement of the candidate, and what was judged."""
     test, features = part(rows, "test"), model.training_set.feature_names
     scorer = load_scorer(result.artifact, result.digest)
     predicted = scorer.predict(_matrix(test, features))
@@ -80,7 +80,7 @@ def judged(
         model.task, model.training_set.target, model.training_set.keys, features, part(rows, "train"), test, predicted,
         rival, model.seed, lacks, new, scorer.predict, sum(path.stat().st_size for path in result.artifact.iterdir()),
     )  # fmt: skip
-    return judge(trial, tuple(model.gates)), predicted
+    return judge(trial, tuple(model.gates)), trial
 
 
 def _rival(

@@ -1,33 +1,29 @@
 """Model -> the candidate: trained, judged by its gates, registered."""
 
 import hashlib
-import json
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from mlp_assets.build import keys
+from mlp_assets.build.card import Card, gates_text, model_card, scores_table
 from mlp_assets.build.certificate import check_certified
 from mlp_assets.build.code_version import code_version
 from mlp_assets.build.common import Scope
-from mlp_assets.build.judging import TRAINED_TAG, check_parts, gate_checks, gate_results, judged, part, trained_until
+from mlp_assets.build.judging import check_parts, gate_checks, gate_results, judged
 from mlp_assets.build.metadata import markdown_table, measured, picture
-from mlp_assets.build.promotions import JUDGEMENT_TAG, NO_RIVAL, champion, signed_judgement
+from mlp_assets.build.promotions import champion
+from mlp_assets.build.registering import candidate_of, provenance
 from mlp_assets.engine.digest import canonical_digest
-from mlp_assets.engine.pictures import curves_picture, performance_picture
 from mlp_assets.engine.trial import Judgement
 from mlp_assets.spec import words
 from mlp_assets.spec.compute import Accelerate
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.spec.model import Model
 from mlp_assets.spec.words import function_path
-from mlp_resources.ports_training import Candidate, RegisteredVersion, TrainingJob, TrainingResult
-
-# For people: whether the gates passed, against which champion, on which rows. A promotion goes by what was signed.
-GATES_TAG, RIVAL_TAG, SET_TAG = "mlp.gates", "mlp.judged_against", "mlp.training_set_digest"
-PASSED = "passed"
+from mlp_resources.ports import Table
+from mlp_resources.ports_training import Dataset, RegisteredVersion, TrainingJob, TrainingResult
 
 
 def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
@@ -46,26 +42,21 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
     def train(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         with measured() as cost:
             check_certified(context.instance, keys.training_set(scope.home(model.training_set), model.training_set))
-            rows, version = _training_rows(scope, model)
+            rows, dataset = _training_rows(scope, model)
             check_parts(model, rows)
-            result = scope.environment.runner.run(_job(scope, model, version), context)
+            code = code_version(model, model.train)
+            result = scope.environment.runner.run(_job(scope, model, dataset, code), context)
             live = champion(scope, model)
-            judgement, predicted = judged(scope, model, rows, result, live)
-            pictures = _pictures(model, rows, predicted, result)
-            told = canonical_digest(rows)
-            verdict = {
-                GATES_TAG: PASSED if judgement.passed else "refused",
-                RIVAL_TAG: live.version if live is not None else NO_RIVAL,
-                SET_TAG: told,
-                JUDGEMENT_TAG: signed_judgement(scope, judgement, result.digest, told, live),
-            }
+            judgement, trial = judged(scope, model, rows, result, live)
+            tags = provenance(scope, model, context.instance, dataset, code)
+            card = model_card(model, trial, judgement, rows, result, tags)
             registered = scope.environment.registry.register(
-                _candidate(scope, model, rows, version, result, judgement, pictures, context.run.run_id, verdict)
+                candidate_of(scope, model, rows, dataset, result, judgement, card, live, tags, context.run)
             )
         return dg.MaterializeResult(
-            metadata={n: picture(png) for n, png in pictures.items()}
+            metadata={n: picture(png) for n, png in card.pictures.items()}
             | {"mlflow": dg.MetadataValue.url(scope.environment.registry.url(registered))}
-            | _metadata(registered, judgement, result, version)
+            | _metadata(registered, judgement, card, result, dataset)
             | cost.shown,
             data_version=dg.DataVersion(registered.digest[:16]),
             check_results=gate_results(judgement),
@@ -74,24 +65,26 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
     return train
 
 
-def _training_rows(scope: Scope, model: Model) -> tuple[pl.DataFrame, int]:
-    table = keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
-    version = scope.environment.lake.version(table)
+def _training_rows(scope: Scope, model: Model) -> tuple[pl.DataFrame, Dataset]:
+    lake, table = scope.environment.lake, _table(scope, model)
+    version = lake.version(table)
     if version is None:
         raise MlpError(f"{model.training_set.where} is not there yet. Materialize it first.")
-    return scope.environment.lake.scan(table, version).collect(), version
+    rows = lake.scan(table, version).collect()
+    return rows, Dataset(str(table), lake.location(table), version, canonical_digest(rows))
 
 
-def _job(scope: Scope, model: Model, version: int) -> TrainingJob:
-    table = scope.environment.lake.location(
-        keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
-    )
-    decides = (table, version, code_version(model, model.train))
+def _table(scope: Scope, model: Model) -> Table:
+    return keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
+
+
+def _job(scope: Scope, model: Model, dataset: Dataset, code: str) -> TrainingJob:
+    decides = (dataset.location, dataset.version, code)
     return TrainingJob(
         name=model.name,
         function=function_path(model.train),
-        table=table,
-        version=version,
+        table=dataset.location,
+        version=dataset.version,
         features=model.training_set.feature_names,
         target=model.training_set.target,
         task=model.task,
@@ -106,65 +99,22 @@ def _job(scope: Scope, model: Model, version: int) -> TrainingJob:
     )
 
 
-def _pictures(model: Model, rows: pl.DataFrame, predicted: np.ndarray, result: TrainingResult) -> dict[str, bytes]:
-    truth = part(rows, "test")[model.training_set.target].to_numpy()
-    curves = curves_picture(result.history)
-    drawn = {"curves": curves} if curves else {}
-    if np.isfinite(predicted).all():
-        drawn = {"performance": performance_picture(model.task, truth, predicted)} | drawn
-    return drawn
-
-
-def _candidate(
-    scope: Scope, model: Model, rows: pl.DataFrame, version: int, result: TrainingResult,
-    judgement: Judgement, pictures: dict[str, bytes], run_id: str, verdict: dict[str, str],
-) -> Candidate:  # fmt: skip
-    features = model.training_set.feature_names
-    table = keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
-    metrics = {
-        f"{_plain(who)}.{name}" if who != "candidate" else f"test.{name}": value
-        for who, values in judgement.metrics.items()
-        for name, value in values.items()
-    }
-    return Candidate(
-        model=keys.registered_model(scope.project.name, model),
-        key=f"{run_id}:{result.digest[:16]}",
-        artifact=result.artifact,
-        digest=result.digest,
-        example=part(rows, "validation").select(features).head(5),
-        params={"seed": model.seed, "processes": model.compute.processes, **model.params},
-        metrics=metrics,
-        history=result.history,
-        tags=verdict
-        | {
-            "mlp.training_set": json.dumps({str(table): version}),
-            TRAINED_TAG: trained_until(rows),
-            "dagster.run_id": run_id,
-            "mlp.compared": json.dumps({who: dict(values) for who, values in judgement.metrics.items()}),
-        },
-        pictures=pictures,
-    )
-
-
-def _plain(name: str) -> str:
-    return name.replace(":", ".")
-
-
 def _metadata(
-    registered: RegisteredVersion, judgement: Judgement, result: TrainingResult, version: int
+    registered: RegisteredVersion, judgement: Judgement, card: Card, result: TrainingResult, dataset: Dataset
 ) -> dict[str, Any]:
     compared = pl.DataFrame([{"model": who, **values} for who, values in judgement.metrics.items()])
-    gates = "\n".join(
-        f"- **{gate.name}** {'passed' if gate.passed else 'REFUSED'}: {gate.sentence}" for gate in judgement.results
-    )
     return {
         "version": registered.version,
         "mlflow_run": registered.run_id,
-        "training_set_version": version,
+        "training_set_version": dataset.version,
+        "parts": dg.MetadataValue.md(markdown_table(scores_table(card.scores)) if card.scores else "none"),
         "compared": dg.MetadataValue.md(markdown_table(compared)),
-        "gates": dg.MetadataValue.md(gates),
+        "gates": dg.MetadataValue.md(gates_text(judgement)),
         "metrics": dg.MetadataValue.json({who: dict(values) for who, values in judgement.metrics.items()}),
         "artifact_digest": registered.digest,
         "training_seconds": round(result.seconds, 2),
+        "training_cpu_seconds": round(result.cpu_seconds, 2),
         "training_peak_bytes": result.peak_memory_bytes,
-    }
+        "training_device": result.device,
+        "training_rows_per_second": round(result.rows_per_second),
+    } | ({"training_gpu_bytes": result.gpu_memory_bytes} if result.gpu_memory_bytes else {})

@@ -51,11 +51,32 @@ def paired_bootstrap(
     one, two = metric.compute(target, first), metric.compute(target, second)
     if count < 2:
         return Difference(metric_name, one, two, sign * (one - two), float("nan"), float("nan"))
-    rng = np.random.default_rng(seed)
-    draws = [np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64) for _ in range(resamples)]
+    draws = _draws(count, seed, resamples)
     gains = sign * (_values(metric, target, first, groups, draws) - _values(metric, target, second, groups, draws))
     low, high = np.percentile(gains, [2.5, 97.5])
     return Difference(metric_name, one, two, sign * (one - two), float(low), float(high))
+
+
+def interval(
+    metric_name: str, target: Vector, prediction: Vector, groups: NDArray[np.int64], *, seed: int
+) -> tuple[float, float, float]:
+    """The metric with its 95 % percentile interval, whole groups resampled; NaN for the interval of one group.
+
+    Source: as for ``paired_bootstrap``.
+    """
+    metric = METRICS[metric_name]
+    value, count = metric.compute(target, prediction), int(groups.max()) + 1 if len(groups) else 0
+    if count < 2:
+        return value, float("nan"), float("nan")
+    found = _values(metric, target, prediction, groups, _draws(count, seed, _RESAMPLES))
+    low, high = np.nanpercentile(found, [2.5, 97.5])
+    return value, float(low), float(high)
+
+
+def _draws(count: int, seed: int, resamples: int) -> list[Vector]:
+    """How often each group is drawn, for each resample."""
+    rng = np.random.default_rng(seed)
+    return [np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64) for _ in range(resamples)]
 
 
 def _values(

@@ -7,9 +7,11 @@ import numpy as np
 
 from mlp_assets.engine.canvas import axes, png
 from mlp_assets.engine.metrics import Vector, roc_auc
+from mlp_assets.engine.report import Importance
+from mlp_assets.engine.slices import Slice
 
 _INK, _LINE, _FAINT = "#1c2330", "#0b6bcb", "#c9d2de"
-_POINTS = 2000
+_POINTS, _BARS = 2000, 20
 
 
 def performance_picture(task: str, target: Vector, prediction: Vector) -> bytes:
@@ -41,6 +43,29 @@ def curves_picture(history: Sequence[tuple[int, str, float]]) -> bytes | None:
         )
     axis.set(title="training", xlabel="step")
     axis.legend(frameon=False)
+    return png(figure)
+
+
+def importance_picture(found: Sequence[Importance], metric: str) -> bytes:
+    """The features that the model leans on most."""
+    shown = list(found[:_BARS])[::-1]
+    figure, (axis,) = axes(5.6, 0.9 + 0.24 * len(shown))
+    axis.barh([one.feature for one in shown], [one.loss for one in shown], color=_LINE)
+    axis.set(title="what it leans on", xlabel=f"loss of {metric} when the feature is shuffled")
+    return png(figure)
+
+
+def slices_picture(column: str, found: Sequence[Slice], metric: str, higher_is_better: bool) -> bytes:
+    """The metric on each value of a column, the weakest on top."""
+    usable = [one for one in found if one.metric == one.metric]  # NaN where there is no metric
+    shown = sorted(usable, key=lambda one: one.metric, reverse=not higher_is_better)[:_BARS][::-1]
+    figure, (axis,) = axes(5.6, 0.9 + 0.24 * len(shown))
+    axis.barh([f"{one.value} ({one.rows})" for one in shown], [one.metric for one in shown], color=_LINE)
+    title = f"by {column}" + (f": the weakest {_BARS} of {len(usable)}" if len(usable) > _BARS else "")
+    axis.set(title=title, xlabel=f"{metric} (rows in brackets)")
+    values = [one.metric for one in shown]
+    if metric == "roc_auc" and values:
+        axis.set_xlim(min(0.5, *values), 1.0)
     return png(figure)
 
 

@@ -1,7 +1,7 @@
 """What the gates look at, and what they answer."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -56,6 +56,12 @@ class Trial:
     def matrix(self) -> Matrix:
         """(rows, features) with NaN for missing, as a request gives them."""
         return self.rows.select(pl.col(self.features).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
+
+    def on(self, rows: pl.DataFrame) -> "Trial":
+        """The candidate alone on other rows."""
+        assert self.predict is not None
+        blank = replace(self, rows=rows, champion=None, champion_new=None)
+        return replace(blank, candidate=self.predict(blank.matrix))
 
     def groups(self, by: str | None) -> NDArray[np.int64]:
         return self.rows[by or self.keys[0]].rank("dense").to_numpy().astype(np.int64) - 1

@@ -42,7 +42,7 @@ class Loader:
         source: where the rows come from.
         batch: rows of a batch, in each process; the last batch of an epoch has between 1 and ``batch`` + 1.
         device: where the batches go; None leaves them in memory.
-        beat: is called for each batch.
+        passed: is called with the rows of each batch.
         window_bytes: about so many bytes of rows are shuffled together, and twice as many are in memory.
     """
 
@@ -54,7 +54,7 @@ class Loader:
     shuffle: bool = True
     device: Any = None
     window_bytes: int = _WINDOW_BYTES
-    beat: Callable[[], None] = lambda: None
+    passed: Callable[[int], None] = lambda _: None
     position: Position = field(default_factory=Position)
 
     def __post_init__(self) -> None:
@@ -106,7 +106,7 @@ class Loader:
             at.world_size, at.batch = self.world_size, self.batch
         same = (at.world_size, at.batch, at.rows) == (self.world_size, self.batch, 0)
         for x, y in self._own(at) if same else self._taken_over(at):
-            self.beat()
+            self.passed(len(y))
             yield self._placed(x), self._placed(y)
         self.position = Position(at.epoch + 1)
 

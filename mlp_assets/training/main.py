@@ -60,8 +60,17 @@ def _train(spec: dict[str, Any], folder: Path, rank: int, world_size: int, pipes
     if rank == 0:
         digest = export(run, model, folder / "artifact")
         partial = folder / "result.json.partial"
-        partial.write_text(json.dumps({"digest": digest, "world_size": world_size}))
+        partial.write_text(json.dumps({"digest": digest, "world_size": world_size} | _used(run)))
         partial.rename(folder / "result.json")
+
+
+def _used(run: TrainingRun) -> dict[str, Any]:
+    """What the training ran on, how fast, and how much of a GPU's memory it took."""
+    used: dict[str, Any] = {"device": "cpu", "gpu_memory_bytes": 0}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        used = {"device": torch.cuda.get_device_name(), "gpu_memory_bytes": torch.cuda.max_memory_allocated()}
+    return used | {"rows_per_second": run.meter.overall() * run.world_size}
 
 
 def _function(path: str) -> Callable[[TrainingRun], Any]:

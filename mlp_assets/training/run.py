@@ -18,6 +18,7 @@ from mlp_assets.spec.errors import MlpError
 from mlp_assets.training.best import Best
 from mlp_assets.training.checkpoints import Checkpoints, Stateful
 from mlp_assets.training.loader import Loader
+from mlp_assets.training.meter import Meter
 from mlp_assets.training.part_rows import PartRows
 
 
@@ -75,6 +76,7 @@ class TrainingRun:
     compute: Mapping[str, Any] = field(default_factory=dict[str, Any])
     pipes: Any = field(default=None, repr=False)
     beat: Callable[[], None] = lambda: None
+    meter: Meter = field(default_factory=Meter, repr=False)
 
     def loader(self, batch: int, *, part: str = "train", features: Sequence[str] | None = None) -> Loader:
         """Batches of this process, shuffled anew in each epoch; those of ``"validation"`` come in the table's order.
@@ -88,7 +90,7 @@ class TrainingRun:
         chosen = PartRows(rows.location, rows.version, rows.part, tuple(features or rows.features), rows.target)
         shuffle, device = part == "train", _device() if "torch" in sys.modules else None
         return Loader(
-            chosen, batch, self.seed, self.rank, self.world_size, shuffle=shuffle, device=device, beat=self.beat
+            chosen, batch, self.seed, self.rank, self.world_size, shuffle=shuffle, device=device, passed=self._passed
         )
 
     def checkpoints(self, *, every: int = 500, keep: int = 2, **objects: Stateful) -> Checkpoints:
@@ -128,10 +130,16 @@ class TrainingRun:
         with (self.folder / "metrics.jsonl").open("a") as file:
             file.write(json.dumps({"step": step, **{name: float(value) for name, value in metrics.items()}}) + "\n")
         text = f"step {step}: " + ", ".join(f"{name} {value:.5g}" for name, value in metrics.items())
+        if self.meter.rows:
+            text += f" ({self.meter.lately() * self.world_size:,.0f} rows/s)"
         if self.pipes is not None:
             self.pipes.log.info(text)
         else:
             print(text, file=sys.stderr, flush=True)
+
+    def _passed(self, rows: int) -> None:
+        self.meter.add(rows)
+        self.beat()
 
     def accelerator(self, **options: Any) -> Any:
         """An ``accelerate.Accelerator`` over this training's processes, as the model's ``compute`` says."""

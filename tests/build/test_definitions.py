@@ -57,5 +57,6 @@ def test_jobs_schedules_and_sensors(definitions: dg.Definitions) -> None:
         "retail__weekly", "retail__train_repurchase", "retail__train_demand", "retail__drain_repurchase_score",
     } <= jobs  # fmt: skip
     sensors = {sensor.name: sensor.default_status for sensor in definitions.sensors or []}
-    assert sensors == dict.fromkeys(("recompute_monitors", "retrain_on_alarm"), dg.DefaultSensorStatus.RUNNING)
+    names = ("recompute_monitors", "retrain_on_alarm", "watch_aliases")
+    assert sensors == dict.fromkeys(names, dg.DefaultSensorStatus.RUNNING)
     assert len(list(definitions.schedules or [])) == 2

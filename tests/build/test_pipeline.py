@@ -101,7 +101,11 @@ def test_every_asset_says_who_owns_it_and_what_it_is(home: Path) -> None:
         assert spec.description
         assert spec.kinds
         assert spec.code_version
-    assert {sensor.name for sensor in definitions.sensors or []} == {"recompute_monitors", "retrain_on_alarm"}
+    assert {sensor.name for sensor in definitions.sensors or []} == {
+        "recompute_monitors",
+        "retrain_on_alarm",
+        "watch_aliases",
+    }
 
 
 def test_the_endpoint_without_ray_says_what_to_start(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,15 @@
 """The record of promotions: what is served goes by it, whatever somebody writes into the registry."""
 
+import json
 import os
 import shutil
 import stat
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dagster as dg
+import mlflow
 import polars as pl
 import pytest
 
@@ -58,6 +61,30 @@ def test_a_promotion_is_signed_with_what_it_rests_on(built: Platform) -> None:
     )
     assert set(record["checks"]) == {key.name for key in events}
     assert {"finite_outputs", "no_worse_than_champion"} <= set(record["checks"])
+
+
+def test_a_version_says_where_it_comes_from_and_what_was_measured(built: Platform) -> None:
+    registry = built.environment.registry
+    version = registry.versions(NAME)[0]
+    client = registry._client()  # type: ignore[attr-defined]
+    run = client.get_run(version.run_id)
+    for part in ("train", "validation", "test"):
+        value, low, high = (run.data.metrics[f"{part}.roc_auc{end}"] for end in ("", ".low", ".high"))
+        assert 0.5 < low < value < high < 1
+    assert run.data.metrics["used.cpu_seconds"] > 0
+    assert run.data.metrics["used.peak_memory_bytes"] > 1e7
+    read = json.loads(version.tags["mlp.tables_read"])
+    assert set(read) == {"shop/source/outcomes", "shop/features/spending"}
+    made_by = json.loads(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/environment.json"))
+    assert made_by["packages"]["polars"] == pl.__version__
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    assert version.tags["mlflow.source.git.commit"].startswith(commit or "none")
+    card = client.get_model_version(NAME, version.version).description
+    assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/model-card.md") == card
+    for told in ("It passed its gates.", "| train |", "What it leans on", "`spend_28d`", version.tags["mlp.seed"]):
+        assert told in card
+    pictures = {item.path for item in client.list_artifacts(version.run_id, "pictures")}
+    assert {"pictures/performance.png", "pictures/importance.png", "pictures/curves.png"} <= pictures
 
 
 def test_a_version_that_somebody_says_has_passed_is_not_promoted(home: Path) -> None:

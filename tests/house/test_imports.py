@@ -18,7 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_assets.serving": {"mlp_assets.engine", "mlp_assets.spec", "mlp_resources.ports", "mlp_resources.online_views"},
     "mlp_assets.build": {
         "mlp_assets.engine", "mlp_assets.spec", "mlp_assets.serving", "mlp_resources.ports",
-        "mlp_resources.environments",
+        "mlp_resources.environments", "mlp_resources.provenance",
     },
     "mlp_assets.projects": {"mlp_assets", "mlp_assets.projects"},
     "mlp_assets.store": {
@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_sensors": {"mlp_assets.spec", "mlp_assets.build.keys", "mlp_resources.ports"},
 }  # fmt: skip
 # Adapters that others may import by name.
-SHARED = {f"mlp_resources.{name}" for name in ("environments", "online_views", "home", "processes")}
+SHARED = {f"mlp_resources.{name}" for name in ("environments", "online_views", "home", "processes", "provenance")}
 FILES = [path for top in ("mlp_assets", "mlp_resources", "mlp_sensors") for path in sorted((ROOT / top).rglob("*.py"))]
 
 

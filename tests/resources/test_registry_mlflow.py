@@ -12,10 +12,12 @@ import pytest
 
 from mlp_assets.engine.artifact import ArtifactError, load_scorer
 from mlp_assets.training.export import export
-from mlp_resources.ports_training import Candidate
+from mlp_resources.ports_training import Candidate, Dataset
 from mlp_resources.registry_mlflow import MlflowRegistry
 from tests.serving.test_app import doubling_model
 from tests.training.test_frameworks import X, Y, near, run_of
+
+DATASET = Dataset("shop/training_set/history", "/lake/history", 3, "d" * 64)
 
 
 def candidate(folder: Path, key: str) -> Candidate:
@@ -25,7 +27,21 @@ def candidate(folder: Path, key: str) -> Candidate:
     history = ((1, "loss", 0.5), (2, "loss", 0.4))
     tags = {"mlp.training_set": json.dumps({"shop/training_set/history": 3})}
     pictures = {"performance": b"\x89PNG"}
-    return Candidate("shop.buys", key, artifact, digest, example, {"seed": 0}, {"mae": 1.5}, history, tags, pictures)
+    return Candidate(
+        "shop.buys",
+        key,
+        artifact,
+        digest,
+        example,
+        {"seed": 0},
+        {"mae": 1.5},
+        history,
+        tags,
+        pictures,
+        DATASET,
+        "# card",
+        {"checks.json": "[]"},
+    )
 
 
 def test_versions_and_the_champion(tmp_path: Path) -> None:
@@ -50,7 +66,12 @@ def test_a_run_shows_what_an_mlflow_user_expects(tmp_path: Path) -> None:
     assert run.data.metrics == {"mae": 1.5, "loss": 0.4}
     assert run.data.params == {"seed": "0"}
     assert [point.value for point in client.get_metric_history(version.run_id, "loss")] == [0.5, 0.4]
-    assert {item.path for item in client.list_artifacts(version.run_id)} == {"serving", "pictures"}
+    assert {item.path for item in client.list_artifacts(version.run_id)} == {
+        "serving", "pictures", "model-card.md", "checks.json",
+    }  # fmt: skip
+    (given,) = run.inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == (DATASET.name, DATASET.digest[:32])
+    assert client.get_model_version("shop.buys", "1").description == "# card"
     from mlflow.models import get_model_info
 
     assert get_model_info(client.get_model_version("shop.buys", "1").source).signature is not None
@@ -109,6 +130,14 @@ def test_a_store_that_cannot_be_read_is_not_a_model_without_a_champion(tmp_path:
         store.execute("ALTER TABLE registered_model_aliases RENAME TO gone")
     with pytest.raises(Exception, match="registered_model_aliases"):
         registry.champion(version.model)
+
+
+def test_a_long_card_is_cut_for_the_version_and_whole_in_the_run(tmp_path: Path) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    version = registry.register(replace(candidate(tmp_path, "one"), card="| a line |\n" * 1000))
+    told = registry._client().get_model_version("shop.buys", version.version).description
+    assert len(told) < 5000
+    assert told.endswith("| a line |\n\nThe rest is in the run's model-card.md.")
 
 
 def test_a_version_has_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,101 @@
+"""What is written into the registry of a candidate."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from mlp_assets.build import keys
+from mlp_assets.build.card import Card
+from mlp_assets.build.common import Scope
+from mlp_assets.build.judging import TRAINED_TAG, part, trained_until
+from mlp_assets.build.promotions import JUDGEMENT_TAG, NO_RIVAL, signed_judgement
+from mlp_assets.engine.modules import source_of
+from mlp_assets.engine.trial import Judgement
+from mlp_assets.spec.model import Model
+from mlp_resources.ports_training import Candidate, Dataset, RegisteredVersion, TrainingResult
+from mlp_resources.provenance import commit_of, environment
+
+# For people: whether the gates passed, against which champion, on which rows. A promotion goes by what was signed.
+GATES_TAG, RIVAL_TAG, SET_TAG = "mlp.gates", "mlp.judged_against", "mlp.training_set_digest"
+READ_TAG, CODE_TAG, COMMIT_TAG = "mlp.tables_read", "mlp.code_version", "mlflow.source.git.commit"
+PASSED = "passed"
+
+
+def provenance(scope: Scope, model: Model, instance: dg.DagsterInstance, dataset: Dataset, code: str) -> dict[str, str]:
+    """Tags: the data, the code and the seed that a model comes from."""
+    file = source_of(model.train.__module__)
+    key = keys.training_set(scope.home(model.training_set), model.training_set)
+    return {
+        "mlp.training_set": json.dumps({dataset.name: dataset.version}),
+        SET_TAG: dataset.digest,
+        READ_TAG: json.dumps(tables_read(instance, key, dataset.version)),
+        CODE_TAG: code,
+        COMMIT_TAG: commit_of(str(file)) if file is not None else "none",
+        "mlp.seed": str(model.seed),
+    }
+
+
+def tables_read(instance: dg.DagsterInstance, key: dg.AssetKey, version: int) -> dict[str, Any]:
+    """Table -> the Delta version that this version of the training set was made of; nothing where that is not known."""
+    event = instance.get_latest_materialization_event(key)
+    found = event.asset_materialization if event is not None else None
+    if found is None or found.metadata["delta_version"].value != version:
+        return {}
+    read = found.metadata["delta_versions_read"].value
+    return dict(read) if isinstance(read, Mapping) else {}
+
+
+def candidate_of(
+    scope: Scope, model: Model, rows: pl.DataFrame, dataset: Dataset, result: TrainingResult, judgement: Judgement,
+    card: Card, live: RegisteredVersion | None, tags: Mapping[str, str], run: dg.DagsterRun,
+) -> Candidate:  # fmt: skip
+    """All that is registered of the candidate."""
+    origin = run.root_run_id or run.run_id  # a run that Dagster starts anew is the same candidate
+    made_by = environment(model.compute.processes, result.device)
+    return Candidate(
+        model=keys.registered_model(scope.project.name, model),
+        key=f"{origin}:{result.digest[:16]}",
+        artifact=result.artifact,
+        digest=result.digest,
+        example=part(rows, "validation").select(model.training_set.feature_names).head(5),
+        params={"seed": model.seed, "processes": model.compute.processes, **model.params},
+        metrics=_metrics(judgement, card, result),
+        history=result.history,
+        tags={
+            **tags,
+            GATES_TAG: PASSED if judgement.passed else "refused",
+            RIVAL_TAG: live.version if live is not None else NO_RIVAL,
+            JUDGEMENT_TAG: signed_judgement(scope, judgement, result.digest, dataset.digest, live),
+            TRAINED_TAG: trained_until(rows),
+            "dagster.run_id": run.run_id,
+            "mlp.compared": json.dumps({who: dict(values) for who, values in judgement.metrics.items()}),
+        },
+        pictures=card.pictures,
+        dataset=dataset,
+        card=card.text,
+        documents={**card.documents, "environment.json": json.dumps(made_by, indent=1)},
+    )
+
+
+def _metrics(judgement: Judgement, card: Card, result: TrainingResult) -> dict[str, float]:
+    rivals = {
+        f"{who.replace(':', '.')}.{name}": value
+        for who, values in judgement.metrics.items()
+        if who != "candidate"
+        for name, value in values.items()
+    }
+    own: dict[str, float] = {}
+    for one in card.scores:
+        name = f"{one.part}.{one.metric}"
+        own |= {name: one.value, f"{name}.low": one.low, f"{name}.high": one.high}
+    used = {
+        "used.seconds": result.seconds,
+        "used.cpu_seconds": result.cpu_seconds,
+        "used.peak_memory_bytes": float(result.peak_memory_bytes),
+        "used.gpu_memory_bytes": float(result.gpu_memory_bytes),
+        "used.rows_per_second": result.rows_per_second,
+    }
+    return rivals | {name: value for name, value in own.items() if value == value} | used  # NaN: there is none
