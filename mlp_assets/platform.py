@@ -1,7 +1,9 @@
 """What a user's own repository calls: ``definitions_for(project)`` turns projects into Dagster definitions."""
 
+import tempfile
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -18,7 +20,9 @@ from mlp_assets.build.models import candidate_asset
 from mlp_assets.build.monitors import monitor_assets
 from mlp_assets.build.online import online_asset
 from mlp_assets.build.promotions import standing
+from mlp_assets.build.reproducing import Reproduction, reproduce
 from mlp_assets.build.training_sets import training_set_asset
+from mlp_assets.spec.model import Model
 from mlp_assets.spec.project import Project
 from mlp_resources.environments import Environment, local
 from mlp_sensors.aliases import alias_sensor
@@ -26,7 +30,15 @@ from mlp_sensors.monitoring import monitoring_sensor
 from mlp_sensors.retraining import retraining_sensor
 from mlp_sensors.watching import watched
 
-__all__ = ["Consequences", "FeatureChange", "definitions_for", "planned", "project_assets"]
+__all__ = [
+    "Consequences",
+    "FeatureChange",
+    "Reproduction",
+    "definitions_for",
+    "planned",
+    "project_assets",
+    "reproduced",
+]
 
 
 def definitions_for(
@@ -67,6 +79,23 @@ def planned(*projects: Project, instance: dg.DagsterInstance, environment: Envir
     surroundings = environment if environment is not None else local()
     graph = definitions_for(*projects, environment=surroundings).resolve_asset_graph()
     return consequences([Scope(project, surroundings) for project in projects], graph, instance)
+
+
+def reproduced(
+    project: Project, model: Model, number: str, *, tolerance: float = 0.01, environment: Environment | None = None
+) -> Reproduction:
+    """Makes a registered version of the model again, and compares; what is there is left as it is.
+
+    Args:
+        number: of the version.
+        tolerance: by what part of itself a metric may differ where code, libraries or hardware do.
+
+    Raises:
+        NotReproducibleError: the version, or something that it was made of, is gone.
+    """
+    surroundings = environment if environment is not None else local()
+    with tempfile.TemporaryDirectory(prefix="mlp-reproduce-") as folder:
+        return reproduce(Scope(project, surroundings), model, number, tolerance, local(Path(folder)))
 
 
 def project_assets(scope: Scope) -> Sequence[Any]:

@@ -139,6 +139,10 @@ class Registry(Protocol):
         """Where a person looks at the version."""
         ...
 
+    def document(self, version: RegisteredVersion, name: str) -> str:
+        """The text of a file that was registered with the version. Raises RegistryError when it is not there."""
+        ...
+
     def name_champion(self, model: str, version: str) -> None:
         """Moves the alias."""
         ...

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp_assets.engine.artifact import ArtifactError, load_scorer, verify
-from mlp_resources.ports_training import Candidate, RegisteredVersion
+from mlp_resources.ports_training import Candidate, RegisteredVersion, RegistryError
 
 CHAMPION = "champion"
 _DESCRIPTION = 4900  # the column of MLflow's store has 5,000
@@ -64,6 +64,16 @@ class MlflowRegistry:
     def url(self, version: RegisteredVersion) -> str:
         port = os.environ.get("MLP_PORT_MLFLOW", "5000")
         return f"http://127.0.0.1:{port}/#/models/{version.model}/versions/{version.version}"
+
+    def document(self, version: RegisteredVersion, name: str) -> str:
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                return Path(self._client().download_artifacts(version.run_id, name, scratch)).read_text()
+            except (OSError, self._mlflow_error()) as error:
+                raise RegistryError(
+                    f"Version {version.version} of {version.model} has no {name}. It was registered before that was "
+                    "kept, or somebody removed it."
+                ) from error
 
     def name_champion(self, model: str, version: str) -> None:
         self._client().set_registered_model_alias(model, CHAMPION, version)

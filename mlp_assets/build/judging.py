@@ -10,7 +10,7 @@ from mlp_assets.build.common import Scope
 from mlp_assets.engine.artifact import load_scorer
 from mlp_assets.engine.gates import judge
 from mlp_assets.engine.soundness import ALWAYS
-from mlp_assets.engine.trial import Judgement, Trial
+from mlp_assets.engine.trial import Judgement, Trial, matrix_of
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.spec.model import Model
 from mlp_resources.ports_training import RegisteredVersion, TrainingResult
@@ -74,7 +74,7 @@ def judged(
     """The judgement of the candidate, and what was judged."""
     test, features = part(rows, "test"), model.training_set.feature_names
     scorer = load_scorer(result.artifact, result.digest)
-    predicted = scorer.predict(_matrix(test, features))
+    predicted = scorer.predict(matrix_of(test, features))
     rival, lacks, new = _rival(scope, test, features, live)
     trial = Trial(
         model.task, model.training_set.target, model.training_set.keys, features, part(rows, "train"), test, predicted,
@@ -93,8 +93,4 @@ def _rival(
     lacks = tuple(name for name in scorer.features if name not in features)
     until = live.tags.get(TRAINED_TAG)
     new = (test["at"] > datetime.fromisoformat(until)).to_numpy() if until else None
-    return (None if lacks else scorer.predict(_matrix(test, scorer.features))), lacks, new
-
-
-def _matrix(rows: pl.DataFrame, features: tuple[str, ...]) -> np.ndarray:
-    return rows.select(pl.col(features).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
+    return (None if lacks else scorer.predict(matrix_of(test, scorer.features))), lacks, new

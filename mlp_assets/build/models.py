@@ -45,7 +45,7 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             rows, dataset = _training_rows(scope, model)
             check_parts(model, rows)
             code = code_version(model, model.train)
-            result = scope.environment.runner.run(_job(scope, model, dataset, code), context)
+            result = scope.environment.runner.run(training_job(model, dataset, code), context)
             live = champion(scope, model)
             judgement, trial = judged(scope, model, rows, result, live)
             tags = provenance(scope, model, context.instance, dataset, code)
@@ -78,7 +78,8 @@ def _table(scope: Scope, model: Model) -> Table:
     return keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
 
 
-def _job(scope: Scope, model: Model, dataset: Dataset, code: str) -> TrainingJob:
+def training_job(model: Model, dataset: Dataset, code: str) -> TrainingJob:
+    """What the runner is asked for; ``code`` is the code version, by which a training that was broken off is known."""
     decides = (dataset.location, dataset.version, code)
     return TrainingJob(
         name=model.name,

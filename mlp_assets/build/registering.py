@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -16,36 +15,42 @@ from mlp_assets.engine.modules import source_of
 from mlp_assets.engine.trial import Judgement
 from mlp_assets.spec.model import Model
 from mlp_resources.ports_training import Candidate, Dataset, RegisteredVersion, TrainingResult
-from mlp_resources.provenance import commit_of, environment
+from mlp_resources.provenance import NO_COMMIT, commit_of, environment
 
 # For people: whether the gates passed, against which champion, on which rows. A promotion goes by what was signed.
 GATES_TAG, RIVAL_TAG, SET_TAG = "mlp.gates", "mlp.judged_against", "mlp.training_set_digest"
 READ_TAG, CODE_TAG, COMMIT_TAG = "mlp.tables_read", "mlp.code_version", "mlflow.source.git.commit"
+SHARD_TAG, ENVIRONMENT = "mlp.shard_bytes", "environment.json"
 PASSED = "passed"
 
 
 def provenance(scope: Scope, model: Model, instance: dg.DagsterInstance, dataset: Dataset, code: str) -> dict[str, str]:
     """Tags: the data, the code and the seed that a model comes from."""
-    file = source_of(model.train.__module__)
     key = keys.training_set(scope.home(model.training_set), model.training_set)
     return {
         "mlp.training_set": json.dumps({dataset.name: dataset.version}),
         SET_TAG: dataset.digest,
-        READ_TAG: json.dumps(tables_read(instance, key, dataset.version)),
+        **_made_of(instance, key, dataset.version),
         CODE_TAG: code,
-        COMMIT_TAG: commit_of(str(file)) if file is not None else "none",
+        COMMIT_TAG: commit(model),
         "mlp.seed": str(model.seed),
     }
 
 
-def tables_read(instance: dg.DagsterInstance, key: dg.AssetKey, version: int) -> dict[str, Any]:
-    """Table -> the Delta version that this version of the training set was made of; nothing where that is not known."""
+def commit(model: Model) -> str:
+    """The git commit of the code that trains the model."""
+    file = source_of(model.train.__module__)
+    return commit_of(str(file)) if file is not None else NO_COMMIT
+
+
+def _made_of(instance: dg.DagsterInstance, key: dg.AssetKey, version: int) -> dict[str, str]:
+    """What this version of the training set was made of, and how it was cut; nothing where that is not known."""
     event = instance.get_latest_materialization_event(key)
     found = event.asset_materialization if event is not None else None
     if found is None or found.metadata["delta_version"].value != version:
         return {}
-    read = found.metadata["delta_versions_read"].value
-    return dict(read) if isinstance(read, Mapping) else {}
+    read, cut = found.metadata["delta_versions_read"].value, found.metadata["shard_bytes"].value
+    return {READ_TAG: json.dumps(read), SHARD_TAG: str(cut)}
 
 
 def candidate_of(
@@ -76,7 +81,7 @@ def candidate_of(
         pictures=card.pictures,
         dataset=dataset,
         card=card.text,
-        documents={**card.documents, "environment.json": json.dumps(made_by, indent=1)},
+        documents={**card.documents, ENVIRONMENT: json.dumps(made_by, indent=1)},
     )
 
 

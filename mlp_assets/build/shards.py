@@ -12,7 +12,6 @@ from mlp_assets.engine.training_rows import Recipe
 from mlp_resources.ports import Lake, Part, Table, Written
 from mlp_resources.ports_shards import ShardRunner
 
-# A shard takes about so many times the bytes of its rows, and a larger one is no faster.
 _COPIES, _LARGEST, _SMALLEST = 8, 320_000_000, 4_000_000
 _SHOWN = 5
 
@@ -29,11 +28,16 @@ class Piece:
 
 @dataclass(frozen=True)
 class Made:
-    """A table that was written, whose rows are nowhere in memory."""
+    """A table that was written, whose rows are nowhere in memory.
+
+    Args:
+        shard_bytes: by how many the rows were cut: the same rows cut the same way lie in the same order.
+    """
 
     written: Written
     rows: int
     shards: int
+    shard_bytes: int
     digest: str
     first: pl.DataFrame
     splits: pl.DataFrame
@@ -64,10 +68,15 @@ def most_bytes(runner: ShardRunner) -> int:
     return max(_SMALLEST, min(_LARGEST, runner.memory() // _COPIES))
 
 
-def write_rows(recipe: Recipe, lake: Lake, table: Table, runner: ShardRunner) -> Made:
-    """Replaces the table by the recipe's rows; a run that fails leaves nothing."""
+def write_rows(recipe: Recipe, lake: Lake, table: Table, runner: ShardRunner, shard_bytes: int | None = None) -> Made:
+    """Replaces the table by the recipe's rows; a run that fails leaves nothing.
+
+    Args:
+        shard_bytes: most bytes of a shard; by the memory that is there, if it is not said.
+    """
+    most = shard_bytes or most_bytes(runner)
     work = ShardWork(recipe, lake, table, f"part-{uuid4().hex[:12]}")
-    shards = shards_of(recipe.spine, recipe.time, recipe.keys, recipe.tables, most_bytes(runner))
+    shards = shards_of(recipe.spine, recipe.time, recipe.keys, recipe.tables, most)
     try:
         pieces = list(runner.each(work, list(enumerate(shards))))
     except BaseException:
@@ -80,7 +89,8 @@ def write_rows(recipe: Recipe, lake: Lake, table: Table, runner: ShardRunner) ->
     for piece in pieces[1:]:
         sums += piece.sums
     first = pl.concat(piece.first for piece in pieces).head(_SHOWN)
-    return Made(written, sums.rows, len(pieces), sums.digest(), first, _all_splits([piece.splits for piece in pieces]))
+    shown = _all_splits([piece.splits for piece in pieces])
+    return Made(written, sums.rows, len(pieces), most, sums.digest(), first, shown)
 
 
 def _splits(rows: pl.DataFrame, target: str) -> pl.DataFrame:

@@ -40,6 +40,7 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
                 "dagster/row_count": made.rows,
                 "digest": made.digest,
                 "shards": made.shards,
+                "shard_bytes": made.shard_bytes,
                 "split": dg.MetadataValue.md(markdown_table(shown_splits(made.splits, training_set.target))),
                 "dagster/column_lineage": _lineage(scope, training_set),
             },

@@ -84,6 +84,20 @@ def plan(
 
 
 @app.command()
+def reproduce(
+    version: Annotated[str, typer.Argument(help="PROJECT/MODEL@VERSION, such as retail/repurchase@3.")],
+    workspace: Workspace = Path("workspace.yaml"),
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="By what part of itself a metric may differ where code or hardware do.")
+    ] = 0.01,
+) -> None:
+    """Make a registered version again from what it was made of, and tell what differs."""
+    from mlp_assets.cli.reproduce import report
+
+    raise typer.Exit(0 if report(console, workspace, version, tolerance) else 1)
+
+
+@app.command()
 def demo() -> None:
     """Run the whole loop on ten weeks of real retail data."""
     from mlp_assets.cli.demo import run

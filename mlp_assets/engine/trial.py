@@ -54,8 +54,7 @@ class Trial:
 
     @property
     def matrix(self) -> Matrix:
-        """(rows, features) with NaN for missing, as a request gives them."""
-        return self.rows.select(pl.col(self.features).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
+        return matrix_of(self.rows, self.features)
 
     def on(self, rows: pl.DataFrame) -> "Trial":
         """The candidate alone on other rows."""
@@ -65,6 +64,11 @@ class Trial:
 
     def groups(self, by: str | None) -> NDArray[np.int64]:
         return self.rows[by or self.keys[0]].rank("dense").to_numpy().astype(np.int64) - 1
+
+
+def matrix_of(rows: pl.DataFrame, features: tuple[str, ...]) -> Matrix:
+    """(rows, features) with NaN for missing, as a request gives them."""
+    return rows.select(pl.col(features).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
 
 
 @dataclass(frozen=True)
