@@ -35,6 +35,7 @@ from mlp_assets.spec.gates import (
 from mlp_assets.spec.model import Model
 from mlp_assets.spec.monitor import DriftAlarm, Monitor, PerformanceAlarm, QualityAlarm
 from mlp_assets.spec.project import Project
+from mlp_assets.spec.search import Choice, FloatRange, IntRange, Search, StopEarly
 from mlp_assets.spec.source import Source, Window
 from mlp_assets.spec.training_set import SplitByTime, TrainingSet
 from mlp_assets.training.frameworks.own import OwnModel
@@ -47,11 +48,14 @@ __all__ = [
     "AtMost",
     "BetterThan",
     "Calibrated",
+    "Choice",
     "DriftAlarm",
     "Endpoint",
     "Entity",
     "FasterThan",
     "FeatureView",
+    "FloatRange",
+    "IntRange",
     "Local",
     "MlpError",
     "Model",
@@ -65,10 +69,12 @@ __all__ = [
     "ProjectError",
     "QualityAlarm",
     "Ratio",
+    "Search",
     "SmallerThan",
     "Source",
     "Split",
     "SplitByTime",
+    "StopEarly",
     "TrainingRun",
     "TrainingSet",
     "Window",

@@ -7,15 +7,19 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 
+from mlp_assets.spec.search import Search
 from mlp_resources.home import home as default_home
+from mlp_resources.importing import folder_of
 from mlp_resources.lake_delta import DeltaLake
 from mlp_resources.online_views import online_store
 from mlp_resources.ports import Lake
 from mlp_resources.ports_monitoring import MonitoringEngine
+from mlp_resources.ports_search import Trials, Tuner
 from mlp_resources.ports_serving import OnlineStore, ServingControl
 from mlp_resources.ports_shards import ShardRunner
 from mlp_resources.ports_training import Notary, Registry, TrainingRunner
 from mlp_resources.shards_local import shard_runner
+from mlp_resources.trials import trials_runner
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,17 @@ class Environment:
     def shards(self) -> ShardRunner:
         """In this process, or on the Ray cluster with ``MLP_SHARDS=ray``."""
         return shard_runner(os.environ.get("MLP_SHARDS"))
+
+    def tuner(self, name: str, search: Search, seed: int, *, higher_is_better: bool) -> Tuner:
+        """The tuner of a search; one of the same name that was broken off goes on."""
+        from mlp_resources.tuner_optuna import OptunaTuner
+
+        path = self.home / "training" / "searches" / f"{name}.journal"
+        return OptunaTuner(path, search.space, seed, higher_is_better=higher_is_better)
+
+    def trials(self, cpus: float, function: str) -> Trials:
+        """In this process, or on the Ray cluster with ``MLP_TRIALS=ray``."""
+        return trials_runner(os.environ.get("MLP_TRIALS"), cpus, [folder for folder in [folder_of(function)] if folder])
 
     def spool_path(self, project: str, endpoint: str) -> str:
         return str(self.home / "spool" / project / endpoint)

@@ -1,6 +1,6 @@
 """What training and the model registry take and give: plain data and Protocols."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,10 +8,22 @@ from typing import Any, Protocol
 import polars as pl
 
 from mlp_assets.spec.errors import MlpError
+from mlp_resources.ports_search import Outcome
 
 
 class TrainingFailedError(MlpError):
     """A training ended without a model; the message says why, in the training's own words where it has any."""
+
+
+class TrainingStoppedError(TrainingFailedError):
+    """A trial was given up, as the search asked for; ``history`` is what it logged."""
+
+    def __init__(self, told: str, history: tuple[tuple[int, str, float], ...]) -> None:
+        super().__init__(told)
+        self.history = history
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.history)
 
 
 class RegistryError(MlpError):
@@ -28,6 +40,8 @@ class TrainingJob:
             Empty to begin anew.
         compute: what ``run.accelerator()`` goes by.
         gpus: in all; 0 for none, None to take them where there are enough.
+        sharing: how many trainings share this machine's processors.
+        stop: at which bounds a trial is given up: ``metric``, ``higher_is_better``, ``bounds`` as (step, value).
         patience_seconds: how long a process that has begun may go without a batch or a logged metric.
     """
 
@@ -46,6 +60,8 @@ class TrainingJob:
     machines: int = 1
     gpus: int | None = None
     patience_seconds: float = 1800.0
+    sharing: int = 1
+    stop: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +110,7 @@ class Candidate:
         card: what a person should read of it, in Markdown.
         documents: file name -> text.
         pictures: name -> PNG.
+        trials: of the search that chose the params.
     """
 
     model: str
@@ -109,6 +126,7 @@ class Candidate:
     dataset: Dataset
     card: str = ""
     documents: Mapping[str, str] = field(default_factory=dict[str, str])
+    trials: Sequence[Outcome] = ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp_assets.engine.artifact import ArtifactError, load_scorer, verify
+from mlp_resources.ports_search import Outcome
 from mlp_resources.ports_training import Candidate, RegisteredVersion, RegistryError
 
 CHAMPION = "champion"
@@ -118,7 +119,21 @@ class MlflowRegistry:
             mlflow.log_text(candidate.card, "model-card.md")
             mlflow.log_input(_dataset(candidate), context="training")
             self._log_model(mlflow, candidate)
+            for trial in candidate.trials:
+                self._log_trial(mlflow, candidate, trial)
             return run.info.run_id
+
+    def _log_trial(self, mlflow: Any, candidate: Candidate, trial: Outcome) -> None:
+        """A trial of the search, as a child of the run that is open."""
+        tags = {_KEY: candidate.key, "mlp.trial": trial.state, "mlp.told": trial.told[:500]}
+        experiment, name = self._experiment(candidate.model), f"trial-{trial.number}"
+        with mlflow.start_run(experiment_id=experiment, run_name=name, nested=True, tags=tags) as run:
+            mlflow.log_params(dict(trial.params))
+            metrics = [mlflow.entities.Metric(n, v, 0, s) for s, n, v in trial.history]
+            self._client().log_batch(run.info.run_id, metrics=metrics)
+            mlflow.log_metric("seconds", trial.seconds)
+            if trial.value is not None:
+                mlflow.log_metric("value", trial.value)
 
     def _experiment(self, name: str) -> str:
         client = self._client()

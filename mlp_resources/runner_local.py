@@ -20,9 +20,11 @@ import psutil
 
 from mlp_assets.engine.artifact import verify
 from mlp_assets.engine.beat import hung
+from mlp_assets.engine.history import read_history
+from mlp_assets.engine.stopping import STOPPED
 from mlp_resources.importing import folder_of
 from mlp_resources.notary_local import KEY_VARIABLE
-from mlp_resources.ports_training import TrainingFailedError, TrainingJob, TrainingResult
+from mlp_resources.ports_training import TrainingFailedError, TrainingJob, TrainingResult, TrainingStoppedError
 from mlp_resources.processes import die_with_parent, tree
 from mlp_resources.provenance import threads_of
 
@@ -84,6 +86,8 @@ class LocalRunner:
                 end_group(process)
         if still is not None:
             raise TrainingFailedError(f"Training {job.name} was ended: {still}.")
+        if (folder / STOPPED).exists():
+            raise TrainingStoppedError((folder / STOPPED).read_text(), read_history(folder))
         if process.returncode != 0 or not (folder / "result.json").exists():
             raise TrainingFailedError(_why(job, folder, process.returncode))
         return _result(folder, time.monotonic() - started, used)
@@ -142,6 +146,7 @@ def _write_job(job: TrainingJob, folder: Path, checkpoints: Path) -> None:
         "processes": job.processes,
         "seed": job.seed,
         "params": dict(job.params),
+        "stop": dict(job.stop) if job.stop is not None else None,
     }
     (folder / "spec.json").write_text(json.dumps(spec))
 
@@ -167,7 +172,11 @@ def _pipes_environment(context: Any) -> Iterator[dict[str, str]]:
 def _environment(job: TrainingJob, pipes: dict[str, str]) -> dict[str, str]:
     # Dagster has a code location's folder on its path only while it loads it.
     search = os.pathsep.join(path for path in [*sys.path, folder_of(job.function)] if path)
-    told = {"OMP_NUM_THREADS": str(threads_of(job.processes)), "PYTHONPATH": search, "PYTHONUNBUFFERED": "1"}
+    told = {
+        "OMP_NUM_THREADS": str(threads_of(job.processes * job.sharing)),
+        "PYTHONPATH": search,
+        "PYTHONUNBUFFERED": "1",
+    }
     known = {name: value for name, value in os.environ.items() if name != KEY_VARIABLE}
     return known | told | ({"MLP_DEVICE": "cpu"} if job.gpus == 0 else {}) | pipes
 
@@ -219,16 +228,10 @@ def _result(folder: Path, seconds: float, used: _Used) -> TrainingResult:
     told = json.loads((folder / "result.json").read_text())
     digest = told["digest"]
     verify(folder / "artifact", digest)
-    history: list[tuple[int, str, float]] = []
-    metrics = folder / "metrics.jsonl"
-    for line in metrics.read_text().splitlines() if metrics.exists() else []:
-        entry = json.loads(line)
-        step = entry.pop("step")
-        history += [(step, name, value) for name, value in entry.items()]
     return TrainingResult(
         folder / "artifact",
         digest,
-        tuple(history),
+        read_history(folder),
         seconds,
         used.peak_memory_bytes,
         used.cpu_seconds,

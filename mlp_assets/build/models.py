@@ -15,7 +15,10 @@ from mlp_assets.build.judging import check_parts, gate_checks, gate_results, jud
 from mlp_assets.build.metadata import markdown_table, measured, picture
 from mlp_assets.build.promotions import champion
 from mlp_assets.build.registering import candidate_of, provenance
+from mlp_assets.build.searching import NO_SEARCH, Searched, searched, with_params
 from mlp_assets.engine.digest import canonical_digest
+from mlp_assets.engine.metrics import COMPARED, METRICS
+from mlp_assets.engine.pictures import search_picture
 from mlp_assets.engine.trial import Judgement
 from mlp_assets.spec import words
 from mlp_assets.spec.compute import Accelerate
@@ -45,16 +48,20 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             rows, dataset = _training_rows(scope, model)
             check_parts(model, rows)
             code = code_version(model, model.train)
-            result = scope.environment.runner.run(training_job(model, dataset, code), context)
+            job = training_job(model, dataset, code)
+            found = searched(scope, model, job, context.log.info) if model.search is not None else NO_SEARCH
+            result = scope.environment.runner.run(with_params(job, found.params), context)
             live = champion(scope, model)
             judgement, trial = judged(scope, model, rows, result, live)
             tags = provenance(scope, model, context.instance, dataset, code)
             card = model_card(model, trial, judgement, rows, result, tags)
             registered = scope.environment.registry.register(
-                candidate_of(scope, model, rows, dataset, result, judgement, card, live, tags, context.run)
+                candidate_of(scope, model, rows, dataset, result, judgement, card, live, tags, context.run, found)
             )
+            found.done()
         return dg.MaterializeResult(
             metadata={n: picture(png) for n, png in card.pictures.items()}
+            | _searched(model, found)
             | {"mlflow": dg.MetadataValue.url(scope.environment.registry.url(registered))}
             | _metadata(registered, judgement, card, result, dataset)
             | cost.shown,
@@ -98,6 +105,24 @@ def training_job(model: Model, dataset: Dataset, code: str) -> TrainingJob:
         compute=model.compute.options,
         patience_seconds=words.duration(model.compute.patience).total_seconds(),
     )
+
+
+def _searched(model: Model, found: Searched) -> dict[str, Any]:
+    if not found.outcomes:
+        return {}
+    metric = COMPARED[model.task][0]
+    rows = [
+        {"trial": one.number, **one.params, metric: one.value, "ended": one.state, "seconds": round(one.seconds, 1)}
+        for one in found.outcomes
+    ]
+    first = METRICS[metric].higher_is_better
+    shown = pl.DataFrame(rows, infer_schema_length=None).sort(metric, descending=first, nulls_last=True)
+    values = [one.value for one in found.outcomes]
+    return {
+        "search": picture(search_picture(values, metric, METRICS[metric].higher_is_better)),
+        "trials": dg.MetadataValue.md(markdown_table(shown.head(20))),
+        "searched_params": dg.MetadataValue.json(found.params),
+    }
 
 
 def _metadata(

@@ -11,6 +11,7 @@ from mlp_assets.build.card import Card
 from mlp_assets.build.common import Scope
 from mlp_assets.build.judging import TRAINED_TAG, part, trained_until
 from mlp_assets.build.promotions import JUDGEMENT_TAG, NO_RIVAL, signed_judgement
+from mlp_assets.build.searching import Searched
 from mlp_assets.engine.modules import source_of
 from mlp_assets.engine.trial import Judgement
 from mlp_assets.spec.model import Model
@@ -20,7 +21,7 @@ from mlp_resources.provenance import NO_COMMIT, commit_of, environment
 # For people: whether the gates passed, against which champion, on which rows. A promotion goes by what was signed.
 GATES_TAG, RIVAL_TAG, SET_TAG = "mlp.gates", "mlp.judged_against", "mlp.training_set_digest"
 READ_TAG, CODE_TAG, COMMIT_TAG = "mlp.tables_read", "mlp.code_version", "mlflow.source.git.commit"
-SHARD_TAG, ENVIRONMENT = "mlp.shard_bytes", "environment.json"
+SHARD_TAG, SEARCHED_TAG, ENVIRONMENT = "mlp.shard_bytes", "mlp.searched_params", "environment.json"
 PASSED = "passed"
 
 
@@ -55,7 +56,7 @@ def _made_of(instance: dg.DagsterInstance, key: dg.AssetKey, version: int) -> di
 
 def candidate_of(
     scope: Scope, model: Model, rows: pl.DataFrame, dataset: Dataset, result: TrainingResult, judgement: Judgement,
-    card: Card, live: RegisteredVersion | None, tags: Mapping[str, str], run: dg.DagsterRun,
+    card: Card, live: RegisteredVersion | None, tags: Mapping[str, str], run: dg.DagsterRun, found: Searched,
 ) -> Candidate:  # fmt: skip
     """All that is registered of the candidate."""
     origin = run.root_run_id or run.run_id  # a run that Dagster starts anew is the same candidate
@@ -66,7 +67,7 @@ def candidate_of(
         artifact=result.artifact,
         digest=result.digest,
         example=part(rows, "validation").select(model.training_set.feature_names).head(5),
-        params={"seed": model.seed, "processes": model.compute.processes, **model.params},
+        params={"seed": model.seed, "processes": model.compute.processes, **model.params, **found.params},
         metrics=_metrics(judgement, card, result),
         history=result.history,
         tags={
@@ -76,11 +77,13 @@ def candidate_of(
             JUDGEMENT_TAG: signed_judgement(scope, judgement, result.digest, dataset.digest, live),
             TRAINED_TAG: trained_until(rows),
             "dagster.run_id": run.run_id,
+            SEARCHED_TAG: json.dumps(found.params),
             "mlp.compared": json.dumps({who: dict(values) for who, values in judgement.metrics.items()}),
         },
         pictures=card.pictures,
         dataset=dataset,
         card=card.text,
+        trials=found.outcomes,
         documents={**card.documents, ENVIRONMENT: json.dumps(made_by, indent=1)},
     )
 

@@ -13,7 +13,17 @@ from mlp_assets.build.code_version import code_version
 from mlp_assets.build.common import Scope
 from mlp_assets.build.judging import part
 from mlp_assets.build.models import training_job
-from mlp_assets.build.registering import CODE_TAG, COMMIT_TAG, ENVIRONMENT, READ_TAG, SET_TAG, SHARD_TAG, commit
+from mlp_assets.build.registering import (
+    CODE_TAG,
+    COMMIT_TAG,
+    ENVIRONMENT,
+    READ_TAG,
+    SEARCHED_TAG,
+    SET_TAG,
+    SHARD_TAG,
+    commit,
+)
+from mlp_assets.build.searching import with_params
 from mlp_assets.build.shards import write_rows
 from mlp_assets.build.training_sets import pinned
 from mlp_assets.engine.artifact import load_scorer
@@ -94,7 +104,8 @@ def reproduce(scope: Scope, model: Model, number: str, tolerance: float, scratch
     version = _version(scope, model, number)
     dataset = _rebuilt(scope, model, version, scratch.lake)
     code = code_version(model, model.train)
-    job = replace(training_job(model, dataset, code), same="")
+    chosen = json.loads(version.tags.get(SEARCHED_TAG, "{}"))
+    job = replace(with_params(training_job(model, dataset, code), chosen), same="")
     result = scope.environment.runner.run(job)
     return _compared(scope, model, version, scratch.lake, dataset, code, result, tolerance)
 

@@ -12,6 +12,7 @@ from mlp_assets.spec.errors import Problem
 from mlp_assets.spec.gate_problems import gate_problems
 from mlp_assets.spec.gates import Gate
 from mlp_assets.spec.noun import Noun
+from mlp_assets.spec.search import Search, search_problems
 from mlp_assets.spec.training_set import TrainingSet
 
 Task = Literal["binary", "regression"]
@@ -29,6 +30,7 @@ class Model(Noun):
         gates: what a candidate must pass to become the champion; at least one.
         compute: ``mlp.Local()`` or ``mlp.Accelerate(processes=2)``.
         params: plain values that ``train`` reads as ``run.params``.
+        search: which of them are searched; what it finds goes before ``params``.
         seed: the seed of everything random in training and in the gates.
     """
 
@@ -40,6 +42,7 @@ class Model(Noun):
     compute: Compute = field(default_factory=Local)
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     seed: int = 0
+    search: Search | None = None
     description: str = ""
     owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -55,6 +58,8 @@ class Model(Noun):
             fix = "Write gates=[mlp.BetterThan('base_rate'), mlp.NoWorseThan('champion')], say."
             found.append(Problem(self.where, "it has no gates, so anything would be promoted", fix))
         found += compute_problems(self.where, self.compute)
+        if self.search is not None:
+            found += search_problems(self.where, self.search)
         if not 0 <= self.seed < 2**32:
             found.append(Problem(self.where, f"seed={self.seed} is not usable", "Write 0 or more, below 2**32."))
         return found + self._param_problems() + self._repeated_gates()

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from mlp_assets.engine.beat import Beat
+from mlp_assets.engine.stopping import STOPPED
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.training.export import export
 from mlp_assets.training.part_rows import PartRows
 from mlp_assets.training.run import Split, TrainingRun
+from mlp_assets.training.stop import Stop, StoppedEarly
 
 
 def main(spec_path: str) -> int:
@@ -27,6 +29,9 @@ def main(spec_path: str) -> int:
             raise MlpError(f"{spec['processes']} processes were asked for and {world_size} started.")
         with _pipes(rank) as pipes:
             _train(spec, folder, rank, world_size, pipes)
+    except StoppedEarly as stopped:
+        (folder / STOPPED).write_text(str(stopped))
+        return 1
     except Exception as error:
         expected = isinstance(error, MlpError)
         reason = str(error) if expected else f"{type(error).__name__}: {error}"
@@ -54,6 +59,7 @@ def _train(spec: dict[str, Any], folder: Path, rank: int, world_size: int, pipes
         checkpoint_location=spec["checkpoints"],
         compute=spec["compute"],
         pipes=pipes,
+        stop=Stop.of(spec["stop"]),
         beat=Beat(folder, rank),
     )
     model = _function(spec["function"])(run)

@@ -14,12 +14,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mlp_assets.engine.history import HISTORY, read_history
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.training.best import Best
 from mlp_assets.training.checkpoints import Checkpoints, Stateful
 from mlp_assets.training.loader import Loader
 from mlp_assets.training.meter import Meter
 from mlp_assets.training.part_rows import PartRows
+from mlp_assets.training.stop import Stop
 
 
 class TrainingDiverged(MlpError):
@@ -76,6 +78,7 @@ class TrainingRun:
     compute: Mapping[str, Any] = field(default_factory=dict[str, Any])
     pipes: Any = field(default=None, repr=False)
     beat: Callable[[], None] = lambda: None
+    stop: Stop | None = None
     meter: Meter = field(default_factory=Meter, repr=False)
 
     def loader(self, batch: int, *, part: str = "train", features: Sequence[str] | None = None) -> Loader:
@@ -105,7 +108,7 @@ class TrainingRun:
             keep=keep,
             rank=self.rank,
             world_size=self.world_size,
-            log=_Log(self.folder / "metrics.jsonl"),
+            log=_Log(self.folder / HISTORY),
         )
 
     def best(self, module: Any, *, higher_is_better: bool = False) -> Best:
@@ -127,7 +130,7 @@ class TrainingRun:
         self.beat()
         if self.rank != 0:
             return
-        with (self.folder / "metrics.jsonl").open("a") as file:
+        with (self.folder / HISTORY).open("a") as file:
             file.write(json.dumps({"step": step, **{name: float(value) for name, value in metrics.items()}}) + "\n")
         text = f"step {step}: " + ", ".join(f"{name} {value:.5g}" for name, value in metrics.items())
         if self.meter.rows:
@@ -136,6 +139,8 @@ class TrainingRun:
             self.pipes.log.info(text)
         else:
             print(text, file=sys.stderr, flush=True)
+        if self.stop is not None:
+            self.stop.look(read_history(self.folder))
 
     def _passed(self, rows: int) -> None:
         self.meter.add(rows)

@@ -1,0 +1,45 @@
+"""The connection of this process to a Ray cluster that is there already."""
+
+import logging
+import os
+import socket
+from typing import Any
+
+from mlp_assets.spec.errors import MlpError
+
+_HERE = ("127.0.0.1", "localhost")
+
+
+def ray_address() -> str:
+    """``RAY_ADDRESS``, or the cluster that `mlp up` started here."""
+    return os.environ.get("RAY_ADDRESS") or f"127.0.0.1:{os.environ.get('MLP_PORT_RAY', '6379')}"
+
+
+def connected(address: str, asked_by: str) -> Any:
+    """The module ``ray``, connected.
+
+    Args:
+        asked_by: the setting for which it is needed, such as ``MLP_SHARDS``.
+
+    Raises:
+        MlpError: nothing answers at the address.
+    """
+    import ray
+    from ray._private import ray_constants
+
+    if ray.is_initialized():
+        return ray
+    host, _, port = address.rpartition(":")
+    if host in _HERE:
+        # `mlp up` starts a Ray of this machine alone; Ray's own switch for that is read when it is imported.
+        ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        if port.isdecimal() and "://" not in host:
+            socket.create_connection((host, int(port)), timeout=5).close()  # Ray itself would ask for minutes
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    except OSError as error:
+        raise MlpError(
+            f"No Ray answers at {address}, and {asked_by}=ray asks for one: {error}. Start it with `mlp up`, "
+            f"set RAY_ADDRESS, or unset {asked_by}."
+        ) from error
+    return ray
