@@ -37,7 +37,7 @@ class RayTrials:
         self._wait_for_room(ray)
         search = os.pathsep.join(filter(None, [*self._path, os.environ.get("PYTHONPATH", "")]))
         surroundings = {"env_vars": {"PYTHONPATH": search}} if search else {}
-        task = ray.remote(num_cpus=self._cpus, max_retries=2, runtime_env=surroundings)(_done)
+        task = ray.remote(num_cpus=self._cpus, max_retries=2, runtime_env=surroundings)(_trial)
         references = [task.remote(work, item) for item in items]
         try:
             for reference in references:
@@ -79,5 +79,5 @@ def trials_runner(named: str | None, cpus: float, path: Sequence[str]) -> Trials
     raise MlpError(f"MLP_TRIALS={named!r} names nothing that runs trials. Write 'local' or 'ray'.")
 
 
-def _done(work: Callable[[Item], Result], item: Item) -> Result:
+def _trial(work: Callable[[Item], Result], item: Item) -> Result:
     return work(item)

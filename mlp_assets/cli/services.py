@@ -111,6 +111,7 @@ def services(ports: Ports, workspace: Path) -> list[Service]:
             (dagster, "dev", "-w", str(workspace), "-h", here, "-p", str(ports.dagster)),
             health["dagster"],
             f"http://{here}:{ports.dagster}",
+            {"MLP_TRIALS": os.environ.get("MLP_TRIALS", "ray")},  # beside the endpoints, none in the other's way
         ),
     ]  # fmt: skip
 

@@ -68,6 +68,17 @@ def test_no_workspace_file(home: Path) -> None:
         services(platform_ports(), Path("nowhere.yaml"))
 
 
+def test_trials_of_a_search_go_to_the_ray_that_is_up_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told() -> str:
+        (dagster,) = [one for one in services(platform_ports(), Path("workspace.yaml")) if one.name == "dagster"]
+        return dagster.settings["MLP_TRIALS"]
+
+    monkeypatch.delenv("MLP_TRIALS", raising=False)
+    assert told() == "ray"
+    monkeypatch.setenv("MLP_TRIALS", "local")
+    assert told() == "local"
+
+
 def test_a_port_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLP_PORT_RAY", "many")
     with pytest.raises(MlpError, match=r"MLP_PORT_RAY='many' is no port\. Write a number from 1 to 65535"):

@@ -1,0 +1,91 @@
+"""Trials on a real Ray of two processors: beside what is reserved, one after the other, and told where none fits."""
+
+import itertools
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+import mlp_assets as mlp
+from mlp_assets.build.searching import searched
+from mlp_resources.trials import LocalTrials, RayTrials, trials_runner
+from tests.build.platform import Platform
+from tests.build.test_search import SPACE, built, prepared
+from tests.build.test_shards import ray_address
+
+__all__ = ["built", "ray_address"]  # fixtures
+
+
+def place(number: int) -> tuple[int, int, float]:
+    """The number, who did it, and when it began."""
+    began = time.monotonic()
+    time.sleep(0.3)
+    return number, os.getpid(), began
+
+
+def fails(number: int) -> int:
+    raise mlp.MlpError(f"trial {number} is wrong")
+
+
+@pytest.fixture
+def reserved(ray_address: str) -> Iterator[None]:
+    """An endpoint's replicas, which hold nearly all of the cluster's two processors."""
+    import ray
+
+    from mlp_resources.ray_cluster import connected
+
+    connected(ray_address, "MLP_TRIALS")
+
+    @ray.remote(num_cpus=1.5)
+    class Replica:
+        def ready(self) -> bool:
+            return True
+
+    replica = Replica.remote()
+    assert ray.get(replica.ready.remote())
+    yield
+    ray.kill(replica)
+
+
+def test_a_search_on_ray_comes_to_the_same(
+    built: Platform, ray_address: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    search = mlp.Search(SPACE, trials=4, at_once=2, cpus=0.2)
+    here = searched(*prepared(built, search, "here"), say=lambda _: None)
+    request.getfixturevalue("reserved")
+    monkeypatch.setenv("MLP_TRIALS", "ray")
+    monkeypatch.setenv("RAY_ADDRESS", ray_address)
+    there = searched(*prepared(built, search, "there"), say=lambda _: None)
+    assert there.params == here.params
+    assert [one.value for one in there.outcomes] == [one.value for one in here.outcomes]
+    for each in (here, there):
+        each.done()
+
+
+def test_trials_run_beside_an_endpoint_one_after_the_other(ray_address: str, reserved: None) -> None:
+    found = list(RayTrials(0.4, address=ray_address).each(place, range(3)))  # one at a time has room
+    assert [number for number, _, _ in found] == [0, 1, 2]
+    assert os.getpid() not in {pid for _, pid, _ in found}
+    begun = sorted(began for _, _, began in found)
+    assert min(late - early for early, late in itertools.pairwise(begun)) >= 0.3
+
+
+def test_where_no_trial_fits_it_is_said(ray_address: str, reserved: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlp_resources.trials._ROOM_SECONDS", 1.0)
+    with pytest.raises(mlp.MlpError, match=r"reserves 0.6 CPUs, and Ray at .* has 0.5 of 2 free. Write a smaller cpus"):
+        list(RayTrials(0.6, address=ray_address).each(place, [0]))
+    with pytest.raises(mlp.MlpError, match=r"reserves 16 CPUs"):
+        list(RayTrials(16, address=ray_address).each(place, [0]))
+
+
+def test_what_a_trial_raises_is_raised_here(ray_address: str) -> None:
+    for trials in (RayTrials(0.1, address=ray_address), LocalTrials()):
+        with pytest.raises(mlp.MlpError, match="trial 3 is wrong"):
+            list(trials.each(fails, [3]))
+
+
+def test_who_runs_trials_is_named() -> None:
+    assert isinstance(trials_runner(None, 0.25, []), LocalTrials)
+    with pytest.raises(mlp.MlpError, match="MLP_TRIALS='rey' names nothing that runs trials. Write 'local' or 'ray'"):
+        trials_runner("rey", 0.25, [])
