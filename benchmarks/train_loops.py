@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import mlp_assets as mlp
+from mlp_assets.engine.encoding import Encoding
 
 BATCH, WARM_UP, STEPS, WIDTH = 4096, 10, 80, 64
 FEATURES = tuple(f"x{number}" for number in range(WIDTH))
@@ -87,7 +88,7 @@ def _part(table: str) -> Any:
 
     from mlp_assets.training.part_rows import PartRows
 
-    return PartRows(table, DeltaTable(table).version(), "train", FEATURES, "y")
+    return PartRows(table, DeltaTable(table).version(), "train", Encoding(tuple(FEATURES)), "y")
 
 
 def main() -> None:

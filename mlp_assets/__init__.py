@@ -18,6 +18,7 @@ from mlp_assets.spec.aggregation import (
     total,
 )
 from mlp_assets.spec.compute import Accelerate, Local
+from mlp_assets.spec.encoders import Categories, Standardized, Vector
 from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.entity import Entity
 from mlp_assets.spec.errors import MlpError, Problem, ProjectError
@@ -48,6 +49,7 @@ __all__ = [
     "AtMost",
     "BetterThan",
     "Calibrated",
+    "Categories",
     "Choice",
     "DriftAlarm",
     "Endpoint",
@@ -74,9 +76,11 @@ __all__ = [
     "Source",
     "Split",
     "SplitByTime",
+    "Standardized",
     "StopEarly",
     "TrainingRun",
     "TrainingSet",
+    "Vector",
     "Window",
     "attribute",
     "count",

@@ -38,6 +38,8 @@ class TrainingJob:
         table: folder or address of the training set's Delta table, read at ``version``.
         same: what names all that decides the outcome; a training of the same that was broken off is gone on with.
             Empty to begin anew.
+        features: the inputs of the model.
+        encoders: of some inputs, fitted and as plain data; see ``engine/encoding.py``.
         compute: what ``run.accelerator()`` goes by.
         gpus: in all; 0 for none, None to take them where there are enough.
         sharing: how many trainings share this machine's processors.
@@ -62,6 +64,7 @@ class TrainingJob:
     patience_seconds: float = 1800.0
     sharing: int = 1
     stop: Mapping[str, Any] | None = None
+    encoders: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)

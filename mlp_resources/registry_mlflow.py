@@ -147,19 +147,19 @@ class MlflowRegistry:
         from mlflow.models import infer_signature
 
         manifest = verify(candidate.artifact, candidate.digest)
-        path = str(candidate.artifact / manifest["file"])
+        path, scorer = str(candidate.artifact / manifest["file"]), load_scorer(candidate.artifact)
+        matrix = scorer.encoding.matrix(candidate.example)
         if manifest["format"] == "lightgbm":
             import lightgbm
+            import pandas as pd
 
-            example = candidate.example.to_pandas()
+            example = pd.DataFrame(matrix, columns=pd.Index(scorer.encoding.columns))
             booster = lightgbm.Booster(model_file=path)
             signature = infer_signature(example, booster.predict(example))
             mlflow.lightgbm.log_model(booster, name="model", signature=signature, input_example=example)
             return
-        import numpy as np
-
-        matrix = candidate.example.to_numpy().astype(np.float32)
-        signature = infer_signature(matrix, load_scorer(candidate.artifact).predict(matrix.astype(np.float64)))
+        matrix = matrix.astype("float32")
+        signature = infer_signature(matrix, scorer.predict(matrix.astype("float64")))
         if manifest["format"] == "xgboost":
             import xgboost
 

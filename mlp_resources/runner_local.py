@@ -141,6 +141,7 @@ def _write_job(job: TrainingJob, folder: Path, checkpoints: Path) -> None:
         "checkpoints": str(checkpoints),
         "compute": dict(job.compute),
         "features": list(job.features),
+        "encoders": dict(job.encoders),
         "target": job.target,
         "task": job.task,
         "processes": job.processes,

@@ -10,7 +10,7 @@ from mlp_assets.build.common import Scope
 from mlp_assets.engine.artifact import load_scorer
 from mlp_assets.engine.gates import judge
 from mlp_assets.engine.soundness import ALWAYS
-from mlp_assets.engine.trial import Judgement, Trial, matrix_of
+from mlp_assets.engine.trial import Judgement, Trial
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.spec.model import Model
 from mlp_resources.ports_training import RegisteredVersion, TrainingResult
@@ -74,23 +74,24 @@ def judged(
     """The judgement of the candidate, and what was judged."""
     test, features = part(rows, "test"), model.training_set.feature_names
     scorer = load_scorer(result.artifact, result.digest)
-    predicted = scorer.predict(matrix_of(test, features))
-    rival, lacks, new = _rival(scope, test, features, live)
+    predicted = scorer.predict(scorer.encoding.matrix(test))
+    rival, lacks, new = _rival(scope, test, live)
     trial = Trial(
         model.task, model.training_set.target, model.training_set.keys, features, part(rows, "train"), test, predicted,
-        rival, model.seed, lacks, new, scorer.predict, sum(path.stat().st_size for path in result.artifact.iterdir()),
+        rival, model.seed, lacks, new, scorer.predict, scorer.encoding,
+        sum(path.stat().st_size for path in result.artifact.iterdir()),
     )  # fmt: skip
     return judge(trial, tuple(model.gates)), trial
 
 
 def _rival(
-    scope: Scope, test: pl.DataFrame, features: tuple[str, ...], live: RegisteredVersion | None
+    scope: Scope, test: pl.DataFrame, live: RegisteredVersion | None
 ) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray | None]:
     """The champion's predictions, the inputs that it lacks, and which rows it was not trained on."""
     if live is None:
         return None, (), None
     scorer = load_scorer(scope.environment.registry.download(live), live.digest)
-    lacks = tuple(name for name in scorer.features if name not in features)
+    lacks = tuple(name for name in scorer.encoding.inputs if name not in test.columns)
     until = live.tags.get(TRAINED_TAG)
     new = (test["at"] > datetime.fromisoformat(until)).to_numpy() if until else None
-    return (None if lacks else scorer.predict(matrix_of(test, scorer.features))), lacks, new
+    return (None if lacks else scorer.predict(scorer.encoding.matrix(test))), lacks, new

@@ -17,6 +17,7 @@ from mlp_assets.build.promotions import champion
 from mlp_assets.build.registering import candidate_of, provenance
 from mlp_assets.build.searching import NO_SEARCH, Searched, searched, with_params
 from mlp_assets.engine.digest import canonical_digest
+from mlp_assets.engine.encoding import fitted
 from mlp_assets.engine.metrics import COMPARED, METRICS
 from mlp_assets.engine.pictures import search_picture
 from mlp_assets.engine.trial import Judgement
@@ -93,7 +94,8 @@ def training_job(model: Model, dataset: Dataset, code: str) -> TrainingJob:
         function=function_path(model.train),
         table=dataset.location,
         version=dataset.version,
-        features=model.training_set.feature_names,
+        features=model.inputs,
+        encoders=fitted(model.inputs, model.encode, _train(dataset)).told(),
         target=model.training_set.target,
         task=model.task,
         processes=model.compute.processes,
@@ -105,6 +107,11 @@ def training_job(model: Model, dataset: Dataset, code: str) -> TrainingJob:
         compute=model.compute.options,
         patience_seconds=words.duration(model.compute.patience).total_seconds(),
     )
+
+
+def _train(dataset: Dataset) -> pl.LazyFrame:
+    """The rows that encoders may know."""
+    return pl.scan_delta(dataset.location, version=dataset.version).filter(pl.col("split") == "train")
 
 
 def _searched(model: Model, found: Searched) -> dict[str, Any]:

@@ -165,6 +165,8 @@ def _reference(lake: Lake, monitor: Monitor, trained: _Trained) -> tuple[pl.Data
     windowed = with_window(monitor, lake.scan(trained.table, trained.table_version))
     newest = windowed.select("window").unique().sort("window").tail(monitor.reference_windows).collect()
     kept = windowed.filter(pl.col("window").is_in(newest["window"].to_list()))
-    rows = kept.select("window", *scorer.features, monitor.watches.model.training_set.target).collect()
-    matrix = rows.select(scorer.features).fill_null(float("nan")).to_numpy()
-    return rows.with_columns(prediction=pl.Series(scorer.predict(matrix))), scorer.features
+    given, keys = scorer.encoding.inputs, monitor.watches.model.training_set.keys
+    rows = kept.select("window", *given, monitor.watches.model.training_set.target).collect()
+    predicted = pl.Series(scorer.predict(scorer.encoding.matrix(rows)))
+    numbers = tuple(name for name in given if rows.schema[name].is_numeric() and name not in keys)
+    return rows.with_columns(prediction=predicted), numbers

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp_assets.build.common import Scope
+from mlp_assets.spec.encoders import Vector
 from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.words import function_path
@@ -21,7 +22,9 @@ def serving_plan(scope: Scope, endpoint: Endpoint, version: str, artifact: Path,
         "request": {name: _type_name(columns[name]) for name in training_set.request},
         "views": [view_plan(scope, view) for view in training_set.features],
         "derive": function_path(training_set.derive) if training_set.derive is not None else None,
-        "inputs": list(training_set.feature_names),
+        "inputs": list(endpoint.model.inputs),
+        "numbers": list(training_set.numbers),
+        "sizes": {name: one.size for name, one in endpoint.model.encode.items() if isinstance(one, Vector)},
         "model": {
             "name": f"{scope.home(endpoint.model)}.{endpoint.model.name}",
             "version": version,

@@ -66,7 +66,7 @@ def candidate_of(
         key=f"{origin}:{result.digest[:16]}",
         artifact=result.artifact,
         digest=result.digest,
-        example=part(rows, "validation").select(model.training_set.feature_names).head(5),
+        example=part(rows, "validation").select(model.inputs).head(5),
         params={"seed": model.seed, "processes": model.compute.processes, **model.params, **found.params},
         metrics=_metrics(judgement, card, result),
         history=result.history,

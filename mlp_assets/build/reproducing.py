@@ -28,7 +28,6 @@ from mlp_assets.build.shards import write_rows
 from mlp_assets.build.training_sets import pinned
 from mlp_assets.engine.artifact import load_scorer
 from mlp_assets.engine.metrics import scores
-from mlp_assets.engine.trial import matrix_of
 from mlp_assets.spec.errors import LakeError, MlpError
 from mlp_assets.spec.model import Model
 from mlp_resources.environments import Environment
@@ -153,7 +152,7 @@ def _compared(
     test = part(lake.scan(table, dataset.version).collect(), "test")
     old = load_scorer(registry.download(version), version.digest)
     new = load_scorer(result.artifact, result.digest)
-    before, after = (scorer.predict(matrix_of(test, scorer.features)) for scorer in (old, new))
+    before, after = (scorer.predict(scorer.encoding.matrix(test)) for scorer in (old, new))
     truth = test[model.training_set.target].to_numpy()
     metrics = [scores(model.task, truth, predicted) for predicted in (before, after)]
     return Reproduction(

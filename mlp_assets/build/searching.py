@@ -12,7 +12,6 @@ from mlp_assets.engine.artifact import load_scorer
 from mlp_assets.engine.metrics import COMPARED, METRICS
 from mlp_assets.engine.records import digest
 from mlp_assets.engine.stopping import median_bounds
-from mlp_assets.engine.trial import matrix_of
 from mlp_assets.spec import words
 from mlp_assets.spec.model import Model
 from mlp_assets.spec.search import Search
@@ -61,7 +60,7 @@ class TrialWork:
         scorer = load_scorer(result.artifact, result.digest)
         rows = pl.scan_delta(job.table, version=job.version).filter(pl.col("split") == "validation").collect()
         truth = rows[job.target].to_numpy()
-        value = METRICS[self.metric].compute(truth, scorer.predict(matrix_of(rows, scorer.features)))
+        value = METRICS[self.metric].compute(truth, scorer.predict(scorer.encoding.matrix(rows)))
         if value != value:
             return self._without(trial, "failed", f"its {self.metric} is not a number", result.history, started)
         return Outcome(trial.number, trial.params, "done", value, "", result.history, time.monotonic() - started)

@@ -2,31 +2,47 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from mlp_assets.engine.encoding import Encoding, Fitted
 from mlp_assets.engine.pickles import check_no_pickles
 from mlp_assets.engine.scorers.formats import FORMATS, load
 from mlp_assets.engine.scorers.scorer import ArtifactError, Known, Scorer
 
-MANIFEST = "model.json"
+MANIFEST, ENCODERS = "model.json", "encoders.json"
 _KEYS = {"format", "file", "features", "task", "files"}
-_LOADER = "loader"
+_LOADER, _ENCODERS = "loader", "encoders"
+_MAY = {_LOADER, _ENCODERS}
 
 
 def write_manifest(
-    directory: Path, *, format: str, file: str, features: tuple[str, ...], task: str, loader: str | None = None
+    directory: Path,
+    *,
+    format: str,
+    file: str,
+    features: tuple[str, ...],
+    task: str,
+    loader: str | None = None,
+    encoders: Mapping[str, Fitted] | None = None,
 ) -> str:
     """Writes ``model.json`` with the SHA-256 of every file of the folder; returns the artifact's digest.
 
     Args:
+        features: the inputs, before they are encoded.
+        encoders: of some of the inputs; they are kept in a file of their own.
         loader: the class ``module:name`` that loads an own model's files; None for all other formats.
     """
+    if encoders:
+        told = Encoding(features, encoders).told()
+        (directory / ENCODERS).write_text(json.dumps(told, sort_keys=True, ensure_ascii=False), encoding="utf-8")
     files = {
         path.name: _sha256(path) for path in sorted(directory.iterdir()) if path.is_file() and path.name != MANIFEST
     }
     manifest = {"format": format, "file": file, "features": list(features), "task": task, "files": files}
     manifest |= {_LOADER: loader} if loader is not None else {}
+    manifest |= {_ENCODERS: ENCODERS} if encoders else {}
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
     return artifact_digest(directory)
 
@@ -61,7 +77,11 @@ def load_scorer(directory: Path, expected_digest: str | None = None) -> Scorer:
         ArtifactError: something was changed, before anything is loaded; or what serves the format is not installed.
     """
     manifest = verify(directory, expected_digest)
-    known = Known(tuple(manifest["features"]), manifest["task"], artifact_digest(directory))
+    told: dict[str, Any] = {}
+    if _ENCODERS in manifest:
+        told = json.loads((directory / ENCODERS).read_text(encoding="utf-8"))
+    encoding = Encoding.of_told(manifest["features"], told)
+    known = Known(encoding, manifest["task"], artifact_digest(directory))
     return load(manifest["format"], directory, manifest["file"], manifest.get(_LOADER), known)
 
 
@@ -70,10 +90,12 @@ def _manifest(directory: Path) -> dict[str, Any]:
         manifest = json.loads((directory / MANIFEST).read_text())
     except (OSError, ValueError) as error:
         raise ArtifactError(f"The artifact in {directory.name} has no readable {MANIFEST}.") from error
-    if not isinstance(manifest, dict) or set(cast("dict[str, Any]", manifest)) - {_LOADER} != _KEYS:
+    if not isinstance(manifest, dict) or set(cast("dict[str, Any]", manifest)) - _MAY != _KEYS:
         raise ArtifactError(f"The artifact's {MANIFEST} is not one of this platform's.")
     found = cast("dict[str, Any]", manifest)
     names = [found["file"], *found["files"]]
+    if _ENCODERS in found and (found[_ENCODERS] != ENCODERS or ENCODERS not in found["files"]):
+        raise ArtifactError(f"The artifact's {MANIFEST} names encoders that are not among its files.")
     if (
         any(not isinstance(name, str) or Path(name).name != name for name in names)
         or found["file"] not in found["files"]

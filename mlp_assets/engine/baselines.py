@@ -24,7 +24,7 @@ def baseline_prediction(
 
     - ``base_rate``: the target's mean for the row's keys, drawn by two pseudo-rows to the last key's mean
       (to the overall mean where there is one key).
-    - ``logistic_regression``: on the same features, standardised, missing ones at their mean with a flag.
+    - ``logistic_regression``: on the features that are numbers, standardised, missing ones at their mean with a flag.
     - ``mean``: the overall mean.
     - ``column:<feature>``: that feature itself; its mean where it is missing.
     """
@@ -51,6 +51,7 @@ def _base_rate(fit: pl.DataFrame, rows: pl.DataFrame, target: str, keys: tuple[s
 def _logistic_regression(fit: pl.DataFrame, rows: pl.DataFrame, target: str, features: tuple[str, ...]) -> Vector:
     from sklearn import linear_model  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
+    features = tuple(name for name in features if fit.schema[name].is_numeric())
     matrix = fit.select(features).to_numpy()
     mean, spread = np.nanmean(matrix, axis=0), np.nanstd(matrix, axis=0) + 1e-9
 

@@ -118,8 +118,9 @@ def _leaks_of(
             nothing = all(row[name] is None for name in seen.view.features)
             own = _derived_leaks(row, where, seen.view.derived, list(seen.view.features), (), nothing)
             yield from (leak for leak in own if leak.feature not in told)
-    given = [name for name in training_set.feature_names if name not in training_set.derived]
-    own = _derived_leaks(row, where, training_set.derived, given, training_set.keys, nothing=False)
+    given = [name for name in training_set.numbers if name not in training_set.derived]
+    asked = [*training_set.keys, *(name for name in training_set.request if name not in given)]
+    own = _derived_leaks(row, where, training_set.derived, given, asked, nothing=False)
     yield from (leak for leak in own if leak.feature not in told)
 
 
@@ -145,7 +146,7 @@ def near_perfect(training_set: TrainingSet, rows: pl.DataFrame) -> dict[str, flo
     """
     target = rows[training_set.target].to_numpy().astype(np.float64)
     found: dict[str, float] = {}
-    for name in training_set.feature_names:
+    for name in training_set.numbers:
         told = _told(target, rows[name])
         if name not in training_set.trust and told >= NEAR_PERFECT:
             found[name] = told

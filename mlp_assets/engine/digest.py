@@ -77,8 +77,21 @@ def _words(column: pl.Series) -> _Words:
     return np.where(column.is_null().to_numpy(), _NULL, words) if column.null_count() else words
 
 
+def _lists(column: pl.Series) -> pl.Series:
+    """A hash of each list's words."""
+    lengths = column.list.len().fill_null(0).to_numpy()
+    words = _words(_numbers(column.filter(pl.Series(lengths > 0)).explode()))
+    ends = np.cumsum(lengths, dtype=np.int64)
+    pieces = (words[end - length : end].tobytes() for length, end in zip(lengths, ends, strict=True))
+    hashed = [int.from_bytes(hashlib.blake2b(piece, digest_size=8).digest(), "little") for piece in pieces]
+    found = pl.Series(values=hashed, dtype=pl.UInt64)
+    return found.set(column.is_null(), None) if column.null_count() else found
+
+
 def _numbers(column: pl.Series) -> pl.Series:
-    """The column itself where it is of numbers or times, else a hash of each value's text."""
+    """The column itself where it is of numbers or times, else a hash of each value's text, or of a list's values."""
+    if isinstance(column.dtype, pl.List):
+        return _lists(column)
     if column.dtype.is_temporal():
         return column.to_physical()
     if column.dtype == pl.Boolean:

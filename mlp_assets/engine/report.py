@@ -61,9 +61,9 @@ def importances(trial: Trial) -> list[Importance]:
     matrix, sign = here.matrix, 1.0 if metric.higher_is_better else -1.0
     whole = metric.compute(here.truth, here.candidate)
     found: list[Importance] = []
-    for place, feature in enumerate(trial.features):
+    for feature, place in trial.encoded.places.items():
         shuffled = matrix.copy()
-        shuffled[:, place] = rng.permutation(shuffled[:, place])
+        shuffled[:, place] = rng.permutation(shuffled[:, place])  # the columns of a vector together
         found.append(Importance(feature, sign * (whole - metric.compute(here.truth, trial.predict(shuffled)))))
     return sorted(found, key=lambda one: -one.loss)
 

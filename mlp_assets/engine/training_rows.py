@@ -20,7 +20,7 @@ class Recipe:
 
     Args:
         spine: keys, ``time``, ``known_at``, request columns and target of the labelled rows.
-        given: the stored features and request columns, which the derived ones are made of.
+        given: the stored features and request columns that are numbers, which the derived ones are made of.
         features: all features, in the order in which a model is given them.
         parts: where the split's parts lie; None to leave the column ``split`` out.
     """
@@ -88,7 +88,7 @@ def recipe(
         time,
         training_set.keys,
         tuple(tables),
-        tuple(name for name in training_set.feature_names if name not in training_set.derived),
+        tuple(name for name in training_set.numbers if name not in training_set.derived),
         dict(training_set.derived),
         training_set.feature_names,
         target,

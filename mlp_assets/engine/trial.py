@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mlp_assets.engine.encoding import Encoding
 from mlp_assets.engine.metrics import Vector
 
 Matrix = NDArray[np.float64]
@@ -30,6 +31,7 @@ class Trial:
     Args:
         champion_lacks: the champion's inputs that the rows no longer have, for which it predicts nothing.
         champion_new: (rows,) True for those that the champion was not trained on; None for all.
+        encoding: what makes the candidate's matrix of the rows; the features as they are by default.
         predict: the stored candidate itself; None where only its predictions are at hand.
         size_bytes: of all its files.
     """
@@ -46,6 +48,7 @@ class Trial:
     champion_lacks: tuple[str, ...] = ()
     champion_new: NDArray[np.bool_] | None = None
     predict: Predict | None = None
+    encoding: Encoding | None = None
     size_bytes: int = 0
 
     @property
@@ -54,7 +57,11 @@ class Trial:
 
     @property
     def matrix(self) -> Matrix:
-        return matrix_of(self.rows, self.features)
+        return self.encoded.matrix(self.rows)
+
+    @property
+    def encoded(self) -> Encoding:
+        return self.encoding or Encoding(self.features)
 
     def on(self, rows: pl.DataFrame) -> "Trial":
         """The candidate alone on other rows."""
@@ -64,11 +71,6 @@ class Trial:
 
     def groups(self, by: str | None) -> NDArray[np.int64]:
         return self.rows[by or self.keys[0]].rank("dense").to_numpy().astype(np.int64) - 1
-
-
-def matrix_of(rows: pl.DataFrame, features: tuple[str, ...]) -> Matrix:
-    """(rows, features) with NaN for missing, as a request gives them."""
-    return rows.select(pl.col(features).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
 
 
 @dataclass(frozen=True)

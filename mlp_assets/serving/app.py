@@ -71,7 +71,10 @@ class _Handlers:
                 "name": plan.endpoint,
                 "versions": [plan.model_version],
                 "platform": "mlp-assets",
-                "inputs": [{"name": n, "datatype": datatype(kind), "shape": [-1]} for n, kind in plan.columns.items()],
+                "inputs": [
+                    {"name": name, "datatype": datatype(kind), "shape": plan.shape(name, -1)}
+                    for name, kind in plan.columns.items()
+                ],
                 "outputs": [{"name": n, "datatype": kind, "shape": [-1]} for n, kind in OUTPUTS.items()],
                 "counts": model.counts.told(),
             }

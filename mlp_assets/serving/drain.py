@@ -54,7 +54,7 @@ def prediction_entry(
     matrix = looked.matrix
     inputs = {
         name: [value if math.isfinite(value) else None for value in matrix[:, place].tolist()]
-        for place, name in enumerate(plan.inputs)
+        for place, name in enumerate(plan.numbers)
     }
     return {
         "ids": list(ids),
@@ -64,6 +64,8 @@ def prediction_entry(
         "at": times[1],
         "types": dict(plan.keys),
         "keys": {key: list(columns[key]) for key in plan.keys},
+        "given_types": {name: kind for name, kind in plan.request.items() if name not in plan.numbers},
+        "given": {name: list(columns[name]) for name in plan.request if name not in plan.numbers},
         "inputs": inputs,
         "prediction": answers.tolist(),
         "missing": _rows_of(looked.missing),
@@ -91,6 +93,10 @@ def prediction_rows(entry: Mapping[str, Any]) -> pl.DataFrame:
             "at": _column([at] * count, _TIME),
             **{key: _column(values, TYPES[entry["types"][key]]) for key, values in entry["keys"].items()},
             **{name: _column(values, pl.Float64) for name, values in entry["inputs"].items()},
+            **{
+                name: _column(values, TYPES[entry["given_types"][name]])
+                for name, values in entry.get("given", {}).items()
+            },
             "prediction": _column(entry["prediction"], pl.Float64),
             "degraded": _column([bool(one or two) for one, two in zip(missing, expired, strict=True)], pl.Boolean),
             "missing_views": _texts(missing),

@@ -21,10 +21,10 @@ Columns = Mapping[str, Sequence[Any]]
 
 
 class Looked(NamedTuple):
-    """The model's inputs of a request, and what was amiss with the rows they came from.
+    """The numbers that the model is given for a request, and what was amiss with the rows they came from.
 
-    ``matrix`` is (rows, inputs) float64 with NaN for missing, never infinite; ``reads`` maps a view's name to what was
-    read of it, with a reason (rows,) for each row.
+    ``matrix`` is (rows, the plan's numbers) float64 with NaN for missing, never infinite; ``reads`` maps a view's name
+    to what was read of it, with a reason (rows,) for each row.
     """
 
     matrix: Matrix
@@ -66,13 +66,14 @@ class Lookup:
         self._plan = plan
         self._readers = [ViewReader(view, views[view.name]) for view in plan.views]
         self._stored = [name for view in plan.views for name in view.features]
-        given = [*self._stored, *plan.request]
+        self._asked, self._others = plan.asked, [name for name in plan.request if name not in plan.asked]
+        given = [*self._stored, *plan.asked]
         self._derived: dict[str, pl.Expr] = {}
         if plan.derive is not None:
             module, _, name = plan.derive.partition(":")
             self._derived = dict(getattr(importlib.import_module(module), name)())
         self._derives_from = _read_by(self._derived.values())
-        places = [[*given, *self._derived].index(name) for name in plan.inputs]
+        places = [[*given, *self._derived].index(name) for name in plan.numbers]
         self._places = places if places != list(range(len(given) + len(self._derived))) else None
 
     def __call__(self, columns: Columns, at: datetime) -> Looked:
@@ -83,7 +84,7 @@ class Lookup:
         reads = [
             reader.many(list(zip(*(columns[key] for key in reader.keys), strict=True)), now) for reader in self._readers
         ]
-        asked = [np.asarray(columns[name], dtype=np.float64)[:, None] for name in self._plan.request]
+        asked = [np.asarray(columns[name], dtype=np.float64)[:, None] for name in self._asked]
         blocks = [read.values for read in reads] + asked
         matrix = blocks[0] if len(blocks) == 1 else np.concatenate([np.empty((count, 0)), *blocks], axis=1)
         if self._derived:
@@ -102,7 +103,7 @@ class Lookup:
         for reader in self._readers:
             read = reads[reader.name] = reader.one(tuple([columns[key][0] for key in reader.keys]), now)
             row += read.values
-        row += [float(columns[name][0]) for name in self._plan.request]
+        row += [float(columns[name][0]) for name in self._asked]
         if self._places is not None:
             row = [row[place] for place in self._places]
         if not math.isfinite(sum(row)):
@@ -111,8 +112,9 @@ class Lookup:
 
     def _derive(self, matrix: Matrix, columns: Columns) -> Matrix:
         wanted = self._derives_from
-        keys = {key: pl.Series(columns[key], dtype=TYPES[kind]) for key, kind in self._plan.keys.items()}
-        given = {name: matrix[:, place] for place, name in enumerate([*self._stored, *self._plan.request])}
+        types = {**self._plan.keys, **{name: self._plan.request[name] for name in self._others}}
+        keys = {name: pl.Series(values=columns[name], dtype=TYPES[kind]) for name, kind in types.items()}
+        given = {name: matrix[:, place] for place, name in enumerate([*self._stored, *self._asked])}
         numbers = {name: values for name, values in given.items() if wanted is None or name in wanted}
         frame = with_derived(pl.DataFrame(keys | numbers), self._derived, numbers)
         derived = [frame[name].fill_null(float("nan")).to_numpy() for name in self._derived]

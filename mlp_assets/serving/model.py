@@ -1,6 +1,7 @@
 """A loaded endpoint: plan, look-up, scorer and spool. Made whole, then swapped in; never changed."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from mlp_assets.serving.spool import PREDICTIONS, Spool
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports_serving import OnlineUnavailableError, OpenView
 
+_NOTHING: dict[str, Any] = {"String": "", "List": None}
 _REFUSED = {
     "unknown": "view {view!r} knows nothing of its entity",
     "expired": "the features of its entity in view {view!r} have expired",
@@ -35,7 +37,7 @@ class ServedModel:
         self.plan = plan
         self.spool = spool if spool is not None else Spool(plan.spool)
         self._scorer = load_scorer(plan.model_path, plan.model_digest)
-        if self._scorer.features != plan.inputs:
+        if self._scorer.encoding.inputs != plan.inputs:
             raise MlpError(
                 f"Model {plan.model_name} version {plan.model_version} takes other features than the plan gives."
             )
@@ -48,7 +50,7 @@ class ServedModel:
         looked = self._looked_up(request)
         self.counts.add(looked.reads, request.rows)
         self._refuse(looked)
-        answers = self._scorer.predict(looked.matrix)
+        answers = self._scorer.predict(self._matrix(request.columns, looked))
         if not np.isfinite(answers).all():
             raise ProtocolError(422, f"Row {int((~np.isfinite(answers)).argmax())} gives no finite prediction.")
         call = uuid.uuid4().hex
@@ -56,6 +58,17 @@ class ServedModel:
         times = (datetime.now(UTC).isoformat(), request.at.isoformat())
         self.spool.append(PREDICTIONS, prediction_entry(self.plan, ids, times, request.columns, looked, answers))
         return self._response(request, ids, answers, looked)
+
+    def _matrix(self, columns: Mapping[str, Sequence[Any]], looked: Looked) -> Any:
+        """What the model is given; raises ProtocolError 422 for an input that cannot be encoded."""
+        encoding, numbers = self._scorer.encoding, looked.matrix
+        if not encoding.encoders:
+            return numbers
+        given = dict(columns) | {name: numbers[:, place] for place, name in enumerate(self.plan.numbers)}
+        try:
+            return encoding.of(len(numbers), given)
+        except MlpError as error:
+            raise ProtocolError(422, str(error)) from error
 
     def _looked_up(self, request: InferRequest) -> Looked:
         try:
@@ -92,7 +105,7 @@ class ServedModel:
 
     def probe(self) -> None:
         """A real prediction on missing features, unspooled. Raises when the model cannot answer."""
-        columns = {name: ["" if kind == "String" else 0] for name, kind in self.plan.columns.items()}
+        columns = {name: [_NOTHING.get(kind, 0)] for name, kind in self.plan.columns.items()}
         looked = self._lookup(columns, datetime.now(UTC))
-        if not np.isfinite(self._scorer.predict(looked.matrix)).all():
+        if not np.isfinite(self._scorer.predict(self._matrix(columns, looked))).all():
             raise MlpError("The model gives no finite prediction for missing features.")

@@ -22,10 +22,19 @@ def example_request(plan: ServingPlan) -> dict[str, Any]:
     """A request of one row that has the right form."""
     return {
         "inputs": [
-            {"name": name, "datatype": datatype(kind), "shape": [1], "data": [_EXAMPLES[kind]]}
+            {
+                "name": name,
+                "datatype": datatype(kind),
+                "shape": plan.shape(name, 1),
+                "data": [_example(plan, name, kind)],
+            }
             for name, kind in plan.columns.items()
         ]
     }
+
+
+def _example(plan: ServingPlan, name: str, kind: str) -> Any:
+    return [0.0] * plan.sizes[name] if name in plan.sizes else _EXAMPLES[kind]
 
 
 def openapi(plan: ServingPlan) -> dict[str, Any]:

@@ -1,18 +1,19 @@
 """The serving plan: all that a replica knows, read once from plain JSON."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 # What a key or a request column may be, by the name that a plan gives it.
-TYPES: Mapping[str, type[pl.DataType]] = {
+TYPES: Mapping[str, type[pl.DataType] | pl.DataType] = {
     "Int64": pl.Int64,
     "Float64": pl.Float64,
     "String": pl.String,
     "Boolean": pl.Boolean,
+    "List": pl.List(pl.Float64),
 }
 
 
@@ -33,7 +34,12 @@ class ViewPlan:
 
 @dataclass(frozen=True)
 class ServingPlan:
-    """An endpoint: what callers send, what is looked up, which model answers. See ``build/plans.py``."""
+    """An endpoint: what callers send, what is looked up, which model answers. See ``build/plans.py``.
+
+    Args:
+        inputs: what the model is given; ``numbers`` are those of them that are numbers as they are.
+        sizes: how many numbers a list has that callers send.
+    """
 
     project: str
     endpoint: str
@@ -43,6 +49,7 @@ class ServingPlan:
     views: tuple[ViewPlan, ...]
     derive: str | None
     inputs: tuple[str, ...]
+    numbers: tuple[str, ...]
     model_name: str
     model_version: str
     model_path: Path
@@ -53,6 +60,7 @@ class ServingPlan:
     task: str
     target: str
     refuses: tuple[str, ...]
+    sizes: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> "ServingPlan":
@@ -63,12 +71,23 @@ class ServingPlan:
             refuses=tuple(plan["refuses"]),
             views=tuple(ViewPlan.from_json(view) for view in plan["views"]),
             inputs=tuple(plan["inputs"]),
+            numbers=tuple(plan.get("numbers", plan["inputs"])),
+            sizes=plan.get("sizes", {}),
             model_name=model["name"],
             model_version=str(model["version"]),
             model_path=Path(model["path"]),
             model_digest=model["digest"],
             spool=Path(plan["spool"]),
         )
+
+    def shape(self, name: str, rows: int) -> list[int]:
+        """Of a tensor that callers send."""
+        return [rows, self.sizes[name]] if name in self.sizes else [rows]
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The request columns that are numbers."""
+        return tuple(name for name in self.request if name in self.numbers)
 
     @property
     def columns(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ _DATATYPES = {
     "Float64": ("FP64", "FP32", "INT64", "INT32"),
     "String": ("BYTES",),
     "Boolean": ("BOOL",),
+    "List": ("FP64", "FP32", "INT64", "INT32"),
 }
 _ID_LETTERS = 200
 OUTPUTS = {"prediction": "FP64", "prediction_id": "BYTES", "degraded": "BOOL", "reasons": "BYTES"}
@@ -130,6 +131,8 @@ def _tensor_data(name: str, tensor: dict[str, Any], kind: str, max_rows: int) ->
     if not isinstance(data, list):
         raise ProtocolError(422, f"Input {name!r} has no data list. Send data: [value, ...].")
     values = cast("list[Any]", data)
+    if kind == "List":
+        return _lists(name, values, shape, max_rows)
     if values and all(isinstance(value, list) for value in values):
         values = [item for value in values for item in value]
     if shape not in ([len(values)], [len(values), 1]):
@@ -141,6 +144,28 @@ def _tensor_data(name: str, tensor: dict[str, Any], kind: str, max_rows: int) ->
     if not values:
         raise ProtocolError(422, f"Input {name!r} has no rows. Send at least one.")
     return [CHECKS[kind](name, value) for value in values]
+
+
+def _lists(name: str, values: list[Any], shape: Any, max_rows: int) -> list[Any]:
+    """The rows of a tensor of (rows, numbers), given as rows or as one list of all."""
+    if not _is_shape(shape) or len(shape) != 2:
+        raise ProtocolError(422, f"Input {name!r} has shape {shape!r:.80}. Send shape [rows, numbers of each list].")
+    rows, width = shape
+    if rows > max_rows:
+        raise ProtocolError(413, f"{rows} rows are too many. Send at most {max_rows} in one request.")
+    if values and not isinstance(values[0], list) and len(values) == rows * width:
+        values = [values[start : start + width] for start in range(0, len(values), width)]
+    if len(values) != rows or any(not isinstance(row, list) or len(cast("list[Any]", row)) != width for row in values):
+        raise ProtocolError(
+            422, f"Input {name!r} has shape {shape} and other data. Send {rows} lists of {width} numbers."
+        )
+    return [[number(name, value) for value in row] for row in values]
+
+
+def _is_shape(shape: Any) -> bool:
+    if not isinstance(shape, list):
+        return False
+    return all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in cast("list[Any]", shape))
 
 
 def _id(request: dict[str, Any]) -> str | None:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import polars as pl
+
 from mlp_assets.spec import words
 from mlp_assets.spec.errors import Problem
 from mlp_assets.spec.model import Model
@@ -87,7 +89,7 @@ class Endpoint(Noun):
                 f"Declare it as one of {', '.join(f'pl.{kind}' for kind in _REQUEST_TYPES)} in its sources.",
             )
             for name, dtype in given.items()
-            if str(dtype) not in _REQUEST_TYPES
+            if str(dtype) not in _REQUEST_TYPES and not (name in training_set.request and isinstance(dtype, pl.List))
         ]
 
     def _online_problems(self) -> list[Problem]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from mlp_assets.spec import words
 from mlp_assets.spec.compute import Compute, Local, compute_problems
+from mlp_assets.spec.encoders import Encoder, encoder_problems
 from mlp_assets.spec.errors import Problem
 from mlp_assets.spec.gate_problems import gate_problems
 from mlp_assets.spec.gates import Gate
@@ -29,6 +30,7 @@ class Model(Noun):
         task: ``"binary"`` or ``"regression"``.
         gates: what a candidate must pass to become the champion; at least one.
         compute: ``mlp.Local()`` or ``mlp.Accelerate(processes=2)``.
+        encode: name of an input -> how it becomes columns of ``run.train.x``; a key that is named is an input too.
         params: plain values that ``train`` reads as ``run.params``.
         search: which of them are searched; what it finds goes before ``params``.
         seed: the seed of everything random in training and in the gates.
@@ -41,6 +43,7 @@ class Model(Noun):
     gates: Sequence[Gate]
     compute: Compute = field(default_factory=Local)
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    encode: Mapping[str, Encoder] = field(default_factory=dict[str, Encoder])
     seed: int = 0
     search: Search | None = None
     description: str = ""
@@ -49,8 +52,14 @@ class Model(Noun):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gates", words.frozen_sequence(self.gates))
+        object.__setattr__(self, "encode", words.frozen_mapping(self.encode))
         object.__setattr__(self, "params", words.frozen_mapping(self.params))
         object.__setattr__(self, "tags", words.frozen_mapping(self.tags))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What it is given, in this order: the features of its training set, and the keys that are encoded."""
+        return (*self.training_set.feature_names, *(key for key in self.training_set.keys if key in self.encode))
 
     def own_problems(self) -> list[Problem]:
         found = words.function_problems(self.where, "train", self.train)
@@ -68,7 +77,9 @@ class Model(Noun):
         if self.training_set.problems() or any(view.problems() for view in self.training_set.features):
             return []
         features, keys = self.training_set.feature_names, self.training_set.keys
-        return [p for gate in self.gates for p in gate_problems(self.where, gate, self.task, features, keys)]
+        types = {name: self.training_set.type_of(name) for name in (*keys, *features)}
+        found = encoder_problems(self.where, self.encode, types, features)
+        return found + [p for gate in self.gates for p in gate_problems(self.where, gate, self.task, features, keys)]
 
     def _param_problems(self) -> list[Problem]:
         try:

@@ -112,7 +112,7 @@ class Monitor(Noun):
             if isinstance(alarm, PerformanceAlarm):
                 found += self._metric_problems(alarm)
             elif usable and alarm.features is not None:
-                names = [*training_set.feature_names, *(["prediction"] if isinstance(alarm, DriftAlarm) else [])]
+                names = [*training_set.numbers, *(["prediction"] if isinstance(alarm, DriftAlarm) else [])]
                 spot = f"{self.where}, {type(alarm).__name__}"
                 found += words.column_problems(spot, alarm.features, dict.fromkeys(names), "the model's features")
         return found

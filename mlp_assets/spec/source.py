@@ -178,6 +178,20 @@ def number_problems(where: str, what: str, names: Iterable[str], source: Source)
     ]
 
 
+def request_problems(where: str, names: Iterable[str], source: Source) -> list[Problem]:
+    """Checks that the columns, those that the source has, are numbers, truth values, texts or lists of numbers."""
+    fix = "Write a column of numbers, of pl.Boolean, pl.String or pl.List(pl.Float64)."
+    return [
+        Problem(where, f"request column {name!r} is {type_name(source.columns[name])}, which no model takes", fix)
+        for name in names
+        if name in source.columns and not _takes(source.columns[name])
+    ]
+
+
+def _takes(dtype: DataType) -> bool:
+    return is_number(dtype) or dtype == pl.String or (isinstance(dtype, pl.List) and dtype.inner.is_numeric())
+
+
 def cadence_problems(where: str, every: Any) -> list[Problem]:
     """A cadence is one day or one week: what partitions are made of."""
     if every in ("1d", "1w", "7d") or words.duration_problems(where, "every", every):

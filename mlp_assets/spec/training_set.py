@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -10,7 +11,7 @@ from mlp_assets.spec import words
 from mlp_assets.spec.errors import Problem
 from mlp_assets.spec.feature_view import Derive, FeatureView, derive_problems
 from mlp_assets.spec.noun import Noun
-from mlp_assets.spec.source import Source, number_problems, type_name
+from mlp_assets.spec.source import Source, is_number, number_problems, request_problems, type_name
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,15 @@ class TrainingSet(Noun):
         stored = [name for view in self.features for name in view.feature_names]
         return (*stored, *self.request, *self.derived)
 
+    def type_of(self, name: str) -> Any:
+        """The Polars type of a key or feature: keys and request columns as the labels have them, all others numbers."""
+        return self.labels.columns[name] if name in (*self.request, *self.keys) else pl.Float64
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The features that are numbers: all but the texts and lists of a request."""
+        return tuple(name for name in self.feature_names if is_number(self.type_of(name)))
+
     def own_problems(self) -> list[Problem]:
         found = self.split.problems(self.where) + words.moment_problems(self.where, "since", self.since)
         if not self.features:
@@ -93,7 +103,7 @@ class TrainingSet(Noun):
         labels = f"labels {self.labels.name!r}"
         found = words.column_problems(self.where, [self.target, *self.request], self.labels.columns, labels)
         found += number_problems(self.where, "target", [self.target], self.labels)
-        found += number_problems(self.where, "request column", self.request, self.labels)
+        found += request_problems(self.where, self.request, self.labels)
         for view in self.features:
             spot = f"{self.where}, keys of view {view.name!r}"
             found += words.column_problems(spot, view.entity.keys, self.labels.columns, labels)

@@ -31,7 +31,13 @@ def export(run: TrainingRun, model: Any, directory: Path) -> str:
     rows = run.validation.x[:_ROWS_COMPARED]
     stored = _framework(model).store(model, rows, run.task, directory)
     digest = write_manifest(
-        directory, format=stored.format, file=stored.file, features=run.features, task=run.task, loader=stored.loader
+        directory,
+        format=stored.format,
+        file=stored.file,
+        features=run.encoding.inputs,
+        task=run.task,
+        loader=stored.loader,
+        encoders=run.encoding.encoders,
     )
     _compare(directory, rows, stored)
     return digest

@@ -94,7 +94,7 @@ class Loader:
         self.position = Position(**state)
 
     def _order(self, world_size: int, batch: int) -> Order:
-        width = len(self.source.features)
+        width = len(self.source.encoding.columns)
         block = rows_together(width + 1)
         blocks = max(1, self.window_bytes // (block * width * _BYTES))
         whole = self.source.rows * width * _BYTES <= self.window_bytes
@@ -184,7 +184,7 @@ class Loader:
         import torch
 
         count = sum(end - first for first, end in ranges)
-        x, y = np.empty((count, len(self.source.features)), np.float32), np.empty(count, np.float32)
+        x, y = np.empty((count, len(self.source.encoding.columns)), np.float32), np.empty(count, np.float32)
         place = 0
         for first, end in ranges:
             rows = slice(place, place := place + end - first)

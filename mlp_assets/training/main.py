@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp_assets.engine.beat import Beat
+from mlp_assets.engine.encoding import Encoding
 from mlp_assets.engine.stopping import STOPPED
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.training.export import export
@@ -44,11 +45,11 @@ def main(spec_path: str) -> int:
 
 
 def _train(spec: dict[str, Any], folder: Path, rank: int, world_size: int, pipes: Any) -> None:
-    features, target = tuple(spec["features"]), spec["target"]
+    encoding, target = Encoding.of_told(spec["features"], spec["encoders"]), spec["target"]
     run = TrainingRun(
-        train=Split(PartRows(spec["table"], spec["version"], "train", features, target)),
-        validation=Split(PartRows(spec["table"], spec["version"], "validation", features, target)),
-        features=features,
+        train=Split(PartRows(spec["table"], spec["version"], "train", encoding, target)),
+        validation=Split(PartRows(spec["table"], spec["version"], "validation", encoding, target)),
+        encoding=encoding,
         target=target,
         task=spec["task"],
         seed=spec["seed"],

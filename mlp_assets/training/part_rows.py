@@ -5,8 +5,10 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from mlp_assets.engine.encoding import Encoding
 from mlp_assets.spec.errors import MlpError
 
 _SPLIT = "split"
@@ -35,7 +37,7 @@ class PartRows:
     location: str
     version: int
     part: str
-    features: tuple[str, ...]
+    encoding: Encoding
     target: str
 
     @cached_property
@@ -56,12 +58,12 @@ class PartRows:
         return int(self.starts[-1])
 
     def read(self, first: int, end: int, x: Floats, y: Floats) -> None:
-        """Fills ``x`` (rows, features) and ``y`` (rows,) with the rows from ``first`` on and before ``end``.
+        """Fills ``x`` (rows, columns) and ``y`` (rows,) with the rows from ``first`` on and before ``end``.
 
         Missing values become NaN.
 
         Raises:
-            MlpError: a feature is not a number.
+            MlpError: a feature is not a number, or cannot be encoded.
         """
         touched = range(np.searchsorted(self.starts, first, "right") - 1, np.searchsorted(self.starts, end))
         place = 0
@@ -70,18 +72,25 @@ class PartRows:
             low, high = max(first, start) - start, min(end, stop) - start
             columns = self._columns(self.groups[number])
             rows = slice(place, place := place + int(high - low))
-            for column, name in enumerate(self.features):
-                x[rows, column] = columns[name][low:high]
+            for name, columns_of in self.encoding.places.items():
+                x[rows, columns_of] = columns[name][low:high]
             y[rows] = columns[self.target][low:high]
 
     def _columns(self, group: RowGroup) -> dict[str, Any]:
-        wanted = [*self.features, self.target, *([_SPLIT] if group.mixed else [])]
+        wanted = [*self.encoding.inputs, self.target, *([_SPLIT] if group.mixed else [])]
         table = _opened(group.file).read_row_group(group.number, columns=wanted)
-        columns = {name: self._numbers(name, table[name]) for name in (*self.features, self.target)}
+        columns = {name: self._block(name, table[name]) for name in self.encoding.inputs}
+        columns[self.target] = self._numbers(self.target, table[self.target])
         if not group.mixed:
             return columns
         mine = _equals(table[_SPLIT], self.part)
         return {name: values[mine] for name, values in columns.items()}
+
+    def _block(self, name: str, column: Any) -> Any:
+        """(rows, width) of an input."""
+        if name not in self.encoding.encoders:
+            return self._numbers(name, column)[:, None]
+        return self.encoding.block(name, pl.Series(pl.from_arrow(column)))
 
     def _numbers(self, name: str, column: Any) -> Any:
         import pyarrow as pa
@@ -91,7 +100,7 @@ class PartRows:
         if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
             raise MlpError(
                 f"Feature {name!r} is {column.type}, and a loader gives numbers. Leave it out with "
-                "features=[...] of run.loader, or make numbers of it in the training set's derive."
+                f"features=[...] of run.loader, or write encode={{{name!r}: mlp.Categories()}} in the model."
             )
         return column.to_numpy()
 
@@ -112,8 +121,6 @@ class PartRows:
 
 
 def _equals(column: Any, value: str) -> Any:
-    import polars as pl
-
     return (pl.Series(pl.from_arrow(column)) == value).to_numpy()  # Arrow compares no string views
 
 

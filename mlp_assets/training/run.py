@@ -5,7 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mlp_assets.engine.encoding import Encoding, FittedCategories
 from mlp_assets.engine.history import HISTORY, read_history
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.training.best import Best
@@ -55,7 +56,7 @@ class Split:
 
     @cached_property
     def _read(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        x, y = np.empty((len(self), len(self.rows.features)), np.float32), np.empty(len(self), np.float32)
+        x, y = np.empty((len(self), len(self.rows.encoding.columns)), np.float32), np.empty(len(self), np.float32)
         self.rows.read(0, len(self), x, y)
         return x, y
 
@@ -66,7 +67,7 @@ class TrainingRun:
 
     train: Split
     validation: Split
-    features: tuple[str, ...]
+    encoding: Encoding = field(repr=False)
     target: str
     task: str
     seed: int
@@ -81,16 +82,27 @@ class TrainingRun:
     stop: Stop | None = None
     meter: Meter = field(default_factory=Meter, repr=False)
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns of ``x``, in this order; those of a vector are ``name[0]``, ``name[1]``."""
+        return self.encoding.columns
+
+    @property
+    def categories(self) -> Mapping[str, int]:
+        """Encoded input -> how many numbers there are for its values, with 0: the size of an embedding."""
+        found = self.encoding.encoders.items()
+        return {name: len(one.values) + 1 for name, one in found if isinstance(one, FittedCategories)}
+
     def loader(self, batch: int, *, part: str = "train", features: Sequence[str] | None = None) -> Loader:
         """Batches of this process, shuffled anew in each epoch; those of ``"validation"`` come in the table's order.
 
         Args:
             batch: rows of a batch in each process.
             part: ``"train"`` or ``"validation"``.
-            features: which columns ``x`` has; all by default.
+            features: of which inputs ``x`` has the columns; of all by default.
         """
         rows = (self.train if part == "train" else self.validation).rows
-        chosen = PartRows(rows.location, rows.version, rows.part, tuple(features or rows.features), rows.target)
+        chosen = replace(rows, encoding=rows.encoding.only(features)) if features else rows
         shuffle, device = part == "train", _device() if "torch" in sys.modules else None
         return Loader(
             chosen, batch, self.seed, self.rank, self.world_size, shuffle=shuffle, device=device, passed=self._passed

@@ -18,7 +18,7 @@ from mlp_assets.build import keys
 from mlp_assets.build.promotions import JUDGEMENT_TAG, champion, judgement_of, promote, promotions, standing
 from mlp_assets.engine.records import digest
 from mlp_resources.ports import Transaction
-from mlp_resources.ports_training import RegistryError
+from mlp_resources.ports_training import RegistryError, TrainingJob
 from tests.build import shop
 from tests.build.platform import Platform, failure
 from tests.build.test_promotion import WEEKS, live_version, scope_and_model
@@ -184,7 +184,7 @@ def test_the_key_is_its_owners_alone_and_no_training_hears_of_it(
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     monkeypatch.setenv("MLP_PROMOTION_KEY", str(tmp_path / "mounted"))
     assert "MLP_PROMOTION_KEY" in os.environ
-    job = type("Job", (), {"processes": 1, "function": "tests.build.shop:train", "gpus": 0})()
+    job = TrainingJob("m", "tests.build.shop:train", "table", 1, (), "y", "binary", processes=1, seed=0, gpus=0)
     assert "MLP_PROMOTION_KEY" not in _environment(job, {})
     other = local_notary(home)
     other.sign({})

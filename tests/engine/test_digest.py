@@ -85,3 +85,15 @@ def test_the_digest_of_a_table_never_changes() -> None:
     at = pl.Series([0, 1, None], dtype=pl.Datetime("us", "UTC"))
     frame = FRAME.with_columns(at=at, small=pl.Series([-1, None, 1], dtype=pl.Int16))
     assert canonical_digest(frame) == "b8acf6770ae4084f2915c014c6dee7d54fcaa5812e70d3d42fc3fca3a73886ea"
+
+
+LISTS = st.lists(
+    st.none() | st.lists(st.none() | st.sampled_from([0.0, 1.0, -0.0]), max_size=3), min_size=1, max_size=4
+)
+
+
+@given(one=LISTS, other=LISTS)
+def test_lists_count_by_their_values_and_their_ends(one: list[object], other: list[object]) -> None:
+    dtype = pl.List(pl.Float64)
+    digests = [canonical_digest(pl.DataFrame({"a": rows}, schema={"a": dtype})) for rows in (one, other)]
+    assert (digests[0] == digests[1]) == (sorted(map(repr, one)) == sorted(map(repr, other)))

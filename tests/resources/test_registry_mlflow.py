@@ -88,7 +88,7 @@ def test_mlflow_itself_loads_every_format_and_unpickles_none(
     model = xgboost.XGBRegressor(n_estimators=3).fit(X, Y) if kind == "xgboost" else near()
     (tmp_path / "run").mkdir()
     digest = export(run_of(tmp_path / "run", "regression"), model, tmp_path / "made")
-    features = load_scorer(tmp_path / "made").features
+    features = load_scorer(tmp_path / "made").encoding.inputs
     example = pl.DataFrame({name: [0.25, 0.75] for name in features})
     given = replace(candidate(tmp_path, "one"), artifact=tmp_path / "made", digest=digest, example=example)
     registry = MlflowRegistry(tmp_path / "mlflow")

@@ -80,7 +80,7 @@ def test_two_processes_train_and_the_artifact_serves(tmp_path: Path) -> None:
     result = LocalRunner(tmp_path).run(job(tmp_path, linear, processes=2))
     assert result.history == ((1, "ranks", 3.0),)
     scorer = load_scorer(result.artifact, result.digest)
-    assert scorer.features == ("a", "b")
+    assert scorer.encoding.inputs == ("a", "b")
     assert scorer.predict(np.ones((3, 2))).shape == (3,)
 
 
@@ -183,4 +183,4 @@ def test_a_function_of_a_folder_that_is_on_no_path(tmp_path: Path, monkeypatch: 
         path.syspath_prepend(str(tmp_path))
         learning = importlib.import_module("elsewhere_of_training.learning")
     found = LocalRunner(tmp_path / "runs").run(job(tmp_path, learning.tree))
-    assert load_scorer(found.artifact, found.digest).features == ("a", "b")
+    assert load_scorer(found.artifact, found.digest).encoding.inputs == ("a", "b")

@@ -69,6 +69,7 @@ def online(path: Path, columns: Mapping[str, list[Any]], names: Sequence[str]) -
     view = ViewPlan("stored", ("user_id",), STORED, 9 * 86_400, str(path))
     unused: dict[str, Any] = dict.fromkeys(ServingPlan.__dataclass_fields__)
     plan = unused | {"keys": {"user_id": "Int64"}, "request": REQUEST, "views": (view,), "inputs": tuple(names)}
+    plan |= {"numbers": plan["inputs"]}
     made = ServingPlan(**plan | {"derive": f"{many.__module__}:{many.__qualname__}"})
     return Lookup(made, {"stored": open_view(str(path))})(columns, AT).matrix
 

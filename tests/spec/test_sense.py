@@ -99,9 +99,9 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
         lambda: s.training_set(labels=labels(bought=pl.String)),
         ["target 'bought' is pl.String, which is no number", "Write a column of pl.Float64"],
     ),
-    "text as request": (
-        lambda: s.training_set(labels=labels(hour=pl.String), request=["hour"]),
-        ["request column 'hour' is pl.String, which is no number"],
+    "date as request": (
+        lambda: s.training_set(labels=labels(hour=pl.Date), request=["hour"]),
+        ["request column 'hour' is pl.Date, which no model takes"],
     ),
     "request named like a feature": (
         lambda: s.training_set(labels=labels(spend=pl.Float64), request=["spend"]),

@@ -32,6 +32,7 @@ from sklearn.model_selection import GridSearchCV
 
 import mlp_assets as mlp
 from mlp_assets.engine.artifact import ArtifactError, load_scorer, write_manifest
+from mlp_assets.engine.encoding import Encoding
 from mlp_assets.training.export import ExportError, export
 from mlp_assets.training.part_rows import PartRows
 
@@ -48,15 +49,15 @@ def run_of(folder: Path, task: str, x: np.ndarray = X) -> mlp.TrainingRun:
         pl.lit("validation").alias("split")
     )
     rows.write_delta(str(folder / "table"))
-    part = mlp.Split(PartRows(str(folder / "table"), 0, "validation", FEATURES, "y"))
-    return mlp.TrainingRun(part, part, FEATURES, "y", task, 0, {}, 0, 1, folder, str(folder / "checkpoints"))
+    part = mlp.Split(PartRows(str(folder / "table"), 0, "validation", Encoding(FEATURES), "y"))
+    return mlp.TrainingRun(part, part, Encoding(FEATURES), "y", task, 0, {}, 0, 1, folder, str(folder / "checkpoints"))
 
 
 def answers(folder: Path, model: Any, task: str, x: np.ndarray = X) -> np.ndarray:
     """What the exported model says of the rows: of all at once, and of each by itself."""
     digest = export(run_of(folder, task, x), model, folder / "artifact")
     scorer = load_scorer(folder / "artifact", digest)
-    assert scorer.features == FEATURES
+    assert scorer.encoding == Encoding(FEATURES)
     together = scorer.predict(x.astype(np.float64))
     assert together.shape == (len(x),)
     assert scorer.predict(x[:1].astype(np.float64)) == pytest.approx(together[:1], abs=1e-6)

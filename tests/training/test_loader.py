@@ -11,6 +11,7 @@ from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlp_assets.engine.encoding import Encoding
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.training.loader import Loader
 from mlp_assets.training.order import Order
@@ -81,7 +82,7 @@ def _by_rows(location: str) -> list[str]:
 
 
 def rows_of(location: str, part: str = "train") -> PartRows:
-    return PartRows(location, DeltaTable(location).version(), part, FEATURES, "y")
+    return PartRows(location, DeltaTable(location).version(), part, Encoding(FEATURES), "y")
 
 
 @pytest.mark.parametrize(("parts", "group"), [(1, 1000), (1, 7), (3, 11)])
@@ -171,4 +172,4 @@ def test_what_cannot_be_loaded_is_said(tmp_path: Path, source: PartRows) -> None
     text = tmp_path / "text"
     pl.DataFrame({"a": ["x", "y"], "y": [1.0, 2.0], "split": ["train"] * 2}).write_delta(str(text))
     with pytest.raises(MlpError, match="Feature 'a' is .*string"):
-        next(iter(Loader(PartRows(str(text), 0, "train", ("a",), "y"), 1, seed=0)))
+        next(iter(Loader(PartRows(str(text), 0, "train", Encoding(("a",)), "y"), 1, seed=0)))

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mlp_assets.engine.encoding import Encoding
 from mlp_assets.spec.errors import MlpError
 
 Matrix = NDArray[np.float64]
@@ -19,19 +20,19 @@ class ArtifactError(MlpError):
 class Known:
     """What the manifest says of a model."""
 
-    features: tuple[str, ...]
+    encoding: Encoding
     task: str
     digest: str
 
 
 class Scorer(Protocol):
-    """A loaded model. ``predict`` takes (rows, features) with NaN for missing and returns (rows,)."""
+    """A loaded model. ``predict`` takes the matrix that ``encoding`` makes, and returns (rows,)."""
 
     @property
     def known(self) -> Known: ...
 
     @property
-    def features(self) -> tuple[str, ...]: ...
+    def encoding(self) -> Encoding: ...
 
     def predict(self, matrix: Matrix) -> Matrix: ...
 
@@ -43,5 +44,5 @@ class Loaded:
     known: Known
 
     @property
-    def features(self) -> tuple[str, ...]:
-        return self.known.features
+    def encoding(self) -> Encoding:
+        return self.known.encoding
