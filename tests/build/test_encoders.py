@@ -19,6 +19,7 @@ from mlp_assets.serving.drain import prediction_rows
 from mlp_assets.serving.model import ServedModel
 from mlp_assets.serving.openapi import example_request
 from mlp_assets.serving.spool import PREDICTIONS, read_lines, spooled_files
+from mlp_resources.ports import Table
 from tests.build import shop
 from tests.build.platform import Platform
 from tests.build.test_promotion import WEEKS
@@ -189,6 +190,19 @@ def test_the_candidate_shows_each_input_and_is_made_again_alike(built: Platform)
     assert {one["feature"] for one in card["importance"]} >= {"mood", "channel", "user_id"}
     again = reproduced(built.project, built.project.models[0], version.version, environment=built.environment)
     assert again.weights.same
+
+
+def test_a_monitor_watches_the_inputs_that_are_numbers(built: Platform) -> None:
+    client, _ = built.serve()
+    users = range(shop.USERS)
+    asked = {"user_id": users, "channel": ["web"] * len(users), "mood": [[1.0, 2.0, 3.0]] * len(users)}
+    assert client.post("/v2/models/score/infer", json=body(pl.DataFrame(asked))).status_code == 200
+    built.run("predictions", "feedback", "drift", "estimated_performance", "realised_performance", "alarms")
+    lake = built.environment.lake
+    drift = lake.scan(Table("shop", "drift", "health")).collect()
+    assert set(drift["feature"]) == {"spend_7d", "spend_28d", "spend_share", "on_web", "mood_mean", "prediction"}
+    predicted = lake.scan(Table("shop", "predictions", "score")).filter(pl.col("user_id") == 3).collect()
+    assert predicted["mood"].to_list()[-1] == [1.0, 2.0, 3.0]
 
 
 def test_encoders_that_do_not_fit_are_told_together() -> None:
