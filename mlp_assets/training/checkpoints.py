@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mlp_assets.training.sharded import cut, like_of, whole
+
 _MANIFEST, _STATE, _LOG = "manifest.json", "state.pt", "metrics.jsonl"
 
 
@@ -24,7 +26,8 @@ class Checkpoints:
     """Saves the objects' states every so many steps; a training that is run again goes on from the newest one.
 
     A checkpoint is its files and, written last, a manifest of their hashes: one without is never read. Process 0 writes
-    what all processes have alike; each writes the state of its own random numbers. Nothing is unpickled but tensors.
+    what all processes have alike, and shards made whole; each writes the state of its own random numbers. Nothing is
+    unpickled but tensors.
 
     Args:
         location: a folder, or the address of one in an object store.
@@ -63,8 +66,9 @@ class Checkpoints:
         """Writes a checkpoint of now."""
         name = f"step-{self.done:012d}"
         own = {f"random-{self._rank}.pt": _bytes(_random_state())}
+        state = whole({key: each.state_dict() for key, each in self._objects.items()})
         if self._rank == 0:
-            own[_STATE] = _bytes({key: each.state_dict() for key, each in self._objects.items()})
+            own[_STATE] = _bytes(state)
             own[_LOG] = self._log.read() if self._log is not None else b""
         self._store.create_dir(f"{self._folder}/{name}")
         hashes = {file: self._write(f"{name}/{file}", data) for file, data in own.items()}
@@ -87,7 +91,7 @@ class Checkpoints:
     def _load(self, name: str, manifest: dict[str, Any]) -> None:
         state = _tensors(self._read(f"{name}/{_STATE}"))
         for key, each in self._objects.items():
-            each.load_state_dict(state[key])
+            each.load_state_dict(cut(state[key], like_of(each)))
         self.done = manifest["step"]
         if self._log is not None and self._rank == 0:
             self._log.write(self._read(f"{name}/{_LOG}"))

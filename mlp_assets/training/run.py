@@ -22,6 +22,7 @@ from mlp_assets.training.checkpoints import Checkpoints, Stateful
 from mlp_assets.training.loader import Loader
 from mlp_assets.training.meter import Meter
 from mlp_assets.training.part_rows import PartRows
+from mlp_assets.training.sharded import whole
 from mlp_assets.training.stop import Stop
 
 
@@ -160,12 +161,18 @@ class TrainingRun:
 
     def accelerator(self, **options: Any) -> Any:
         """An ``accelerate.Accelerator`` over this training's processes, as the model's ``compute`` says."""
-        from accelerate import Accelerator, FullyShardedDataParallelPlugin
+        from mlp_assets.training.accelerators import accelerator
 
         told = dict(self.compute)
-        if told.pop("strategy", "ddp") == "fsdp":
-            told["fsdp_plugin"] = FullyShardedDataParallelPlugin(fsdp_version=2)
-        return Accelerator(cpu=_device().type == "cpu", **(told | options))
+        sharded = told.pop("strategy", "ddp") == "fsdp" and self.world_size > 1
+        return accelerator(told | options, sharded=sharded, cpu=_device().type == "cpu")
+
+    def whole(self, model: Any) -> dict[str, Any]:
+        """The state of a model of which each process has a shard, for ``load_state_dict`` of one that is whole.
+
+        Every process must call it.
+        """
+        return whole(model.state_dict())
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlp_assets.training.frameworks.framework import Rows, Stored
+from mlp_assets.training.frameworks.framework import ExportError, Rows, Stored
+from mlp_assets.training.sharded import is_sharded
 
 _FILE = "model.onnx"
+
+
+def _plain(module: Any) -> Any:
+    """The module without what Accelerate put around it. Raises ExportError where it is a shard."""
+    if is_sharded(module):
+        raise ExportError(
+            "train returned a model of which each process has a shard. Make a new one in every process, fill it with "
+            "network.load_state_dict(run.whole(model)), and return that."
+        )
+    if "accelerate" not in sys.modules:
+        return module
+    from accelerate.utils import extract_model_from_parallel
+
+    return extract_model_from_parallel(module, keep_fp32_wrapper=False)  # served in the precision of its weights
 
 
 class Torch:
@@ -19,7 +34,7 @@ class Torch:
     def store(self, model: Any, rows: Rows, task: str, directory: Path) -> Stored:
         import torch
 
-        model = model.eval().cpu()
+        model = _plain(model).eval().cpu()
         torch.onnx.export(
             model,
             (torch.from_numpy(rows[:2].copy()),),
