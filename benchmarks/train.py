@@ -1,4 +1,5 @@
-"""The platform's training loop against one by hand over tensors in memory; memory for larger data; two processes.
+"""The platform's training loop against one by hand over tensors in memory; memory for larger data; two processes; and
+what the platform takes around a small training.
 
 Rates are medians of three rounds in which the contenders take turns. The rows are read from a training set's table.
 """
@@ -16,6 +17,7 @@ import numpy as np
 import polars as pl
 from deltalake import DeltaTable
 from train_loops import BATCH, FEATURES, STEPS, WARM_UP
+from train_overhead import overhead
 
 from mlp_resources.lake_delta import DeltaLake
 from mlp_resources.ports import Part, Table
@@ -24,7 +26,7 @@ from mlp_resources.runner_local import LocalRunner
 
 HERE, ROUNDS = Path(__file__).parent, 3
 LARGE_GB, AT_ONCE = 4.0, 1_000_000
-BARS = {"mlp_ratio": 0.95, "peak_share": 0.2}
+BARS = {"mlp_ratio": 0.95, "peak_share": 0.2, "overhead_s": 20.0}
 
 
 def main() -> int:
@@ -47,8 +49,9 @@ def main() -> int:
         "efficiency_2": round(middle["two"] / middle["one"] / 2, 2),
         "peak_gb": round(peak, 2),
         "peak_share": round(peak / LARGE_GB, 3),
+        **overhead(ROUNDS),
     }
-    ok = figures["mlp_ratio"] >= BARS["mlp_ratio"] and figures["peak_share"] <= BARS["peak_share"]
+    ok = figures["mlp_ratio"] >= BARS["mlp_ratio"] and all(figures[n] <= BARS[n] for n in ("peak_share", "overhead_s"))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print(json.dumps({"benchmark": "train", "machine": machine, "figures": figures, "bars": BARS, "ok": ok}))
     return 0 if ok else 1

@@ -1,6 +1,7 @@
 """Model -> the candidate: trained, judged by its gates, registered."""
 
 import hashlib
+import time
 from typing import Any
 
 import dagster as dg
@@ -53,18 +54,22 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             found = searched(scope, model, job, context.log.info) if model.search is not None else NO_SEARCH
             result = scope.environment.runner.run(with_params(job, found.params), context)
             live = champion(scope, model)
+            trained = time.monotonic()
             judgement, trial = judged(scope, model, rows, result, live)
             tags = provenance(scope, model, context.instance, dataset, code)
             card = model_card(model, trial, judgement, rows, result, tags)
+            described = time.monotonic()
             registered = scope.environment.registry.register(
                 candidate_of(scope, model, rows, dataset, result, judgement, card, live, tags, context.run, found)
             )
             found.done()
+            stages = (described - trained, time.monotonic() - described)
         return dg.MaterializeResult(
             metadata={n: picture(png) for n, png in card.pictures.items()}
             | _searched(model, found)
             | {"mlflow": dg.MetadataValue.url(scope.environment.registry.url(registered))}
             | _metadata(registered, judgement, card, result, dataset)
+            | dict(zip(("judging_seconds", "registering_seconds"), (round(s, 2) for s in stages), strict=True))
             | cost.shown,
             data_version=dg.DataVersion(registered.digest[:16]),
             check_results=gate_results(judgement),

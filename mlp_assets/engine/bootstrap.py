@@ -62,12 +62,16 @@ def interval(
 ) -> tuple[float, float, float]:
     """The metric with its 95 % percentile interval, whole groups resampled; NaN for the interval of one group.
 
+    All are NaN where a prediction is not finite: a ranking, say, would be of the others alone.
+
     Source: as for ``paired_bootstrap``.
     """
-    metric = METRICS[metric_name]
+    metric, nothing = METRICS[metric_name], float("nan")
+    if not np.isfinite(prediction).all():
+        return nothing, nothing, nothing
     value, count = metric.compute(target, prediction), int(groups.max()) + 1 if len(groups) else 0
     if count < 2:
-        return value, float("nan"), float("nan")
+        return value, nothing, nothing
     found = _values(metric, target, prediction, groups, _draws(count, seed, _RESAMPLES))
     low, high = np.nanpercentile(found, [2.5, 97.5])
     return value, float(low), float(high)

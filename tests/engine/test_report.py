@@ -72,3 +72,8 @@ def test_weak_spots_are_shown_for_columns_of_few_values() -> None:
     png = slices_picture("shop", found["shop"], "roc_auc", higher_is_better=True)
     assert png.startswith(b"\x89PNG")
     assert len(importance_picture(importances(trial(frame(0))), "roc_auc")) < 50_000
+
+
+def test_predictions_that_are_no_numbers_have_no_metric() -> None:
+    truth, groups = np.array([0.0, 1.0, 1.0]), np.arange(3)
+    assert np.isnan(interval("roc_auc", truth, np.array([0.1, np.nan, 0.9]), groups, seed=0)).all()
