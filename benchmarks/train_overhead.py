@@ -29,7 +29,7 @@ def train(run: mlp.TrainingRun) -> object:
     torch.manual_seed(run.seed)
     network = nn.Sequential(nn.Linear(len(run.features), 32), nn.SiLU(), nn.Linear(32, 1), nn.Flatten(0), nn.Sigmoid())
     optimizer, loss_of = torch.optim.AdamW(network.parameters(), 0.01), nn.BCELoss()
-    for batches in run.loader(512).epochs(2):
+    for batches in run.loader(512).epochs(10):
         for x, y in batches:
             optimizer.zero_grad()
             loss_of(network(torch.nan_to_num(x)), y).backward()
@@ -65,7 +65,8 @@ def project(folder: Path) -> mlp.Project:
         training_set=history,
         train=train,
         task="binary",
-        gates=[mlp.AtLeast("roc_auc", 0.5), mlp.BetterThan("column:spend_7d"), mlp.NoWorseThan("champion")],
+        gates=[mlp.AtLeast("roc_auc", 0.5), mlp.AtMost("brier", 0.3), mlp.NoWorseThan("champion", margin=0.05)],
+        encode={"spend_7d": mlp.Standardized(), "spend_28d": mlp.Standardized()},
         params={"told": str(folder / "told.json")},
     )
     return mlp.Project("bench", owner="team:bench", assets=[model])
