@@ -3,6 +3,8 @@
 import logging
 import os
 import socket
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from mlp_assets.spec.errors import MlpError
@@ -43,3 +45,33 @@ def connected(address: str, asked_by: str) -> Any:
             f"set RAY_ADDRESS, or unset {asked_by}."
         ) from error
     return ray
+
+
+def submitted(
+    submit: Callable[[Any], Any], items: Iterable[Any], at_once: int, patience_seconds: float
+) -> Generator[Any, None, None]:
+    """The references of tasks in the order of their items, so many submitted at a time.
+
+    Who stops early waits for those that are submitted, and none is cancelled: Ray aborts the process that cancels a
+    running task which it had retried ("Tried to complete task that was not pending", ray-project/ray issue 54260).
+
+    Args:
+        submit: makes a task of an item.
+    """
+    import ray
+
+    waiting, under_way = iter(items), deque[Any]()
+    try:
+        while True:
+            while len(under_way) < at_once:
+                try:
+                    under_way.append(submit(next(waiting)))
+                except StopIteration:
+                    break
+            if not under_way:
+                return
+            yield under_way[0]
+            under_way.popleft()
+    finally:
+        if under_way:
+            ray.wait(list(under_way), num_returns=len(under_way), timeout=patience_seconds)

@@ -1,14 +1,15 @@
 """The parts of a large piece of work, done by the workers of a Ray cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports_shards import Item, Result
-from mlp_resources.ray_cluster import connected, ray_address
+from mlp_resources.ray_cluster import connected, ray_address, submitted
 from mlp_resources.shards_local import bounded
 
-_RETRIES, _PATIENCE = 5, 60
+_RETRIES, _PATIENCE, _FOR_EACH_PROCESSOR = 5, 60, 2
 
 
 class RayShards:
@@ -30,14 +31,10 @@ class RayShards:
         ray = connected(self._address, "MLP_SHARDS")
         task = ray.remote(num_cpus=1, max_retries=_RETRIES, retry_exceptions=False)(_done)
         shared = ray.put(work)
-        references = [task.remote(shared, item) for item in items]
-        try:
+        at_once = _FOR_EACH_PROCESSOR * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        with closing(submitted(lambda item: task.remote(shared, item), items, at_once, _PATIENCE)) as references:
             for reference in references:
                 yield self._result(ray, reference)
-        finally:
-            for reference in references:
-                ray.cancel(reference, force=False)
-            ray.wait(references, num_returns=len(references), timeout=_PATIENCE)
 
     def _result(self, ray: Any, reference: Any) -> Any:
         try:

@@ -4,12 +4,13 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports_search import Trials
 from mlp_resources.ports_shards import Item, Result
-from mlp_resources.ray_cluster import connected, ray_address
+from mlp_resources.ray_cluster import connected, ray_address, submitted
 
 _ROOM_SECONDS, _END_SECONDS, _POLL_SECONDS = 60.0, 60, 1.0
 
@@ -38,14 +39,9 @@ class RayTrials:
         search = os.pathsep.join(filter(None, [*self._path, os.environ.get("PYTHONPATH", "")]))
         surroundings = {"env_vars": {"PYTHONPATH": search}} if search else {}
         task = ray.remote(num_cpus=self._cpus, max_retries=2, runtime_env=surroundings)(_trial)
-        references = [task.remote(work, item) for item in items]
-        try:
+        with closing(submitted(lambda item: task.remote(work, item), items, len(items), _END_SECONDS)) as references:
             for reference in references:
                 yield self._result(ray, reference)
-        finally:
-            for reference in references:
-                ray.cancel(reference, force=False)
-            ray.wait(references, num_returns=len(references), timeout=_END_SECONDS)
 
     def _wait_for_room(self, ray: Any) -> None:
         """Returns once a trial fits: then the others follow one after the other. Raises MlpError where none does."""
