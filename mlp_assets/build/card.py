@@ -80,6 +80,7 @@ def _text(
     weak: Mapping[str, list[Slice]],
 ) -> str:
     compared = pl.DataFrame([{"model": who, **values} for who, values in judgement.metrics.items()])
+    metric = COMPARED[model.task][0]
     verdict = "passed its gates" if judgement.passed else "was refused by its gates"
     about = f"{model.description}\n\n" if model.description else ""
     text = f"# {model.name}\n\n{about}Predicts `{model.training_set.target}`. It {verdict}.\n"
@@ -88,9 +89,13 @@ def _text(
         text += "\n## Metrics of each part, with 95 % intervals\n\n" + markdown_table(scores_table(scores)) + "\n"
         text += "\n## Beside its rivals, on the test rows\n\n" + markdown_table(compared) + "\n"
         told = ", ".join(f"`{one.feature}` {one.loss:.4f}" for one in leans[:10])
-        text += f"\n## What it leans on\n\nLoss of {COMPARED[model.task][0]} when the feature is shuffled: {told}.\n"
+        text += f"\n## What it leans on\n\nLoss of {metric} when the feature is shuffled: {told}.\n"
     for name, found in weak.items():
-        text += f"\n## By {name}\n\n" + markdown_table(pl.DataFrame([asdict(one) for one in found])) + "\n"
+        text += (
+            f"\n## By {name}\n\n"
+            + markdown_table(pl.DataFrame([asdict(one) for one in found]).rename({"metric": metric}))
+            + "\n"
+        )
     return text + "\n## Where it comes from\n\n" + "\n".join(f"- {name}: {fact}" for name, fact in facts.items()) + "\n"
 
 

@@ -88,7 +88,6 @@ def error_of(result: TrainingResult) -> float:
     ("compute", "expected"),
     [
         (mlp.Accelerate(mixed_precision="bf16", gradient_accumulation=2), (1.0, 1.0, 40.0)),
-        (mlp.Accelerate(processes=2, mixed_precision="bf16"), (1.0, 1.0, 40.0)),
         (mlp.Accelerate(processes=2, strategy="fsdp"), (SHARD, 0.0, 40.0)),
         (mlp.Accelerate(processes=2, strategy="fsdp", mixed_precision="bf16"), (SHARD, 1.0, 40.0)),
         (mlp.Accelerate(strategy="fsdp"), (1.0, 0.0, 80.0)),  # one process has all of it
@@ -107,13 +106,13 @@ def test_it_runs_as_it_is_written(tmp_path: Path, compute: mlp.Accelerate, expec
 @pytest.mark.parametrize("processes", [2, 1])
 def test_a_sharded_training_goes_on_where_it_died(tmp_path: Path, processes: int) -> None:
     compute = mlp.Accelerate(processes=2, strategy="fsdp")
-    runner, whole = LocalRunner(tmp_path / "runs"), LocalRunner(tmp_path / "whole").run(job(tmp_path, compute))
+    runner = LocalRunner(tmp_path / "runs")
     with pytest.raises(TrainingFailedError, match="it was told to"):
         runner.run(job(tmp_path, compute, same="one", dies=23))
     result = runner.run(job(tmp_path, mlp.Accelerate(processes=processes, strategy="fsdp"), same="one"))
     assert facts(result)["begun"] == 20
     if processes == 2:
-        assert result.digest == whole.digest
+        assert result.digest == LocalRunner(tmp_path / "whole").run(job(tmp_path, compute)).digest
     assert error_of(result) < 1.5
 
 
