@@ -5,6 +5,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
+from itertools import islice
 from typing import Any
 
 from mlp_assets.spec.errors import MlpError
@@ -47,31 +48,42 @@ def connected(address: str, asked_by: str) -> Any:
     return ray
 
 
-def submitted(
-    submit: Callable[[Any], Any], items: Iterable[Any], at_once: int, patience_seconds: float
+def results(
+    submit: Callable[[Any], Any], items: Iterable[Any], *, at_once: int, patience_seconds: float, lost: str
 ) -> Generator[Any, None, None]:
-    """The references of tasks in the order of their items, so many submitted at a time.
+    """What tasks return, in the order of their items, so many submitted at a time.
 
     Who stops early waits for those that are submitted, and none is cancelled: Ray aborts the process that cancels a
     running task which it had retried ("Tried to complete task that was not pending", ray-project/ray issue 54260).
 
     Args:
         submit: makes a task of an item.
+        lost: what to say where Ray loses a task for good; ``{error}`` in it is Ray's own word.
+
+    Raises:
+        MlpError: a task did, or was lost. What else a task raises is raised too.
     """
     import ray
 
     waiting, under_way = iter(items), deque[Any]()
     try:
         while True:
-            while len(under_way) < at_once:
-                try:
-                    under_way.append(submit(next(waiting)))
-                except StopIteration:
-                    break
+            under_way.extend(submit(item) for item in islice(waiting, at_once - len(under_way)))
             if not under_way:
                 return
-            yield under_way[0]
+            yield _result(ray, under_way[0], lost)
             under_way.popleft()
     finally:
         if under_way:
             ray.wait(list(under_way), num_returns=len(under_way), timeout=patience_seconds)
+
+
+def _result(ray: Any, reference: Any, lost: str) -> Any:
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, MlpError):
+            raise error.cause from error
+        raise
+    except ray.exceptions.RayError as error:
+        raise MlpError(lost.format(error=error)) from error

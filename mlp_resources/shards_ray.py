@@ -1,12 +1,9 @@
 """The parts of a large piece of work, done by the workers of a Ray cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from typing import Any
 
-from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports_shards import Item, Result
-from mlp_resources.ray_cluster import connected, ray_address, submitted
+from mlp_resources.ray_cluster import connected, ray_address, results
 from mlp_resources.shards_local import bounded
 
 _RETRIES, _PATIENCE, _FOR_EACH_PROCESSOR = 5, 60, 2
@@ -32,22 +29,14 @@ class RayShards:
         task = ray.remote(num_cpus=1, max_retries=_RETRIES, retry_exceptions=False)(_done)
         shared = ray.put(work)
         at_once = _FOR_EACH_PROCESSOR * max(1, int(ray.cluster_resources().get("CPU", 1)))
-        with closing(submitted(lambda item: task.remote(shared, item), items, at_once, _PATIENCE)) as references:
-            for reference in references:
-                yield self._result(ray, reference)
-
-    def _result(self, ray: Any, reference: Any) -> Any:
-        try:
-            return ray.get(reference)
-        except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, MlpError):
-                raise error.cause from error
-            raise
-        except ray.exceptions.RayError as error:
-            raise MlpError(
-                f"Ray at {self._address} lost a shard {_RETRIES + 1} times: {error}. Give its workers more memory, or "
-                "unset MLP_SHARDS to run it here."
-            ) from error
+        lost = f"Ray at {self._address} lost a shard {_RETRIES + 1} times: {{error}}. Give its workers more memory, or "
+        yield from results(
+            lambda item: task.remote(shared, item),
+            items,
+            at_once=at_once,
+            patience_seconds=_PATIENCE,
+            lost=lost + "unset MLP_SHARDS to run it here.",
+        )
 
 
 def _done(work: Callable[[Item], Result], item: Item) -> Result:

@@ -4,15 +4,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import Any
 
 from mlp_assets.spec.errors import MlpError
 from mlp_resources.ports_search import Trials
 from mlp_resources.ports_shards import Item, Result
-from mlp_resources.ray_cluster import connected, ray_address, submitted
+from mlp_resources.ray_cluster import connected, ray_address, results
 
-_ROOM_SECONDS, _END_SECONDS, _POLL_SECONDS = 60.0, 60, 1.0
+_RETRIES, _ROOM_SECONDS, _END_SECONDS, _POLL_SECONDS = 2, 60.0, 60, 1.0
 
 
 class LocalTrials:
@@ -38,10 +37,14 @@ class RayTrials:
         self._wait_for_room(ray)
         search = os.pathsep.join(filter(None, [*self._path, os.environ.get("PYTHONPATH", "")]))
         surroundings = {"env_vars": {"PYTHONPATH": search}} if search else {}
-        task = ray.remote(num_cpus=self._cpus, max_retries=2, runtime_env=surroundings)(_trial)
-        with closing(submitted(lambda item: task.remote(work, item), items, len(items), _END_SECONDS)) as references:
-            for reference in references:
-                yield self._result(ray, reference)
+        task = ray.remote(num_cpus=self._cpus, max_retries=_RETRIES, runtime_env=surroundings)(_trial)
+        yield from results(
+            lambda item: task.remote(work, item),
+            items,
+            at_once=len(items),
+            patience_seconds=_END_SECONDS,
+            lost=f"Ray at {self._address} lost a trial {_RETRIES + 1} times: {{error}}.",
+        )
 
     def _wait_for_room(self, ray: Any) -> None:
         """Returns once a trial fits: then the others follow one after the other. Raises MlpError where none does."""
@@ -54,16 +57,6 @@ class RayTrials:
                     "Write a smaller cpus in mlp.Search, take an endpoint down, or add a node."
                 )
             time.sleep(_POLL_SECONDS)
-
-    def _result(self, ray: Any, reference: Any) -> Any:
-        try:
-            return ray.get(reference)
-        except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, MlpError):
-                raise error.cause from error
-            raise
-        except ray.exceptions.RayError as error:
-            raise MlpError(f"Ray at {self._address} lost a trial three times: {error}.") from error
 
 
 def trials_runner(named: str | None, cpus: float, path: Sequence[str]) -> Trials:

@@ -91,11 +91,8 @@ def _text(
         told = ", ".join(f"`{one.feature}` {one.loss:.4f}" for one in leans[:10])
         text += f"\n## What it leans on\n\nLoss of {metric} when the feature is shuffled: {told}.\n"
     for name, found in weak.items():
-        text += (
-            f"\n## By {name}\n\n"
-            + markdown_table(pl.DataFrame([asdict(one) for one in found]).rename({"metric": metric}))
-            + "\n"
-        )
+        sliced = pl.DataFrame([asdict(one) for one in found]).rename({"metric": metric})
+        text += f"\n## By {name}\n\n" + markdown_table(sliced) + "\n"
     return text + "\n## Where it comes from\n\n" + "\n".join(f"- {name}: {fact}" for name, fact in facts.items()) + "\n"
 
 

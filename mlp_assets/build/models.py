@@ -63,13 +63,16 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
                 candidate_of(scope, model, rows, dataset, result, judgement, card, live, tags, context.run, found)
             )
             found.done()
-            stages = (described - trained, time.monotonic() - described)
+            stages = {
+                "judging_seconds": round(described - trained, 2),
+                "registering_seconds": round(time.monotonic() - described, 2),
+            }
         return dg.MaterializeResult(
             metadata={n: picture(png) for n, png in card.pictures.items()}
             | _searched(model, found)
             | {"mlflow": dg.MetadataValue.url(scope.environment.registry.url(registered))}
             | _metadata(registered, judgement, card, result, dataset)
-            | dict(zip(("judging_seconds", "registering_seconds"), (round(s, 2) for s in stages), strict=True))
+            | stages
             | cost.shown,
             data_version=dg.DataVersion(registered.digest[:16]),
             check_results=gate_results(judgement),
