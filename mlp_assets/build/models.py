@@ -127,7 +127,7 @@ def _searched(model: Model, found: Searched) -> dict[str, Any]:
         return {}
     metric = COMPARED[model.task][0]
     rows = [
-        {"trial": one.number, **one.params, metric: one.value, "ended": one.state, "seconds": round(one.seconds, 1)}
+        {"trial": one.number + 1, **one.params, metric: one.value, "ended": one.state, "seconds": round(one.seconds, 1)}
         for one in found.outcomes
     ]
     first = METRICS[metric].higher_is_better

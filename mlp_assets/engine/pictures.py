@@ -71,7 +71,7 @@ def slices_picture(column: str, found: Sequence[Slice], metric: str, higher_is_b
 
 def search_picture(values: Sequence[float | None], metric: str, higher_is_better: bool) -> bytes:
     """What each trial of a search came to, and the best so far; trials without a value are left out."""
-    points = [(number, value) for number, value in enumerate(values) if value is not None]
+    points = [(number, value) for number, value in enumerate(values, 1) if value is not None]
     figure, (axis,) = axes(5.6, 3.0)
     axis.scatter(*zip(*points, strict=True), s=14, color=_LINE)
     best = (np.maximum if higher_is_better else np.minimum).accumulate([value for _, value in points])

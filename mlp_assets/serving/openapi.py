@@ -33,6 +33,10 @@ def example_request(plan: ServingPlan) -> dict[str, Any]:
     }
 
 
+def _size(plan: ServingPlan, name: str) -> str:
+    return f", lists of {plan.sizes[name]}" if name in plan.sizes else ""
+
+
 def _example(plan: ServingPlan, name: str, kind: str) -> Any:
     return [0.0] * plan.sizes[name] if name in plan.sizes else _EXAMPLES[kind]
 
@@ -107,7 +111,7 @@ def _post(summary: str, schema: dict[str, Any], example: Any, code: str, refused
 def docs_page(plan: ServingPlan, base: str) -> str:
     """A page without any script or outside resource: what to send, what comes back, and a call to copy."""
     rows = "".join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{datatype(kind)}</td><td>{'key' if name in plan.keys else 'request'}</td></tr>"
+        f"<tr><td><code>{escape(name)}</code></td><td>{datatype(kind)}{_size(plan, name)}</td><td>{'key' if name in plan.keys else 'request'}</td></tr>"
         for name, kind in plan.columns.items()
     )
     looked = "".join(
