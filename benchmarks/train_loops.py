@@ -1,44 +1,13 @@
 """The loops that the training benchmark compares: the same network and steps, fed in different ways. ``NAME TABLE``."""
 
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
+from train_network import BATCH, FEATURES, epoch, network, stepped
+
 import mlp_assets as mlp
 from mlp_assets.engine.encoding import Encoding
-
-BATCH, WARM_UP, STEPS, WIDTH = 4096, 10, 80, 64
-FEATURES = tuple(f"x{number}" for number in range(WIDTH))
-
-
-def network() -> Any:
-    """64 → 512 → 512 → 1."""
-    from torch import nn
-
-    layers = [nn.Linear(WIDTH, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 1), nn.Flatten(0)]
-    return nn.Sequential(*layers)
-
-
-def stepped(accelerator: Any, batches: Any) -> float:
-    """Rows per second of this process, after a few steps to warm up."""
-    import torch
-
-    torch.manual_seed(0)
-    model = network()
-    model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters()))
-    loss_of, begun, rows = torch.nn.MSELoss(), 0.0, 0
-    for number, (x, y) in enumerate(batches):
-        if number == WARM_UP:
-            begun = time.perf_counter()
-        loss = loss_of(model(x), y)
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        optimizer.step()
-        rows += len(y) if number >= WARM_UP else 0
-        if number == WARM_UP + STEPS:
-            break
-    return rows / (time.perf_counter() - begun)
 
 
 def ours(run: mlp.TrainingRun) -> object:
@@ -48,6 +17,15 @@ def ours(run: mlp.TrainingRun) -> object:
     torch.set_num_threads(run.params["threads"])
     rate = stepped(run.accelerator(), run.loader(BATCH // run.world_size))
     run.log(1, rows_per_second=rate * run.world_size)
+    return network()
+
+
+def ours_epoch(run: mlp.TrainingRun) -> object:
+    """The same for a whole epoch, with what was seen."""
+    import torch
+
+    torch.set_num_threads(run.params["threads"])
+    run.log(1, **epoch(run.accelerator(), run.loader(BATCH)))
     return network()
 
 
@@ -88,7 +66,7 @@ def _part(table: str) -> Any:
 
     from mlp_assets.training.part_rows import PartRows
 
-    return PartRows(table, DeltaTable(table).version(), "train", Encoding(tuple(FEATURES)), "y")
+    return PartRows(table, DeltaTable(table).version(), "train", Encoding(FEATURES), "y")
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from mlp_assets.spec.aggregation import (
     total,
 )
 from mlp_assets.spec.compute import Accelerate, Local
-from mlp_assets.spec.encoders import Categories, Standardized, Vector
+from mlp_assets.spec.encoders import Categories, Standardized, Tokens, Vector
 from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.entity import Entity
 from mlp_assets.spec.errors import MlpError, Problem, ProjectError
@@ -38,7 +38,7 @@ from mlp_assets.spec.monitor import DriftAlarm, Monitor, PerformanceAlarm, Quali
 from mlp_assets.spec.project import Project
 from mlp_assets.spec.search import Choice, FloatRange, IntRange, Search, StopEarly
 from mlp_assets.spec.source import Source, Window
-from mlp_assets.spec.training_set import SplitByTime, TrainingSet
+from mlp_assets.spec.training_set import SplitByGroup, SplitByTime, TrainingSet
 from mlp_assets.training.frameworks.own import OwnModel
 from mlp_assets.training.run import Split, TrainingRun
 
@@ -75,9 +75,11 @@ __all__ = [
     "SmallerThan",
     "Source",
     "Split",
+    "SplitByGroup",
     "SplitByTime",
     "Standardized",
     "StopEarly",
+    "Tokens",
     "TrainingRun",
     "TrainingSet",
     "Vector",

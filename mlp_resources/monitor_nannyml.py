@@ -13,9 +13,11 @@ import polars as pl
 
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.monitor_rows import by_window, tidy
+from mlp_assets.spec.gates import LOGGED_METRICS
 from mlp_resources.remembered import Remembered
 
 _METHOD = "jensen_shannon"
+_ESTIMATED = {task: metrics[0] for task, metrics in LOGGED_METRICS.items()}
 _FLOOR = 0.1
 _GONE = 1.0  # a feature without any value is as far from its reference as can be
 _ROWS_PER_WINDOW = 10_000
@@ -58,7 +60,10 @@ class NannyMonitoring:
         features: Sequence[str],
         minimum_rows: int,
     ) -> pl.DataFrame:
-        """CBPE's estimate of the ROC AUC for a binary model, DLE's of the MAE for a regression."""
+        """CBPE's estimate of the ROC AUC for a binary model and of the accuracy for a multiclass one, DLE's of the MAE
+        for a regression."""
+        if task == "multiclass":
+            reference, windows = _as_right_or_wrong(reference, target), _as_right_or_wrong(windows, None)
         kept = _sampled(reference.select("window", *features, "prediction", target))
         shown = _sampled(windows.select("window", *features, "prediction"))
         fitted = cache(lambda: _estimator(task, target, features, kept))
@@ -94,13 +99,19 @@ def _distances_of(reference: pl.DataFrame, windows: pl.DataFrame, features: Sequ
     usable = [name for name in features if reference[name].drop_nulls().n_unique() > 1]
     found: list[tuple[str, str, str, float, int]] = []
     if usable:
+        texts = [name for name in usable if reference.schema[name] == pl.String]
         calculator = nml.UnivariateDriftCalculator(
-            column_names=usable, treat_as_numerical=usable, continuous_methods=[_METHOD], chunker=_one_chunk()
+            column_names=usable,
+            treat_as_numerical=[name for name in usable if name not in texts],
+            treat_as_categorical=texts,
+            continuous_methods=[_METHOD],
+            categorical_methods=[_METHOD],
+            chunker=_one_chunk(),
         )
         calculator.fit(reference.select(usable).to_pandas())
         for window, rows in by_window(windows):
             known = [name for name in usable if rows[name].drop_nulls().len()]
-            shown = rows.select(pl.col(n) if n in known else pl.lit(0.0).alias(n) for n in usable)
+            shown = rows.select(pl.col(n) if n in known else pl.lit("" if n in texts else 0.0).alias(n) for n in usable)
             frame = calculator.calculate(shown.to_pandas()).filter(period="analysis").to_df()
             values = {n: float(frame[(n, _METHOD, "value")].iloc[0]) if n in known else _GONE for n in usable}
             found += [(window, name, _METHOD, value, rows.height) for name, value in values.items()]
@@ -108,12 +119,12 @@ def _distances_of(reference: pl.DataFrame, windows: pl.DataFrame, features: Sequ
 
 
 def _estimator(task: str, target: str, features: Sequence[str], reference: pl.DataFrame) -> Any:
-    estimator = _cbpe(target) if task == "binary" else _dle(target, list(features))
+    estimator = _dle(target, list(features)) if task == "regression" else _cbpe(target, _ESTIMATED[task])
     return estimator.fit(_pandas(reference, target, task))
 
 
 def _estimates(estimator: Any, windows: pl.DataFrame, task: str) -> pl.DataFrame:
-    metric = "roc_auc" if task == "binary" else "mae"
+    metric = _ESTIMATED[task]
     found: list[tuple[str, str, str, float, int]] = []
     for window, rows in by_window(windows):
         frame = estimator.estimate(_pandas(rows, None, task)).filter(period="analysis").to_df()
@@ -137,20 +148,33 @@ def _sampled(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _pandas(frame: pl.DataFrame, target: str | None, task: str) -> Any:
     shown = frame.drop("window")
-    if task == "binary":
-        shown = shown.with_columns(decision=(pl.col("prediction") >= 0.5).cast(pl.Int64))
+    if task != "regression":
+        decision = (pl.col("prediction") >= 0.5).cast(pl.Int64) if task == "binary" else pl.lit(1)
+        shown = shown.with_columns(decision=decision)
         if target is not None:
             shown = shown.with_columns(pl.col(target).cast(pl.Int64))
     return shown.to_pandas()
 
 
-def _cbpe(target: str) -> Any:
+def _as_right_or_wrong(frame: pl.DataFrame, target: str | None) -> pl.DataFrame:
+    """A multiclass model's class is right with its probability: a binary question, of which the answer is always yes.
+
+    Source: Guillory et al., Predicting with Confidence on Unseen Distributions (ICCV 2021), with CBPE's calibration.
+    """
+    made = frame.with_columns(prediction=pl.col("probability"))
+    if target is None:
+        return made
+    right = frame["prediction"].cast(frame.schema[target]) == frame[target]
+    return made.with_columns(right.cast(pl.Float64).alias(target))
+
+
+def _cbpe(target: str, metric: str) -> Any:
     return _nannyml().CBPE(
         problem_type="classification_binary",
         y_pred_proba="prediction",
         y_pred="decision",
         y_true=target,
-        metrics=["roc_auc"],
+        metrics=[metric],
         chunker=_one_chunk(),
     )
 

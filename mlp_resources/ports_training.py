@@ -40,6 +40,7 @@ class TrainingJob:
             Empty to begin anew.
         features: the inputs of the model.
         encoders: of some inputs, fitted and as plain data; see ``engine/encoding.py``.
+        classes: of a multiclass model: the values of the target, in the order of the model's outputs.
         compute: what ``run.accelerator()`` goes by.
         gpus: in all; 0 for none, None to take them where there are enough.
         sharing: how many trainings share this machine's processors.
@@ -65,6 +66,7 @@ class TrainingJob:
     sharing: int = 1
     stop: Mapping[str, Any] | None = None
     encoders: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    classes: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)

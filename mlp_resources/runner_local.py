@@ -144,6 +144,7 @@ def _write_job(job: TrainingJob, folder: Path, checkpoints: Path) -> None:
         "encoders": dict(job.encoders),
         "target": job.target,
         "task": job.task,
+        "classes": list(job.classes),
         "processes": job.processes,
         "seed": job.seed,
         "params": dict(job.params),

@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-import numpy as np
 import polars as pl
 
 from mlp_assets.build.metadata import markdown_table
+from mlp_assets.engine.classes import finite
 from mlp_assets.engine.metrics import COMPARED, METRICS
 from mlp_assets.engine.pictures import curves_picture, importance_picture, performance_picture, slices_picture
 from mlp_assets.engine.report import Importance, PartScore, importances, part_scores, weak_spots
@@ -43,14 +43,14 @@ def model_card(
     curves = curves_picture(result.history)
     if curves is not None:
         pictures["curves"] = curves
-    if not np.isfinite(trial.candidate).all():
+    if not finite(trial.candidate).all():
         return Card(_text(model, (), judgement, facts, (), {}), (), documents, pictures)
     parts = [(name, rows.filter(pl.col("split") == name)) for name in ("train", "validation", "test")]
     scores, leans = tuple(part_scores(trial, parts)), importances(trial)
     weak = weak_spots(trial, _columns(model, trial))
     metric = METRICS[COMPARED[model.task][0]]
     pictures |= {
-        "performance": performance_picture(model.task, trial.truth, trial.candidate),
+        "performance": performance_picture(model.task, trial.truth, trial.candidate, trial.classes.values),
         "importance": importance_picture(leans, metric.name),
     }
     for name, found in weak.items():

@@ -6,16 +6,19 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from mlp_assets.build.code_version import fingerprint
 from mlp_assets.build.common import Scope
 from mlp_assets.engine.artifact import load_scorer
+from mlp_assets.engine.classes import Classes
 from mlp_assets.engine.gates import judge
 from mlp_assets.engine.soundness import ALWAYS
 from mlp_assets.engine.trial import Judgement, Trial
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.spec.model import Model
+from mlp_assets.spec.training_set import SplitByGroup
 from mlp_resources.ports_training import RegisteredVersion, TrainingResult
 
-TRAINED_TAG = "mlp.trained_until"
+TRAINED_TAG, SPLIT_TAG = "mlp.trained_until", "mlp.split_by_group"
 _PARTS = ("train", "validation", "test")
 
 
@@ -44,16 +47,19 @@ def check_parts(model: Model, rows: pl.DataFrame) -> None:
             fix = "Materialize it anew."
             raise MlpError(f"{model.where}: the part {name!r} of {model.training_set.where} is empty. {fix}")
         classes = found[model.training_set.target].unique().to_list()
-        if model.task == "binary" and len(classes) < 2:
-            raise MlpError(f"{model.where}: {_one_class(found, name, model.training_set.target)}")
+        if model.task != "regression" and len(classes) < 2:
+            raise MlpError(f"{model.where}: {_one_class(model, found, name)}")
 
 
-def _one_class(rows: pl.DataFrame, name: str, target: str) -> str:
+def _one_class(model: Model, rows: pl.DataFrame, name: str) -> str:
+    target, values = model.training_set.target, rows[model.training_set.target]
     span = f"{rows['at'].min():%Y-%m-%d} to {rows['at'].max():%Y-%m-%d}"
+    value = f"{values[0]:g}" if values.dtype.is_numeric() else repr(values[0])
+    needs = "a binary model needs both classes there" if model.task == "binary" else "the model needs several there"
+    split = type(model.training_set.split).__name__
     return (
-        f"all {rows.height} rows of the part {name!r} ({span}) have {target} = {rows[target][0]:g}, and a binary model "
-        "needs both classes there. Look at the labels of that time, or give the part more of it: "
-        "split=mlp.SplitByTime(validation=..., test=...)."
+        f"all {rows.height} rows of the part {name!r} ({span}) have {target} = {value}, and {needs}. Look at the "
+        f"labels of that time, or give the part more of it: split=mlp.{split}(validation=..., test=...)."
     )
 
 
@@ -68,6 +74,12 @@ def trained_until(rows: pl.DataFrame) -> str:
     return newest.isoformat()
 
 
+def split_tag(model: Model) -> dict[str, str]:
+    """By which rule whole groups were kept from training; nothing where the rows were split by time."""
+    split = model.training_set.split
+    return {SPLIT_TAG: fingerprint(split)} if isinstance(split, SplitByGroup) else {}
+
+
 def judged(
     scope: Scope, model: Model, rows: pl.DataFrame, result: TrainingResult, live: RegisteredVersion | None
 ) -> tuple[Judgement, Trial]:
@@ -75,23 +87,30 @@ def judged(
     test, features = part(rows, "test"), model.training_set.feature_names
     scorer = load_scorer(result.artifact, result.digest)
     predicted = scorer.predict(scorer.encoding.matrix(test))
-    rival, lacks, new = _rival(scope, test, live)
+    rival, lacks, new, classes = _rival(scope, model, test, live, scorer.known.classes)
     trial = Trial(
         model.task, model.training_set.target, model.training_set.keys, features, part(rows, "train"), test, predicted,
         rival, model.seed, lacks, new, scorer.predict, scorer.encoding,
-        sum(path.stat().st_size for path in result.artifact.iterdir()),
+        sum(path.stat().st_size for path in result.artifact.iterdir()), classes,
     )  # fmt: skip
     return judge(trial, tuple(model.gates)), trial
 
 
 def _rival(
-    scope: Scope, test: pl.DataFrame, live: RegisteredVersion | None
-) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray | None]:
-    """The champion's predictions, the inputs that it lacks, and which rows it was not trained on."""
+    scope: Scope, model: Model, test: pl.DataFrame, live: RegisteredVersion | None, own: Classes
+) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray | None, Classes]:
+    """The champion's predictions, the inputs that it lacks, which rows it was not trained on, and all classes."""
     if live is None:
-        return None, (), None
+        return None, (), None, own
     scorer = load_scorer(scope.environment.registry.download(live), live.digest)
     lacks = tuple(name for name in scorer.encoding.inputs if name not in test.columns)
-    until = live.tags.get(TRAINED_TAG)
+    if scorer.known.task != model.task:
+        lacks = (f"a target for task={scorer.known.task!r}",)
+    until, split = live.tags.get(TRAINED_TAG), split_tag(model)
     new = (test["at"] > datetime.fromisoformat(until)).to_numpy() if until else None
-    return (None if lacks else scorer.predict(scorer.encoding.matrix(test))), lacks, new
+    if split and live.tags.get(SPLIT_TAG) == split[SPLIT_TAG]:
+        new = None  # groups of the test part were kept from it too
+    classes = own.with_those_of(scorer.known.classes)
+    if lacks:
+        return None, lacks, new, classes
+    return scorer.known.classes.placed(scorer.predict(scorer.encoding.matrix(test)), classes), lacks, new, classes

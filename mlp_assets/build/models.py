@@ -17,6 +17,7 @@ from mlp_assets.build.metadata import markdown_table, measured, picture
 from mlp_assets.build.promotions import champion
 from mlp_assets.build.registering import candidate_of, provenance
 from mlp_assets.build.searching import NO_SEARCH, Searched, searched, with_params
+from mlp_assets.engine.classes import classes_of
 from mlp_assets.engine.digest import canonical_digest
 from mlp_assets.engine.encoding import fitted
 from mlp_assets.engine.metrics import COMPARED, METRICS
@@ -105,6 +106,7 @@ def training_job(model: Model, dataset: Dataset, code: str) -> TrainingJob:
         features=model.inputs,
         encoders=fitted(model.inputs, model.encode, _train(dataset)).told(),
         target=model.training_set.target,
+        classes=_classes(model, dataset),
         task=model.task,
         processes=model.compute.processes,
         machines=model.compute.machines,
@@ -115,6 +117,12 @@ def training_job(model: Model, dataset: Dataset, code: str) -> TrainingJob:
         compute=model.compute.options,
         patience_seconds=words.duration(model.compute.patience).total_seconds(),
     )
+
+
+def _classes(model: Model, dataset: Dataset) -> tuple[Any, ...]:
+    if model.task != "multiclass":
+        return ()
+    return classes_of(_train(dataset).select(model.training_set.target).collect().to_series()).values
 
 
 def _train(dataset: Dataset) -> pl.LazyFrame:

@@ -15,16 +15,17 @@ from mlp_assets.engine.monitor_pictures import drift_picture, performance_pictur
 from mlp_assets.engine.monitor_rows import empty
 from mlp_assets.engine.quality import quality
 from mlp_assets.engine.realised import realised
+from mlp_assets.spec.gates import LOGGED_METRICS
+from mlp_assets.spec.model import answers
 from mlp_assets.spec.monitor import Monitor
 
-_METRIC = {"binary": "roc_auc", "regression": "mae"}
 _SHOWN = 8
 
 
 def monitor_assets(scope: Scope, monitor: Monitor) -> list[dg.AssetsDefinition]:
     """The four assets of a monitor: three tables of figures by window, and the alarms."""
     project, endpoint, model = scope.project.name, monitor.watches, monitor.watches.model
-    metric, home = _METRIC[model.task], scope.home(endpoint)
+    metric, home = LOGGED_METRICS[model.task][0], scope.home(endpoint)
     predictions, feedback = keys.predictions(home, endpoint), keys.feedback(home, endpoint)
     reference = keys.training_set(scope.home(model.training_set), model.training_set)
     labels = keys.source(scope.home(model.training_set.labels), model.training_set.labels)
@@ -79,8 +80,13 @@ def _figures(
 
 def _drift(scope: Scope, monitor: Monitor, seen: Observed, versions: Versions) -> pl.DataFrame:
     features = list(seen.features)
+    task = monitor.watches.model.task
+    named = [pl.col("prediction").cast(pl.String)] if task == "multiclass" else []  # classes that are numbers too
     drifted = scope.environment.monitoring.drift(
-        seen.reference, seen.windows, features=[*features, "prediction"], minimum_rows=monitor.minimum_rows
+        seen.reference.with_columns(named),
+        seen.windows.with_columns(named),
+        features=[*features, *answers(task)],
+        minimum_rows=monitor.minimum_rows,
     )
     return pl.concat([drifted, quality(seen.reference, seen.windows, features, minimum_rows=monitor.minimum_rows)])
 

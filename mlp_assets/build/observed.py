@@ -16,6 +16,7 @@ from mlp_assets.engine.artifact import load_scorer
 from mlp_assets.engine.events import UTC_TIME
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.spec.monitor import Monitor
+from mlp_assets.spec.training_set import SplitByGroup
 from mlp_assets.spec.words import duration, moment
 from mlp_resources.ports import Lake, Table
 
@@ -166,7 +167,9 @@ def _reference(lake: Lake, monitor: Monitor, trained: _Trained) -> tuple[pl.Data
     newest = windowed.select("window").unique().sort("window").tail(monitor.reference_windows).collect()
     kept = windowed.filter(pl.col("window").is_in(newest["window"].to_list()))
     given, keys = scorer.encoding.inputs, monitor.watches.model.training_set.keys
+    if isinstance(monitor.watches.model.training_set.split, SplitByGroup):
+        kept = kept.filter(pl.col("split") == "test")  # the others are of its training, whenever they are from
     rows = kept.select("window", *given, monitor.watches.model.training_set.target).collect()
-    predicted = pl.Series(scorer.predict(scorer.encoding.matrix(rows)))
+    predicted = scorer.known.classes.answers(scorer.predict(scorer.encoding.matrix(rows)))
     numbers = tuple(name for name in given if rows.schema[name].is_numeric() and name not in keys)
-    return rows.with_columns(prediction=predicted), numbers
+    return rows.with_columns(pl.Series(name, values) for name, values in predicted.items()), numbers

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from mlp_assets.build.common import Scope
 from mlp_assets.spec.encoders import Vector
 from mlp_assets.spec.endpoint import Endpoint
@@ -36,8 +38,17 @@ def serving_plan(scope: Scope, endpoint: Endpoint, version: str, artifact: Path,
         "max_body_bytes": 4 * 1024 * 1024,
         "task": endpoint.model.task,
         "target": training_set.target,
+        "label": _label(endpoint),
         "refuses": list(endpoint.refuses),
     }
+
+
+def _label(endpoint: Endpoint) -> str:
+    """The type of what is predicted: that of the classes, as texts or whole numbers."""
+    training_set = endpoint.model.training_set
+    if endpoint.model.task != "multiclass":
+        return "Float64"
+    return "String" if training_set.labels.columns[training_set.target] == pl.String else "Int64"
 
 
 def view_plan(scope: Scope, view: FeatureView) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import polars as pl
 from mlp_assets.build import keys
 from mlp_assets.build.card import Card
 from mlp_assets.build.common import Scope
-from mlp_assets.build.judging import TRAINED_TAG, part, trained_until
+from mlp_assets.build.judging import TRAINED_TAG, part, split_tag, trained_until
 from mlp_assets.build.promotions import JUDGEMENT_TAG, NO_RIVAL, signed_judgement
 from mlp_assets.build.searching import Searched
 from mlp_assets.engine.modules import source_of
@@ -76,6 +76,7 @@ def candidate_of(
             RIVAL_TAG: live.version if live is not None else NO_RIVAL,
             JUDGEMENT_TAG: signed_judgement(scope, judgement, result.digest, dataset.digest, live),
             TRAINED_TAG: trained_until(rows),
+            **split_tag(model),
             "dagster.run_id": run.run_id,
             SEARCHED_TAG: json.dumps(found.params),
             "mlp.compared": json.dumps({who: dict(values) for who, values in judgement.metrics.items()}),

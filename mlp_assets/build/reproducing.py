@@ -153,7 +153,9 @@ def _compared(
     old = load_scorer(registry.download(version), version.digest)
     new = load_scorer(result.artifact, result.digest)
     before, after = (scorer.predict(scorer.encoding.matrix(test)) for scorer in (old, new))
-    truth = test[model.training_set.target].to_numpy()
+    classes = old.known.classes.with_those_of(new.known.classes)
+    before, after = old.known.classes.placed(before, classes), new.known.classes.placed(after, classes)
+    truth = classes.truth(test[model.training_set.target])
     metrics = [scores(model.task, truth, predicted) for predicted in (before, after)]
     return Reproduction(
         tuple(_causes(model, version, dataset, code, then, now)),

@@ -59,7 +59,7 @@ class TrialWork:
             return self._without(trial, "failed", str(error), (), started)
         scorer = load_scorer(result.artifact, result.digest)
         rows = pl.scan_delta(job.table, version=job.version).filter(pl.col("split") == "validation").collect()
-        truth = rows[job.target].to_numpy()
+        truth = scorer.known.classes.truth(rows[job.target])
         value = METRICS[self.metric].compute(truth, scorer.predict(scorer.encoding.matrix(rows)))
         if value != value:
             return self._without(trial, "failed", f"its {self.metric} is not a number", result.history, started)

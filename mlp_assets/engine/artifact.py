@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from mlp_assets.engine.classes import Classes
 from mlp_assets.engine.encoding import Encoding, Fitted
 from mlp_assets.engine.pickles import check_no_pickles
 from mlp_assets.engine.scorers.formats import FORMATS, load
@@ -13,8 +14,8 @@ from mlp_assets.engine.scorers.scorer import ArtifactError, Known, Scorer
 
 MANIFEST, ENCODERS = "model.json", "encoders.json"
 _KEYS = {"format", "file", "features", "task", "files"}
-_LOADER, _ENCODERS = "loader", "encoders"
-_MAY = {_LOADER, _ENCODERS}
+_LOADER, _ENCODERS, _CLASSES = "loader", "encoders", "classes"
+_MAY = {_LOADER, _ENCODERS, _CLASSES}
 
 
 def write_manifest(
@@ -26,12 +27,14 @@ def write_manifest(
     task: str,
     loader: str | None = None,
     encoders: Mapping[str, Fitted] | None = None,
+    classes: Sequence[Any] = (),
 ) -> str:
     """Writes ``model.json`` with the SHA-256 of every file of the folder; returns the artifact's digest.
 
     Args:
         features: the inputs, before they are encoded.
         encoders: of some of the inputs; they are kept in a file of their own.
+        classes: of a multiclass model, in the order of its outputs.
         loader: the class ``module:name`` that loads an own model's files; None for all other formats.
     """
     if encoders:
@@ -43,6 +46,7 @@ def write_manifest(
     manifest = {"format": format, "file": file, "features": list(features), "task": task, "files": files}
     manifest |= {_LOADER: loader} if loader is not None else {}
     manifest |= {_ENCODERS: ENCODERS} if encoders else {}
+    manifest |= {_CLASSES: list(classes)} if classes else {}
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
     return artifact_digest(directory)
 
@@ -81,7 +85,8 @@ def load_scorer(directory: Path, expected_digest: str | None = None) -> Scorer:
     if _ENCODERS in manifest:
         told = json.loads((directory / ENCODERS).read_text(encoding="utf-8"))
     encoding = Encoding.of_told(manifest["features"], told)
-    known = Known(encoding, manifest["task"], artifact_digest(directory))
+    classes = Classes(tuple(manifest.get(_CLASSES, ())))
+    known = Known(encoding, manifest["task"], artifact_digest(directory), classes)
     return load(manifest["format"], directory, manifest["file"], manifest.get(_LOADER), known)
 
 

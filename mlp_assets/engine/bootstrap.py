@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_assets.engine.metrics import METRICS, Metric, RankedScores, Vector
+from mlp_assets.engine.classes import finite
+from mlp_assets.engine.metrics import METRICS, Metric, Vector
 
 _RESAMPLES = 200
 
@@ -40,7 +41,7 @@ def paired_bootstrap(
     """Resamples whole groups with replacement, the same ones for both, and takes the percentile interval.
 
     Args:
-        target, first, second: (rows,).
+        target, first, second: (rows,); predictions may be (rows, classes).
         groups: (rows,) codes from 0; the rows of one group depend on each other and are drawn together.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 8 and 13.
@@ -67,7 +68,7 @@ def interval(
     Source: as for ``paired_bootstrap``.
     """
     metric, nothing = METRICS[metric_name], float("nan")
-    if not np.isfinite(prediction).all():
+    if not finite(prediction).all():
         return nothing, nothing, nothing
     value, count = metric.compute(target, prediction), int(groups.max()) + 1 if len(groups) else 0
     if count < 2:
@@ -90,9 +91,6 @@ def _values(
         sums = np.bincount(groups, weights=metric.rowwise(target, prediction))
         sizes = np.bincount(groups).astype(np.float64)
         return np.array([draw @ sums / (draw @ sizes) for draw in draws])
-    if metric.name == "roc_auc":
-        ranked = RankedScores(target, prediction)
-        return np.array([ranked.auc(draw[groups]) for draw in draws])
-    squares = np.bincount(groups, weights=(target - prediction) ** 2)
-    sizes = np.bincount(groups).astype(np.float64)
-    return np.sqrt(np.array([draw @ squares / (draw @ sizes) for draw in draws]))
+    assert metric.prepared is not None
+    of_weights = metric.prepared(target, prediction)
+    return np.array([of_weights(draw[groups]) for draw in draws])

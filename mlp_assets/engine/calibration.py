@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mlp_assets.engine.classes import chosen
 from mlp_assets.engine.metrics import Vector
 
 _BINS = 10
@@ -24,6 +25,17 @@ def calibration_error(truth: Vector, prediction: Vector, bins: int = _BINS) -> f
     parts = np.array_split(order, min(bins, len(order)))
     distances = [abs(prediction[part].mean() - truth[part].mean()) * len(part) for part in parts]
     return float(sum(distances) / len(truth))
+
+
+def confidence_error(truth: Vector, prediction: Vector) -> float:
+    """The expected calibration error of the likeliest class: how far its probability is from how often it is right.
+
+    Args:
+        prediction: (rows, classes) probabilities.
+
+    Source: Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks (ICML 2017), with bins as above.
+    """
+    return calibration_error((chosen(prediction) == truth).astype(np.float64), prediction.max(axis=1, initial=0.0))
 
 
 def relative_bias(truth: Vector, prediction: Vector) -> float:

@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlp_assets.spec.encoders import Categories, Encoder, Standardized, Vector
+from mlp_assets.engine.tokens import FittedTokens as FittedTokens
+from mlp_assets.engine.tokens import fitted_tokens
+from mlp_assets.spec.encoders import Categories, Encoder, Standardized, Tokens, Vector
 from mlp_assets.spec.errors import MlpError
 
 Matrix = NDArray[np.float64]
@@ -64,9 +66,9 @@ class FittedVector:
         return made
 
 
-Fitted = FittedCategories | FittedStandardized | FittedVector
+Fitted = FittedCategories | FittedStandardized | FittedTokens | FittedVector
 _KINDS: Mapping[str, Callable[..., Fitted]] = {
-    one.kind: one for one in (FittedCategories, FittedStandardized, FittedVector)
+    one.kind: one for one in (FittedCategories, FittedStandardized, FittedTokens, FittedVector)
 }
 
 
@@ -79,7 +81,7 @@ class Encoding:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the matrix; those of a vector are ``name[0]``, ``name[1]``."""
+        """The columns of the matrix; those of a vector or of tokens are ``name[0]``, ``name[1]``."""
         named = ([name] if width == 1 else [f"{name}[{n}]" for n in range(width)] for name, width in self.widths)
         return tuple(column for columns in named for column in columns)
 
@@ -151,6 +153,9 @@ def _fitted(encoder: Encoder, name: str, rows: pl.LazyFrame) -> Fitted:
             there = values[np.isfinite(values)]
             deviation = float(there.std()) if there.size else 0.0
             return FittedStandardized(float(there.mean()) if there.size else 0.0, deviation or 1.0)
+        case Tokens():
+            texts = rows.select(pl.col(name).drop_nulls().unique().sort())
+            return fitted_tokens(encoder, lambda: texts.collect()[name].to_list())
         case Vector():
             return FittedVector(encoder.size)
 

@@ -8,7 +8,8 @@ import numpy as np
 from mlp_assets.engine.baselines import baseline_prediction
 from mlp_assets.engine.bootstrap import Difference, paired_bootstrap
 from mlp_assets.engine.budgets import faster_than, smaller_than
-from mlp_assets.engine.calibration import calibration_error, relative_bias
+from mlp_assets.engine.calibration import calibration_error, confidence_error, relative_bias
+from mlp_assets.engine.classes import finite
 from mlp_assets.engine.metrics import COMPARED, Vector, scores
 from mlp_assets.engine.slices import on_every_slice
 from mlp_assets.engine.soundness import ALWAYS, FINITE, soundness
@@ -67,9 +68,9 @@ def _result(trial: Trial, gate: Gate, metrics: dict[str, dict[str, float]]) -> G
 def _unusable(trial: Trial) -> str | None:
     if trial.rows.is_empty():
         return "There are no labelled rows to judge on."
-    if not np.isfinite(trial.candidate).all():
-        return f"{int((~np.isfinite(trial.candidate)).sum())} of {trial.rows.height} predictions are not finite."
-    if trial.task == "binary" and trial.rows[trial.target].n_unique() < 2:
+    if not (sound := finite(trial.candidate)).all():
+        return f"{int((~sound).sum())} of {trial.rows.height} predictions are not finite."
+    if trial.task != "regression" and trial.rows[trial.target].n_unique() < 2:
         return "The rows to judge on hold one class only."
     return None
 
@@ -77,6 +78,9 @@ def _unusable(trial: Trial) -> str | None:
 def _calibrated(trial: Trial, gate: Calibrated) -> GateResult:
     if trial.task == "binary":
         found, what = calibration_error(trial.truth, trial.candidate), "The expected calibration error"
+    elif trial.task == "multiclass":
+        found = confidence_error(trial.truth, trial.candidate)
+        what = "The expected calibration error of the likeliest class"
     else:
         found, what = relative_bias(trial.truth, trial.candidate), "The distance of the mean prediction to the truth's"
     told = f"{what} is {found:.4f}; at most {gate.most:g} is asked for."
@@ -85,8 +89,9 @@ def _calibrated(trial: Trial, gate: Calibrated) -> GateResult:
 
 def _baseline(trial: Trial, baseline: str) -> Vector:
     return baseline_prediction(
-        baseline, trial.fit, trial.rows, target=trial.target, keys=trial.keys, features=trial.features
-    )
+        baseline, trial.fit, trial.rows, target=trial.target, keys=trial.keys, features=trial.features,
+        classes=trial.classes,
+    )  # fmt: skip
 
 
 def _threshold(gate: AtLeast | AtMost, value: float) -> GateResult:

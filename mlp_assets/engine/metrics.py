@@ -1,4 +1,8 @@
-"""Metrics of predictions: float64 vectors of (rows,) in, one number out; NaN when it cannot be computed."""
+"""Metrics of predictions; NaN when one cannot be computed.
+
+The target is float64 (rows,). Predictions are (rows,), or (rows, classes) probabilities of a multiclass model, whose
+target is the number of the class: one that is no column's was not known to the model.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,24 +10,38 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_assets.spec.gates import HIGHER_IS_BETTER
+from mlp_assets.engine.classes import chosen
+from mlp_assets.spec.gates import HIGHER_IS_BETTER, METRICS_OF_TASK
 
 Vector = NDArray[np.float64]
+OfWeights = Callable[[Vector], float]
 _EPSILON = 1e-15
 
 
 @dataclass(frozen=True)
 class Metric:
-    """``rowwise`` gives each row's share where the metric is a mean over rows; None where it is not (ROC AUC)."""
+    """A metric by what it needs to be computed again for many weightings of the rows.
+
+    ``rowwise`` gives each row's share where the metric is a mean over rows; ``prepared`` gives, for all others, what
+    makes the metric of weights (rows,).
+    """
 
     name: str
-    task: str
-    compute: Callable[[Vector, Vector], float]
-    rowwise: Callable[[Vector, Vector], Vector] | None
+    rowwise: Callable[[Vector, Vector], Vector] | None = None
+    prepared: Callable[[Vector, Vector], OfWeights] | None = None
 
     @property
     def higher_is_better(self) -> bool:
         return self.name in HIGHER_IS_BETTER
+
+    def compute(self, target: Vector, prediction: Vector) -> float:
+        """The metric of the rows, all of the same weight."""
+        if not len(target):
+            return float("nan")
+        if self.rowwise is not None:
+            return float(self.rowwise(target, prediction).mean())
+        assert self.prepared is not None
+        return self.prepared(target, prediction)(np.ones(len(target)))
 
 
 class RankedScores:
@@ -51,8 +69,21 @@ def roc_auc(target: Vector, prediction: Vector) -> float:
 
 
 def _log_losses(target: Vector, prediction: Vector) -> Vector:
+    if prediction.ndim == 2:
+        return -np.log(np.clip(_of_truth(target, prediction), _EPSILON, 1.0))
     clipped = np.clip(prediction, _EPSILON, 1 - _EPSILON)
     return -(target * np.log(clipped) + (1 - target) * np.log1p(-clipped))
+
+
+def _of_truth(target: Vector, prediction: Vector) -> Vector:
+    """The probability of each row's true class; 0 where the model does not know it."""
+    number = target.astype(np.int64)
+    known = (number >= 0) & (number < prediction.shape[1])
+    return np.where(known, prediction[np.arange(len(number)), np.where(known, number, 0)], 0.0)
+
+
+def _hits(target: Vector, prediction: Vector) -> Vector:
+    return (chosen(prediction) == target).astype(np.float64)
 
 
 def _squares(target: Vector, prediction: Vector) -> Vector:
@@ -63,27 +94,47 @@ def _distances(target: Vector, prediction: Vector) -> Vector:
     return np.abs(target - prediction)
 
 
-def _mean_of(rowwise: Callable[[Vector, Vector], Vector]) -> Callable[[Vector, Vector], float]:
-    return lambda target, prediction: float(rowwise(target, prediction).mean()) if len(target) else float("nan")
+def _rmse(target: Vector, prediction: Vector) -> OfWeights:
+    squares = _squares(target, prediction)
+    return lambda weights: float(np.sqrt(weights @ squares / weights.sum()))
 
 
-def _rmse(target: Vector, prediction: Vector) -> float:
-    return float(np.sqrt(_squares(target, prediction).mean())) if len(target) else float("nan")
+def _macro_f1(target: Vector, prediction: Vector) -> OfWeights:
+    """Mean over the classes that rows have or were given, as scikit-learn's ``f1_score(average="macro")``."""
+    guess = chosen(prediction)
+    classes, places = np.unique(np.concatenate([target, guess]), return_inverse=True)
+    true, told = places[: len(target)], places[len(target) :]
+    hit, count = true == told, len(classes)
+
+    def weighted(weights: Vector) -> float:
+        right = np.bincount(true[hit], weights=weights[hit], minlength=count)
+        both = np.bincount(true, weights, minlength=count) + np.bincount(told, weights, minlength=count)
+        there = both > 0
+        return float((2 * right[there] / both[there]).mean()) if there.any() else float("nan")
+
+    return weighted
 
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("roc_auc", "binary", roc_auc, None),
-        Metric("log_loss", "binary", _mean_of(_log_losses), _log_losses),
-        Metric("brier", "binary", _mean_of(_squares), _squares),
-        Metric("mae", "regression", _mean_of(_distances), _distances),
-        Metric("rmse", "regression", _rmse, None),
+        Metric("roc_auc", prepared=lambda target, prediction: RankedScores(target, prediction).auc),
+        Metric("log_loss", _log_losses),
+        Metric("brier", _squares),
+        Metric("accuracy", _hits),
+        Metric("macro_f1", prepared=_macro_f1),
+        Metric("mae", _distances),
+        Metric("rmse", prepared=_rmse),
     )
 }
-COMPARED = {"binary": ("roc_auc", "log_loss"), "regression": ("mae",)}
+COMPARED = {"binary": ("roc_auc", "log_loss"), "multiclass": ("accuracy", "log_loss"), "regression": ("mae",)}
+
+
+def of_task(task: str) -> list[Metric]:
+    """Every metric of the task."""
+    return [METRICS[name] for name in METRICS_OF_TASK[task]]
 
 
 def scores(task: str, target: Vector, prediction: Vector) -> dict[str, float]:
     """Every metric of the task."""
-    return {metric.name: metric.compute(target, prediction) for metric in METRICS.values() if metric.task == task}
+    return {metric.name: metric.compute(target, prediction) for metric in of_task(task)}

@@ -6,16 +6,20 @@ from typing import Any
 import numpy as np
 
 from mlp_assets.engine.canvas import axes, png
+from mlp_assets.engine.classes import chosen
 from mlp_assets.engine.metrics import Vector, roc_auc
 from mlp_assets.engine.report import Importance
 from mlp_assets.engine.slices import Slice
 
 _INK, _LINE, _FAINT = "#1c2330", "#0b6bcb", "#c9d2de"
-_POINTS, _BARS = 2000, 20
+_POINTS, _BARS, _CONFUSIONS = 2000, 20, 12
 
 
-def performance_picture(task: str, target: Vector, prediction: Vector) -> bytes:
-    """ROC and calibration of a binary model; predicted against actual, and residuals, of a regression."""
+def performance_picture(task: str, target: Vector, prediction: Vector, classes: Sequence[Any] = ()) -> bytes:
+    """ROC and calibration of a binary model; confusions and calibration of a multiclass one; predicted against actual,
+    and residuals, of a regression."""
+    if task == "multiclass":
+        return _of_classes(target, prediction, classes)
     figure, (left, right) = axes(8.4, 3.0, 2)
     if task == "binary":
         _roc(left, target, prediction)
@@ -78,6 +82,31 @@ def search_picture(values: Sequence[float | None], metric: str, higher_is_better
     axis.step([number for number, _ in points], best, where="post", color=_INK, lw=1)
     axis.set(title="search", xlabel="trial", ylabel=f"{metric} on the validation rows")
     return png(figure)
+
+
+def _of_classes(target: Vector, prediction: Vector, classes: Sequence[Any]) -> bytes:
+    guess, sure = chosen(prediction), prediction.max(axis=1)
+    figure, (left, right) = axes(9.6, 3.4, 2)
+    _confusions(left, target, guess, classes)
+    _calibration(right, (guess == target).astype(np.float64), sure)
+    right.set(title="calibration of the likeliest class", xlabel="its probability", ylabel="share that is right")
+    return png(figure)
+
+
+def _confusions(axis: Any, target: Vector, guess: Vector, classes: Sequence[Any]) -> None:
+    """The most frequent mistakes, as a matrix would be too large to read."""
+    pairs, counts = np.unique(np.stack([target, guess])[:, target != guess], axis=1, return_counts=True)
+    first = np.argsort(-counts, kind="stable")[:_CONFUSIONS][::-1]
+    names = [_class_name(number, classes) for number in range(-1, len(classes))]
+    shown = [f"{names[int(true) + 1]} → {names[int(told) + 1]}" for true, told in pairs[:, first].T]
+    axis.barh(range(len(shown)), counts[first], color=_LINE)
+    axis.set_yticks(range(len(shown)), shown, fontsize=7)
+    axis.set(title=f"mistakes, {int((target != guess).sum())} of {len(target)} rows", xlabel="rows")
+
+
+def _class_name(number: int, classes: Sequence[Any]) -> str:
+    name = str(classes[number]) if number >= 0 else "(unknown)"
+    return name if len(name) <= 22 else f"{name[:21]}…"
 
 
 def _roc(axis: Any, target: Vector, prediction: Vector) -> None:

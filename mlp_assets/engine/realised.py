@@ -2,8 +2,10 @@
 
 import polars as pl
 
+from mlp_assets.engine.classes import classes_of
 from mlp_assets.engine.metrics import METRICS
 from mlp_assets.engine.monitor_rows import by_window, tidy
+from mlp_assets.spec.gates import LOGGED_METRICS
 
 
 def realised(
@@ -22,10 +24,12 @@ def realised(
 def _metrics(frame: pl.DataFrame, task: str, target: str) -> pl.DataFrame:
     found: list[tuple[str, str, str, float, int]] = []
     for window, rows in by_window(frame):
-        truth, prediction = rows[target].to_numpy(), rows["prediction"].to_numpy()
-        for metric in METRICS.values():
-            if metric.task == task:
-                value = metric.compute(truth, prediction)
-                found.append((window, "prediction", f"realised_{metric.name}", value, rows.height))
+        truth, prediction = rows[target], rows["prediction"]
+        if task == "multiclass":
+            classes = classes_of(pl.concat([truth, prediction.cast(truth.dtype)]))
+            truth, prediction = (pl.Series(classes.truth(column)) for column in (truth, prediction))
+        for name in LOGGED_METRICS[task]:
+            value = METRICS[name].compute(truth.to_numpy(), prediction.to_numpy())
+            found.append((window, "prediction", f"realised_{name}", value, rows.height))
     schema = {"window": pl.String, "feature": pl.String, "method": pl.String, "value": pl.Float64, "rows": pl.Int64}
     return pl.DataFrame(found, schema=schema, orient="row")

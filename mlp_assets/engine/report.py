@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from mlp_assets.engine.bootstrap import interval
-from mlp_assets.engine.metrics import COMPARED, METRICS
+from mlp_assets.engine.metrics import COMPARED, METRICS, of_task
 from mlp_assets.engine.slices import Slice, slices
 from mlp_assets.engine.trial import Trial
 
@@ -43,7 +43,7 @@ def part_scores(trial: Trial, parts: Sequence[tuple[str, pl.DataFrame]]) -> list
     for name, rows in parts:
         drawn = rows if rows.height <= _ROWS else rows.sample(_ROWS, seed=trial.seed)
         here = trial.on(drawn)
-        for metric in (one for one in METRICS.values() if one.task == trial.task):
+        for metric in of_task(trial.task):
             value, low, high = interval(metric.name, here.truth, here.candidate, here.groups(None), seed=trial.seed)
             found.append(PartScore(name, drawn.height, metric.name, value, low, high))
     return found

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mlp_assets.engine.classes import finite as are_finite
 from mlp_assets.engine.trial import GateResult, Trial
 
 FINITE, ALONE = "finite_outputs", "same_in_any_order_and_batch"
@@ -16,7 +17,7 @@ _TOLERANCE = 1e-5
 
 def soundness(trial: Trial) -> tuple[GateResult, ...]:
     """The checks that are made without being declared; those that need the model itself only where it is at hand."""
-    broken = int((~np.isfinite(trial.candidate)).sum())
+    broken = int((~are_finite(trial.candidate)).sum())
     told = f"{broken} of {trial.rows.height} predictions are not finite." if broken else "All predictions are finite."
     finite = GateResult(FINITE, broken == 0, told, {"not_finite": broken})
     return (finite,) if trial.predict is None else (finite, _alone(trial))
@@ -29,7 +30,7 @@ def _alone(trial: Trial) -> GateResult:
     ways = {"in another order": trial.predict(rows)}
     for size in _BATCHES:
         parts = [trial.predict(rows[begin : begin + size]) for begin in range(0, len(rows), size)]
-        ways[f"{size} at a time"] = np.concatenate([*parts, np.empty(0)])
+        ways[f"{size} at a time"] = np.concatenate([expected[:0], *parts])
     scale = 1.0 + np.abs(expected)
     worst = {way: float(np.max(np.abs(found - expected) / scale, initial=0.0)) for way, found in ways.items()}
     passed = all(value <= _TOLERANCE for value in worst.values())  # False for NaN

@@ -1,12 +1,14 @@
-"""Dividing labelled rows by time into train, validation and test."""
+"""Dividing labelled rows into train, validation and test: by time, or by groups that stay together."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
 from mlp_assets.spec.errors import NothingToTrainError
-from mlp_assets.spec.training_set import SplitByTime
+from mlp_assets.spec.training_set import SplitByGroup, SplitByTime
 from mlp_assets.spec.words import duration
 
 PARTS = ("train", "validation", "test")
@@ -43,6 +45,53 @@ class Parts:
         if self.oldest is not None:
             kept = kept & (pl.col(time) > self.oldest)
         return rows.filter(kept).with_columns(split=part)
+
+
+@dataclass(frozen=True)
+class GroupParts:
+    """The parts of groups: a row is told its part by the hash of its group alone, so it never changes.
+
+    Args:
+        validation, test: shares of the groups.
+    """
+
+    by: str
+    validation: float
+    test: float
+    seed: int
+
+    def divided(self, rows: pl.LazyFrame, time: str) -> pl.LazyFrame:
+        """The rows with the column ``split``."""
+        place = pl.col(self.by).cast(pl.String).map_batches(self._places, return_dtype=pl.Float64)
+        rest = pl.when(place < self.test + self.validation).then(pl.lit("validation")).otherwise(pl.lit("train"))
+        return rows.with_columns(split=pl.when(place < self.test).then(pl.lit("test")).otherwise(rest))
+
+    def _places(self, values: pl.Series) -> pl.Series:
+        """Numbers in [0, 1), as good as even. Polars' own hash may be another one in its next release."""
+        known: dict[Any, float] = {value: self._place(value) for value in values.unique().to_list()}
+        return pl.Series(values.name, [known[value] for value in values.to_list()], dtype=pl.Float64)
+
+    def _place(self, value: str | None) -> float:
+        told = f"{self.seed}:{'' if value is None else value}".encode()
+        return int.from_bytes(hashlib.blake2b(told, digest_size=6).digest()) / 2**48
+
+
+def group_parts(rows: pl.LazyFrame, split: SplitByGroup) -> GroupParts:
+    """The parts of the groups of ``split.by``.
+
+    Raises:
+        NothingToTrainError: a part has no rows.
+    """
+    parts = GroupParts(split.by, split.validation, split.test, split.seed)
+    groups = parts.divided(rows.select(split.by).unique(), "").group_by("split").len().collect(engine="streaming")
+    found = dict(groups.iter_rows())
+    missing = [name for name in PARTS if name not in found]
+    if missing:
+        raise NothingToTrainError(
+            f"The {sum(found.values())} values of {split.by!r} leave none for {' and '.join(missing)} with "
+            f"validation={split.validation:g} and test={split.test:g}. Materialize more, or write larger shares."
+        )
+    return parts
 
 
 def parts_of(rows: pl.LazyFrame, time: str, split: SplitByTime) -> Parts:

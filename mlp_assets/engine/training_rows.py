@@ -8,9 +8,9 @@ import polars as pl
 from mlp_assets.engine.asof import FeatureTable, joined_as_known
 from mlp_assets.engine.derived import with_derived
 from mlp_assets.engine.sharding import WHOLE, Shard
-from mlp_assets.engine.split import Parts, parts_of
+from mlp_assets.engine.split import GroupParts, Parts, group_parts, parts_of
 from mlp_assets.spec.errors import NothingToTrainError
-from mlp_assets.spec.training_set import TrainingSet
+from mlp_assets.spec.training_set import SplitByGroup, TrainingSet
 from mlp_assets.spec.words import moment
 
 
@@ -19,7 +19,7 @@ class Recipe:
     """What the rows of a training set are made of: plain data, for this process or another one.
 
     Args:
-        spine: keys, ``time``, ``known_at``, request columns and target of the labelled rows.
+        spine: keys, ``time``, ``known_at``, request columns, target and group of the labelled rows.
         given: the stored features and request columns that are numbers, which the derived ones are made of.
         features: all features, in the order in which a model is given them.
         parts: where the split's parts lie; None to leave the column ``split`` out.
@@ -33,7 +33,7 @@ class Recipe:
     derived: Mapping[str, pl.Expr]
     features: tuple[str, ...]
     target: str
-    parts: Parts | None
+    parts: Parts | GroupParts | None
 
     def rows(self, shard: Shard = WHOLE) -> pl.DataFrame:
         """The rows of the shard: keys, ``at``, ``known_at``, features, target and ``split``, sorted by time and key.
@@ -52,7 +52,7 @@ class Recipe:
             pl.col(self.time).alias("at"),
             "known_at",
             *self.features,
-            pl.col(self.target).cast(pl.Float64),
+            pl.col(self.target).cast(pl.Float64) if spine.collect_schema()[self.target] != pl.String else self.target,
             *(["split"] if self.parts is not None else []),
         )
 
@@ -83,8 +83,10 @@ def recipe(
     spine = labels.filter(pl.col(target).is_not_null())
     if training_set.since is not None:
         spine = spine.filter(pl.col(time) >= moment(training_set.since))
+    wanted = [*training_set.keys, time, "known_at", *training_set.request, target]
+    wanted += [training_set.split.by] if isinstance(training_set.split, SplitByGroup) else []
     return Recipe(
-        spine.select(*training_set.keys, time, "known_at", *training_set.request, target),
+        spine.select(*dict.fromkeys(wanted)),
         time,
         training_set.keys,
         tuple(tables),
@@ -96,8 +98,10 @@ def recipe(
     )
 
 
-def _parts(training_set: TrainingSet, spine: pl.LazyFrame) -> Parts:
+def _parts(training_set: TrainingSet, spine: pl.LazyFrame) -> Parts | GroupParts:
     try:
+        if isinstance(training_set.split, SplitByGroup):
+            return group_parts(spine, training_set.split)
         return parts_of(spine, training_set.labels.event_time, training_set.split)
     except NothingToTrainError as error:
         since = f" Rows before since={training_set.since!r} are left out." if training_set.since is not None else ""

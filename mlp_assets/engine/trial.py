@@ -7,11 +7,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mlp_assets.engine.classes import Classes
 from mlp_assets.engine.encoding import Encoding
 from mlp_assets.engine.metrics import Vector
 
 Matrix = NDArray[np.float64]
-Predict = Callable[[Matrix], Vector]
+Predict = Callable[[Matrix], Vector]  # (rows,), or (rows, classes) of a multiclass model
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Trial:
         encoding: what makes the candidate's matrix of the rows; the features as they are by default.
         predict: the stored candidate itself; None where only its predictions are at hand.
         size_bytes: of all its files.
+        classes: of a multiclass model, of which both predictions have a column each; those of the champion that the
+            candidate does not know come last.
     """
 
     task: str
@@ -50,10 +53,11 @@ class Trial:
     predict: Predict | None = None
     encoding: Encoding | None = None
     size_bytes: int = 0
+    classes: Classes = field(default_factory=Classes)
 
     @property
     def truth(self) -> Vector:
-        return self.rows[self.target].to_numpy()
+        return self.classes.truth(self.rows[self.target])
 
     @property
     def matrix(self) -> Matrix:
@@ -70,6 +74,7 @@ class Trial:
         return replace(blank, candidate=self.predict(blank.matrix))
 
     def groups(self, by: str | None) -> NDArray[np.int64]:
+        """(rows,) the number of the group that each row is drawn with."""
         return self.rows[by or self.keys[0]].rank("dense").to_numpy().astype(np.int64) - 1
 
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from mlp_assets.serving.model import ServedModel
 from mlp_assets.serving.openapi import docs_page, openapi
-from mlp_assets.serving.protocol import OUTPUTS, ProtocolError, datatype, parse_feedback, parse_infer
+from mlp_assets.serving.protocol import PROBABILITIES, ProtocolError, datatype, parse_feedback, parse_infer
 from mlp_assets.serving.spool import FEEDBACK
 
 Current = Callable[[], ServedModel]
@@ -75,23 +75,28 @@ class _Handlers:
                     {"name": name, "datatype": datatype(kind), "shape": plan.shape(name, -1)}
                     for name, kind in plan.columns.items()
                 ],
-                "outputs": [{"name": n, "datatype": kind, "shape": [-1]} for n, kind in OUTPUTS.items()],
+                "outputs": [
+                    {"name": n, "datatype": kind, "shape": [-1, len(model.classes)] if n == PROBABILITIES else [-1]}
+                    for n, kind in model.outputs.items()
+                ],
                 "counts": model.counts.told(),
             }
+            | ({"parameters": {"classes": list(model.classes.values)}} if len(model.classes) else {})
         )
 
     async def infer(self, request: Request) -> Response:
         model = self._model(request)
         body = await _body(request, model.plan.max_body_bytes)
-        parsed = parse_infer(body, model.plan.columns, model.plan.max_rows)
+        parsed = parse_infer(body, model.plan.columns, model.plan.max_rows, model.outputs)
         return JSONResponse(await run_in_threadpool(model.infer, parsed) if parsed.rows > 50 else model.infer(parsed))
 
     async def feedback(self, request: Request) -> Response:
         model = self._model(request)
         ids, labels = parse_feedback(
-            await _body(request, model.plan.max_body_bytes), model.plan.max_rows, model.plan.task
+            await _body(request, model.plan.max_body_bytes), model.plan.max_rows, model.plan.task, model.plan.label
         )
         entry = {"prediction_id": ids, "label": labels, "received_at": datetime.now(UTC).isoformat()}
+        entry |= {"label_type": model.plan.label} if model.plan.label != "Float64" else {}
         model.spool.append(FEEDBACK, entry)
         return JSONResponse({"accepted": len(ids)}, status_code=202)
 

@@ -48,7 +48,7 @@ def prediction_entry(
     times: tuple[str, str],
     columns: Mapping[str, Sequence[Any]],
     looked: Any,
-    answers: Any,
+    answers: Mapping[str, Sequence[Any]],
 ) -> dict[str, Any]:
     """One request as a line of the spool."""
     matrix = looked.matrix
@@ -67,7 +67,8 @@ def prediction_entry(
         "given_types": {name: kind for name, kind in plan.request.items() if name not in plan.numbers},
         "given": {name: list(columns[name]) for name in plan.request if name not in plan.numbers},
         "inputs": inputs,
-        "prediction": answers.tolist(),
+        "prediction": answers["prediction"],
+        **({"probability": answers["probability"], "label_type": plan.label} if "probability" in answers else {}),
         "missing": _rows_of(looked.missing),
         "expired": _rows_of(looked.expired),
         "partial": _rows_of(looked.partial),
@@ -97,7 +98,8 @@ def prediction_rows(entry: Mapping[str, Any]) -> pl.DataFrame:
                 name: _column(values, TYPES[entry["given_types"][name]])
                 for name, values in entry.get("given", {}).items()
             },
-            "prediction": _column(entry["prediction"], pl.Float64),
+            "prediction": _column(entry["prediction"], TYPES[entry.get("label_type", "Float64")]),
+            **({"probability": _column(entry["probability"], pl.Float64)} if "probability" in entry else {}),
             "degraded": _column([bool(one or two) for one, two in zip(missing, expired, strict=True)], pl.Boolean),
             "missing_views": _texts(missing),
             "expired_views": _texts(expired),
@@ -120,7 +122,13 @@ def feedback_rows(entry: Mapping[str, Any]) -> pl.DataFrame:
     """One row a label that a caller sent."""
     ids = _texts(entry["prediction_id"])
     times = _column([_time(entry["received_at"])] * len(ids), _TIME)
-    return pl.DataFrame({"prediction_id": ids, "label": _column(entry["label"], pl.Float64), "known_at": times})
+    return pl.DataFrame(
+        {
+            "prediction_id": ids,
+            "label": _column(entry["label"], TYPES[entry.get("label_type", "Float64")]),
+            "known_at": times,
+        }
+    )
 
 
 def _texts(values: Sequence[str]) -> pl.Series:

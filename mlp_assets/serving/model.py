@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from mlp_assets.engine.artifact import load_scorer
+from mlp_assets.engine.classes import finite
 from mlp_assets.serving.counts import Counts, reasons_by_row
 from mlp_assets.serving.drain import prediction_entry
 from mlp_assets.serving.lookup import Looked, Lookup
 from mlp_assets.serving.plan import ServingPlan
-from mlp_assets.serving.protocol import OUTPUTS, InferRequest, ProtocolError
+from mlp_assets.serving.protocol import PROBABILITIES, InferRequest, ProtocolError, outputs_of
 from mlp_assets.serving.reading import REASONS
 from mlp_assets.serving.spool import PREDICTIONS, Spool
 from mlp_assets.spec.errors import MlpError
@@ -41,6 +42,7 @@ class ServedModel:
             raise MlpError(
                 f"Model {plan.model_name} version {plan.model_version} takes other features than the plan gives."
             )
+        self.outputs, self.classes = outputs_of(plan.task, plan.label), self._scorer.known.classes
         self._lookup = Lookup(plan, {view.name: open_view(view.location, view.features) for view in plan.views})
         self._refuses = {code: reason for code, reason in REASONS.items() if reason in plan.refuses}
         self.counts = Counts(view.name for view in plan.views)
@@ -50,13 +52,16 @@ class ServedModel:
         looked = self._looked_up(request)
         self.counts.add(looked.reads, request.rows)
         self._refuse(looked)
-        answers = self._scorer.predict(self._matrix(request.columns, looked))
-        if not np.isfinite(answers).all():
-            raise ProtocolError(422, f"Row {int((~np.isfinite(answers)).argmax())} gives no finite prediction.")
+        predicted = self._scorer.predict(self._matrix(request.columns, looked))
+        if not np.isfinite(predicted).all():
+            raise ProtocolError(422, f"Row {int((~finite(predicted)).argmax())} gives no finite prediction.")
+        answers = self.classes.answers(predicted)
         call = uuid.uuid4().hex
         ids = [f"{call}-{row}" for row in range(request.rows)]
         times = (datetime.now(UTC).isoformat(), request.at.isoformat())
         self.spool.append(PREDICTIONS, prediction_entry(self.plan, ids, times, request.columns, looked, answers))
+        if PROBABILITIES in request.outputs:
+            answers[PROBABILITIES] = predicted.tolist()
         return self._response(request, ids, answers, looked)
 
     def _matrix(self, columns: Mapping[str, Sequence[Any]], looked: Looked) -> Any:
@@ -85,9 +90,10 @@ class ServedModel:
                     what = f"Row {int(rows[0])}: {_REFUSED[reason].format(view=view)} ({rows.size} such rows)"
                     raise ProtocolError(422, f"{what}. This endpoint does not score them: leave them out.")
 
-    def _response(self, request: InferRequest, ids: list[str], answers: Any, looked: Looked) -> dict[str, Any]:
-        data = {
-            "prediction": answers.tolist(),
+    def _response(
+        self, request: InferRequest, ids: list[str], answers: dict[str, Any], looked: Looked
+    ) -> dict[str, Any]:
+        data = answers | {
             "prediction_id": ids,
             "degraded": looked.degraded.tolist(),
             "reasons": reasons_by_row(looked.reads, request.rows),
@@ -96,12 +102,15 @@ class ServedModel:
             "model_name": self.plan.endpoint,
             "model_version": self.plan.model_version,
             "outputs": [
-                {"name": name, "datatype": OUTPUTS[name], "shape": [request.rows], "data": data[name]}
+                {"name": name, "datatype": self.outputs[name], "shape": self._shape(name, request), "data": data[name]}
                 for name in request.outputs
             ],
             "parameters": {"registered_model": self.plan.model_name, "at": request.at.isoformat()},
         }
         return response | ({"id": request.id} if request.id is not None else {})
+
+    def _shape(self, name: str, request: InferRequest) -> list[int]:
+        return [request.rows, len(self.classes)] if name == PROBABILITIES else [request.rows]
 
     def probe(self) -> None:
         """A real prediction on missing features, unspooled. Raises when the model cannot answer."""

@@ -49,7 +49,7 @@ def openapi(plan: ServingPlan) -> dict[str, Any]:
         "content": {"application/json": {"schema": _object({"error": _type("string")})}},
     }
     refused: dict[str, Any] = dict.fromkeys(("400", "404", "413", "415", "422"), error)
-    label = {"type": "array", "items": {"enum": [0, 1]}} if plan.task == "binary" else _list("number")
+    label, example = _labels(plan)
     feedback = _object({"prediction_id": _list("string"), "label": label})
     return {
         "openapi": "3.1.0",
@@ -63,10 +63,20 @@ def openapi(plan: ServingPlan) -> dict[str, Any]:
             model: {"get": _get("Inputs, outputs and the version that answers.")},
             f"{model}/infer": {"post": _post("Predicts.", _infer_schema(plan), example_request(plan), "200", refused)},
             f"{model}/feedback": {
-                "post": _post("What came true.", feedback, {"prediction_id": ["..."], "label": [1.0]}, "202", refused)
+                "post": _post(
+                    "What came true.", feedback, {"prediction_id": ["..."], "label": [example]}, "202", refused
+                )
             },
         },
     }
+
+
+def _labels(plan: ServingPlan) -> tuple[dict[str, Any], Any]:
+    """What callers may tell came true, and an example of it."""
+    if plan.task == "binary":
+        return {"type": "array", "items": {"enum": [0, 1]}}, 1.0
+    json_type = {"String": "string", "Int64": "integer"}.get(plan.label, "number")
+    return _list(json_type), _EXAMPLES[plan.label]
 
 
 def _infer_schema(plan: ServingPlan) -> dict[str, Any]:

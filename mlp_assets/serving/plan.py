@@ -39,6 +39,7 @@ class ServingPlan:
     Args:
         inputs: what the model is given; ``numbers`` are those of them that are numbers as they are.
         sizes: how many numbers a list has that callers send.
+        label: the Polars type of what is predicted.
     """
 
     project: str
@@ -61,6 +62,7 @@ class ServingPlan:
     target: str
     refuses: tuple[str, ...]
     sizes: Mapping[str, int] = field(default_factory=dict[str, int])
+    label: str = "Float64"
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> "ServingPlan":
@@ -73,6 +75,7 @@ class ServingPlan:
             inputs=tuple(plan["inputs"]),
             numbers=tuple(plan.get("numbers", plan["inputs"])),
             sizes=plan.get("sizes", {}),
+            label=plan.get("label", "Float64"),
             model_name=model["name"],
             model_version=str(model["version"]),
             model_path=Path(model["path"]),

@@ -21,6 +21,8 @@ _DATATYPES = {
 }
 _ID_LETTERS = 200
 OUTPUTS = {"prediction": "FP64", "prediction_id": "BYTES", "degraded": "BOOL", "reasons": "BYTES"}
+# Of a multiclass model also how probable the class is, and, if it is asked for, the probability of each.
+PROBABILITY, PROBABILITIES = "probability", "probabilities"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,13 @@ class InferRequest:
     rows: int
     at: datetime
     outputs: tuple[str, ...] = tuple(OUTPUTS)
+
+
+def outputs_of(task: str, label: str) -> dict[str, str]:
+    """Output -> datatype. ``label`` is the Polars type of what is predicted."""
+    if task != "multiclass":
+        return OUTPUTS
+    return OUTPUTS | {"prediction": datatype(label), PROBABILITY: "FP64", PROBABILITIES: "FP64"}
 
 
 def datatype(kind: str) -> str:
@@ -66,8 +75,10 @@ def parse_json(body: bytes) -> dict[str, Any]:
     return cast("dict[str, Any]", parsed)
 
 
-def parse_infer(body: bytes, columns: Mapping[str, str], max_rows: int) -> InferRequest:
-    """Checks an infer request against the columns that the endpoint takes. Raises ProtocolError 400, 413 or 422."""
+def parse_infer(
+    body: bytes, columns: Mapping[str, str], max_rows: int, outputs: Mapping[str, str] = OUTPUTS
+) -> InferRequest:
+    """Checks an infer request against what the endpoint takes and gives. Raises ProtocolError 400, 413 or 422."""
     request = parse_json(body)
     inputs = request.get("inputs")
     if not isinstance(inputs, list) or not inputs:
@@ -82,11 +93,16 @@ def parse_infer(body: bytes, columns: Mapping[str, str], max_rows: int) -> Infer
     sizes = {name: len(values) for name, values in found.items()}
     if len(set(sizes.values())) != 1:
         raise ProtocolError(422, f"The inputs have different numbers of rows: {sizes}. Send as many in each.")
-    return InferRequest(_id(request), found, next(iter(sizes.values())), _at(request), _outputs(request))
+    return InferRequest(_id(request), found, next(iter(sizes.values())), _at(request), _outputs(request, outputs))
 
 
-def parse_feedback(body: bytes, max_rows: int, task: str = "regression") -> tuple[list[str], list[float]]:
-    """Checks a feedback call: the ids of predictions and what came true, 0 or 1 if binary. Raises ProtocolError."""
+def parse_feedback(
+    body: bytes, max_rows: int, task: str = "regression", label: str = "Float64"
+) -> tuple[list[str], list[Any]]:
+    """Checks a feedback call: the ids of predictions and what came true, 0 or 1 if binary, or the class.
+
+    Raises ProtocolError. ``label`` is the Polars type of a class.
+    """
     request = parse_json(body)
     ids, labels = request.get("prediction_id"), request.get("label")
     if (
@@ -100,10 +116,12 @@ def parse_feedback(body: bytes, max_rows: int, task: str = "regression") -> tupl
     if not all(isinstance(identity, str) and identity for identity in cast("list[Any]", ids)):
         raise ProtocolError(422, "Each prediction_id is a text that an infer response gave.")
     checked = [text("prediction_id", identity, _ID_LETTERS) for identity in cast("list[str]", ids)]
-    return checked, [_label(label, task) for label in cast("list[Any]", labels)]
+    return checked, [_label(value, task, label) for value in cast("list[Any]", labels)]
 
 
-def _label(value: Any, task: str) -> float:
+def _label(value: Any, task: str, kind: str) -> Any:
+    if task == "multiclass":
+        return CHECKS[kind]("label", value)
     label = number("label", value)
     if task == "binary" and label not in (0.0, 1.0):
         raise ProtocolError(422, f"Input 'label' holds {label!r}. What came true is yes or no here: send 1 or 0.")
@@ -173,16 +191,16 @@ def _id(request: dict[str, Any]) -> str | None:
     return None if identity is None else text("id", identity, _ID_LETTERS)
 
 
-def _outputs(request: dict[str, Any]) -> tuple[str, ...]:
-    """The names of the outputs asked for; all of them when the request names none."""
+def _outputs(request: dict[str, Any], known: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the outputs asked for; when the request names none, all but the probability of each class."""
     given = request.get("outputs")
     if given is None or given == []:
-        return tuple(OUTPUTS)
+        return tuple(name for name in known if name != PROBABILITIES)
     asked = cast("list[Any]", given) if isinstance(given, list) else [given]
     names = [cast("dict[str, Any]", one).get("name") if isinstance(one, dict) else one for one in asked]
-    unknown = [name for name in names if not isinstance(name, str) or name not in OUTPUTS]
+    unknown = [name for name in names if not isinstance(name, str) or name not in known]
     if unknown:
-        raise ProtocolError(422, f"Output {str(unknown[0])[:80]!r} is not known. Ask for some of {list(OUTPUTS)}.")
+        raise ProtocolError(422, f"Output {str(unknown[0])[:80]!r} is not known. Ask for some of {list(known)}.")
     return tuple(dict.fromkeys(cast("list[str]", names)))
 
 

@@ -1,7 +1,8 @@
 """Encoders: how an input that is no number, or no number as a model wants it, becomes columns of ``run.train.x``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -10,6 +11,7 @@ from mlp_assets.spec import words
 from mlp_assets.spec.errors import Problem
 
 _CATEGORIES = (pl.String, pl.Boolean)
+_LONGEST, _SMALLEST = 8192, 512  # of those, 257 are the bytes and what pads
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,23 @@ class Vector:
     size: int
 
 
-Encoder = Categories | Standardized | Vector
+@dataclass(frozen=True)
+class Tokens:
+    """The numbers of a text's tokens in ``length`` columns, cut or padded; a missing text counts as an empty one.
+
+    Args:
+        length: columns, with those of the special tokens.
+        tokenizer: gives the path of a ``tokenizer.json`` (of the library ``tokenizers``), as pretrained encoders have
+            one; None learns one (of byte pairs) from the training rows.
+        vocabulary: how many tokens a tokenizer that is learnt may have.
+    """
+
+    length: int
+    tokenizer: Callable[[], Path] | None = None
+    vocabulary: int = 8192
+
+
+Encoder = Categories | Standardized | Tokens | Vector
 
 
 def encoder_problems(
@@ -73,11 +91,28 @@ def _unfit(spot: str, encoder: Encoder, dtype: Any) -> list[Problem]:
         case Standardized():
             fits = _is_number(dtype)
             return [] if fits else [Problem(spot, what, "Encode numbers so; texts with mlp.Categories().")]
+        case Tokens():
+            return _tokens_problems(spot, encoder) + _text_problems(spot, what, dtype)
         case Vector():
             if encoder.size < 1:
                 return [Problem(spot, f"size={encoder.size} is too small", "Write size=1 or more.")]
             fits = _is_list(dtype) and _is_number(dtype.inner)
             return [] if fits else [Problem(spot, what, "Declare the column as pl.List(pl.Float64).")]
+
+
+def _text_problems(spot: str, what: str, dtype: Any) -> list[Problem]:
+    return [] if dtype == pl.String else [Problem(spot, what, "Encode texts so; declare the column as pl.String.")]
+
+
+def _tokens_problems(spot: str, encoder: Tokens) -> list[Problem]:
+    found = words.function_problems(spot, "tokenizer", encoder.tokenizer)
+    if not 1 <= encoder.length <= _LONGEST:
+        what = f"length={encoder.length} is not between 1 and {_LONGEST}"
+        found.append(Problem(spot, what, "Write length=64, say."))
+    if encoder.vocabulary < _SMALLEST:
+        what = f"vocabulary={encoder.vocabulary} is too small"
+        found.append(Problem(spot, what, f"Write vocabulary={_SMALLEST} or more."))
+    return found
 
 
 def _is_number(dtype: Any) -> bool:

@@ -1,6 +1,9 @@
 """What is wrong with a gate, for the model's task and the columns of its training set."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import polars as pl
 
 from mlp_assets.spec import words
 from mlp_assets.spec.errors import Problem
@@ -18,22 +21,27 @@ from mlp_assets.spec.gates import (
     OnEverySlice,
     SmallerThan,
 )
+from mlp_assets.spec.source import is_number
 
-_SHARES = ("roc_auc", "brier")
+_SHARES = ("roc_auc", "brier", "accuracy", "macro_f1")
 
 
-def gate_problems(where: str, gate: Gate, task: str, features: Collection[str], keys: Collection[str]) -> list[Problem]:
-    """What is wrong with one gate of a model of this task."""
+def gate_problems(where: str, gate: Gate, task: str, types: Mapping[str, Any], keys: Collection[str]) -> list[Problem]:
+    """What is wrong with one gate of a model of this task.
+
+    Args:
+        types: name -> Polars type, of the keys and features of its training set.
+    """
     spot = f"{where}, gate {type(gate).__name__}"
     match gate:
         case AtLeast() | AtMost():
             return _metric_problems(spot, gate.metric, task) or _bound_problems(spot, gate)
         case BetterThan():
-            return _metric_problems(spot, gate.metric, task) + _baseline_problems(spot, gate, task, features, keys)
+            return _metric_problems(spot, gate.metric, task) + _baseline_problems(spot, gate, task, types, keys)
         case NoWorseThan():
             return _metric_problems(spot, gate.metric, task) + _rival_problems(spot, gate, keys)
         case OnEverySlice():
-            return _metric_problems(spot, gate.metric, task) or _slice_problems(spot, gate, [*keys, *features])
+            return _metric_problems(spot, gate.metric, task) or _slice_problems(spot, gate, types)
         case Calibrated():
             return _positive_problems(spot, "most", gate.most, "0.02")
         case FasterThan():
@@ -59,10 +67,18 @@ def _rival_problems(spot: str, gate: NoWorseThan, keys: Collection[str]) -> list
 
 
 def _baseline_problems(
-    spot: str, gate: BetterThan, task: str, features: Collection[str], keys: Collection[str]
+    spot: str, gate: BetterThan, task: str, types: Mapping[str, Any], keys: Collection[str]
 ) -> list[Problem]:
     found = _by_problems(spot, gate.by, keys)
-    choices = [*BASELINES_OF_TASK.get(task, ()), *(f"column:{name}" for name in features)]
+    numbers = [name for name, dtype in types.items() if name not in keys and is_number(dtype)]
+    named = numbers if task != "multiclass" else []
+    choices = [*BASELINES_OF_TASK.get(task, ()), *(f"column:{name}" for name in named)]
+    wanted = {"tfidf": pl.String in types.values(), "logistic_regression": bool(numbers)}
+    if not wanted.get(gate.baseline, True):
+        kind = "texts" if gate.baseline == "tfidf" else "numbers"
+        what = f"baseline {gate.baseline!r} reads {kind}, and there are none among the keys and features"
+        rest = [name for name in choices if wanted.get(name, True)]
+        found.append(Problem(spot, what, f"Write one of {', '.join(rest)}."))
     if gate.baseline not in choices:
         what = f"baseline {gate.baseline!r} does not exist for a {task} model"
         found.append(Problem(spot, what, words.did_you_mean(gate.baseline, choices)))

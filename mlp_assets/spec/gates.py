@@ -4,11 +4,15 @@ from dataclasses import dataclass
 
 METRICS_OF_TASK: dict[str, tuple[str, ...]] = {
     "binary": ("roc_auc", "log_loss", "brier"),
+    "multiclass": ("accuracy", "log_loss", "macro_f1"),
     "regression": ("mae", "rmse"),
 }
-HIGHER_IS_BETTER = ("roc_auc",)
+# Those that can be told from what is logged of a prediction; the first is estimated before there are labels.
+LOGGED_METRICS = METRICS_OF_TASK | {"multiclass": ("accuracy", "macro_f1")}
+HIGHER_IS_BETTER = ("roc_auc", "accuracy", "macro_f1")
 BASELINES_OF_TASK: dict[str, tuple[str, ...]] = {
-    "binary": ("base_rate", "logistic_regression"),
+    "binary": ("base_rate", "logistic_regression", "tfidf"),
+    "multiclass": ("base_rate", "logistic_regression", "tfidf"),
     "regression": ("mean",),
 }
 
@@ -42,8 +46,8 @@ class BetterThan:
     """Better than a simple baseline, with a paired bootstrap interval over groups that excludes zero.
 
     Args:
-        baseline: ``"base_rate"``, ``"logistic_regression"``, ``"mean"`` or ``"column:<feature>"``.
-        metric: one metric; None means roc_auc and log_loss, or mae.
+        baseline: ``"base_rate"``, ``"logistic_regression"``, ``"tfidf"``, ``"mean"`` or ``"column:<feature>"``.
+        metric: one metric; None means roc_auc and log_loss, accuracy and log_loss, or mae.
         by: the key column whose values are drawn together; None means the first key.
     """
 
@@ -63,7 +67,7 @@ class NoWorseThan:
     A missing champion passes: the absolute and baseline gates decide. A tie passes.
 
     Args:
-        metric: one metric; None means roc_auc and log_loss, or mae.
+        metric: one metric; None means roc_auc and log_loss, accuracy and log_loss, or mae.
         margin: by how much it may be worse, in units of the metric.
         sure: True asks for the whole 95 % interval of a paired bootstrap to lie within the margin (non-inferiority);
             False for the difference itself.
@@ -105,8 +109,9 @@ class OnEverySlice:
 class Calibrated:
     """Predictions mean what they say, up to ``most``.
 
-    For a binary model that is the expected calibration error, over ten bins of equally many rows; for a regression the
-    distance of the mean prediction from the mean truth, in parts of it.
+    For a binary model that is the expected calibration error, over ten bins of equally many rows; for a multiclass
+    model the same of the likeliest class; for a regression the distance of the mean prediction from the mean truth, in
+    parts of it.
     """
 
     most: float

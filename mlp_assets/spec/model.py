@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import polars as pl
+
 from mlp_assets.spec import words
 from mlp_assets.spec.compute import Compute, Local, compute_problems
 from mlp_assets.spec.encoders import Encoder, encoder_problems
@@ -14,9 +16,15 @@ from mlp_assets.spec.gate_problems import gate_problems
 from mlp_assets.spec.gates import Gate
 from mlp_assets.spec.noun import Noun
 from mlp_assets.spec.search import Search, search_problems
+from mlp_assets.spec.source import number_problems, type_name
 from mlp_assets.spec.training_set import TrainingSet
 
-Task = Literal["binary", "regression"]
+Task = Literal["binary", "multiclass", "regression"]
+
+
+def answers(task: str) -> tuple[str, ...]:
+    """What is logged of a prediction: itself, and of a class its probability."""
+    return ("prediction", "probability") if task == "multiclass" else ("prediction",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +35,7 @@ class Model(Noun):
         name: lower-case identifier.
         training_set: what it learns from.
         train: ``train(run: mlp.TrainingRun)`` returns the fitted model (a torch module or a LightGBM model).
-        task: ``"binary"`` or ``"regression"``.
+        task: ``"binary"``, ``"multiclass"`` (a target of texts or whole numbers) or ``"regression"``.
         gates: what a candidate must pass to become the champion; at least one.
         compute: ``mlp.Local()`` or ``mlp.Accelerate(processes=2)``.
         encode: name of an input -> how it becomes columns of ``run.train.x``; a key that is named is an input too.
@@ -78,8 +86,22 @@ class Model(Noun):
             return []
         features, keys = self.training_set.feature_names, self.training_set.keys
         types = {name: self.training_set.type_of(name) for name in (*keys, *features)}
-        found = encoder_problems(self.where, self.encode, types, features)
-        return found + [p for gate in self.gates for p in gate_problems(self.where, gate, self.task, features, keys)]
+        found = encoder_problems(self.where, self.encode, types, features) + self._target_problems()
+        if not self.inputs:
+            fix = f"Write features or request columns in {self.training_set.where}, or encode one of its keys."
+            found.append(Problem(self.where, "it has no inputs", fix))
+        return found + [p for gate in self.gates for p in gate_problems(self.where, gate, self.task, types, keys)]
+
+    def _target_problems(self) -> list[Problem]:
+        """The target is a number; that of a multiclass model is a text or a whole number."""
+        target, labels = self.training_set.target, self.training_set.labels
+        if self.task != "multiclass":
+            return number_problems(self.where, "target", [target], labels)
+        dtype = labels.columns.get(target, pl.String)
+        if dtype == pl.String or dtype.is_integer():
+            return []
+        fix = f"Write columns={{{target!r}: pl.String}} in {labels.where}, or task='regression'."
+        return [Problem(self.where, f"target {target!r} is {type_name(dtype)}, which names no classes", fix)]
 
     def _param_problems(self) -> list[Problem]:
         try:

@@ -7,7 +7,8 @@ from typing import Literal
 from mlp_assets.spec import words
 from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.errors import Problem
-from mlp_assets.spec.gates import METRICS_OF_TASK
+from mlp_assets.spec.gates import LOGGED_METRICS
+from mlp_assets.spec.model import answers
 from mlp_assets.spec.noun import Noun
 from mlp_assets.spec.source import cadence_problems
 
@@ -47,7 +48,7 @@ class PerformanceAlarm:
     """The estimated or realised metric left the band that the reference windows span.
 
     Args:
-        metric: ``"roc_auc"`` (binary) or ``"mae"`` (regression).
+        metric: ``"roc_auc"`` (binary), ``"accuracy"`` (multiclass) or ``"mae"`` (regression).
         kind: ``"realised"`` from labels, or ``"estimated"`` before they are in.
         drop: the smallest worsening that matters, as a share of the reference's median.
         consecutive: how many windows in a row must alarm.
@@ -112,14 +113,15 @@ class Monitor(Noun):
             if isinstance(alarm, PerformanceAlarm):
                 found += self._metric_problems(alarm)
             elif usable and alarm.features is not None:
-                names = [*training_set.numbers, *(["prediction"] if isinstance(alarm, DriftAlarm) else [])]
+                own = answers(self.watches.model.task) if isinstance(alarm, DriftAlarm) else ()
+                names = [*training_set.numbers, *own]
                 spot = f"{self.where}, {type(alarm).__name__}"
                 found += words.column_problems(spot, alarm.features, dict.fromkeys(names), "the model's features")
         return found
 
     def _metric_problems(self, alarm: PerformanceAlarm) -> list[Problem]:
         task = self.watches.model.task
-        metrics, said = METRICS_OF_TASK[task], f"does not exist for a {task} model"
+        metrics, said = LOGGED_METRICS[task], f"does not exist for a {task} model"
         if alarm.kind == "estimated" and alarm.metric in metrics:
             # Of the metrics of a task, the first is what NannyML estimates.
             metrics, said = metrics[:1], f"is not estimated for a {task} model"

@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 
 from mlp_assets.spec import words
+from mlp_assets.spec.entity import Entity
 from mlp_assets.spec.errors import Problem
 from mlp_assets.spec.feature_view import Derive, FeatureView, derive_problems
 from mlp_assets.spec.noun import Noun
-from mlp_assets.spec.source import Source, is_number, number_problems, request_problems, type_name
+from mlp_assets.spec.source import Source, is_number, request_problems, type_name
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,31 @@ class SplitByTime:
         return found
 
 
+@dataclass(frozen=True)
+class SplitByGroup:
+    """Rows with the same value of a column are in the same part, whenever they are from: by a hash of the value.
+
+    For rows that are much alike within a group, such as texts; where the future is to be predicted, split by time.
+
+    Args:
+        by: a column of the labels, or a key.
+        validation, test: shares of the groups.
+        seed: another one divides the groups in another way.
+    """
+
+    by: str
+    validation: float = 0.1
+    test: float = 0.2
+    seed: int = 0
+
+    def problems(self, where: str) -> list[Problem]:
+        shares = (self.validation, self.test)
+        if all(share > 0 for share in shares) and sum(shares) < 1:
+            return []
+        what = f"validation={self.validation:g} and test={self.test:g} are no shares that leave some for training"
+        return [Problem(f"{where}, split", what, "Write validation=0.1, test=0.2, say.")]
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingSet(Noun):
     """Rows to learn from, each with only what was known at its own time.
@@ -41,9 +67,10 @@ class TrainingSet(Noun):
         labels: a source whose rows are keys, an event time (when the prediction is asked for) and the target.
         target: the column of ``labels`` that the model predicts.
         features: feature views, joined by their entities' keys.
+        entity: what a row is about, where that is more than its views' entities, or there are no views.
         request: columns of ``labels`` that the caller of the endpoint sends with the request.
         derive: a function that returns feature name -> Polars expression over features and request columns.
-        split: how the rows are divided by time.
+        split: how the rows are divided: by time, or ``mlp.SplitByGroup``.
         since: rows before this date are left out (features still warming up, say).
         trust: features that may tell the target almost by themselves; any other that does counts as a leak.
     """
@@ -51,12 +78,13 @@ class TrainingSet(Noun):
     name: str
     labels: Source
     target: str
-    features: Sequence[FeatureView]
+    features: Sequence[FeatureView] = ()
     request: Sequence[str] = ()
     derive: Derive | None = None
-    split: SplitByTime = SplitByTime()
+    split: SplitByTime | SplitByGroup = SplitByTime()
     since: str | None = None
     trust: Sequence[str] = ()
+    entity: Entity | None = None
     description: str = ""
     owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -69,8 +97,9 @@ class TrainingSet(Noun):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The key columns of its rows: those of all its views' entities, each once."""
-        return tuple(dict.fromkeys(key for view in self.features for key in view.entity.keys))
+        """The key columns of its rows: those of its entity and of all its views' entities, each once."""
+        own = self.entity.keys if self.entity is not None else ()
+        return tuple(dict.fromkeys([*own, *(key for view in self.features for key in view.entity.keys)]))
 
     @cached_property
     def derived(self) -> Mapping[str, pl.Expr]:
@@ -93,8 +122,9 @@ class TrainingSet(Noun):
 
     def own_problems(self) -> list[Problem]:
         found = self.split.problems(self.where) + words.moment_problems(self.where, "since", self.since)
-        if not self.features:
-            found.append(Problem(self.where, "it has no features", "Write features=[a_feature_view]."))
+        if not self.features and self.entity is None:
+            fix = "Write features=[a_feature_view], or the entity=... that its rows are about."
+            found.append(Problem(self.where, "it has no features", fix))
         found += words.reserved_problems(self.where, "target", [self.target])
         found += words.reserved_problems(self.where, "request column", self.request)
         return found + words.function_problems(self.where, "derive", self.derive)
@@ -102,13 +132,24 @@ class TrainingSet(Noun):
     def linked_problems(self) -> list[Problem]:
         labels = f"labels {self.labels.name!r}"
         found = words.column_problems(self.where, [self.target, *self.request], self.labels.columns, labels)
-        found += number_problems(self.where, "target", [self.target], self.labels)
-        found += request_problems(self.where, self.request, self.labels)
+        if isinstance(self.split, SplitByGroup):
+            found += words.column_problems(f"{self.where}, split", [self.split.by], self.labels.columns, labels)
+        if self.entity is not None:
+            spot = f"{self.where}, keys of entity {self.entity.name!r}"
+            found += words.column_problems(spot, self.entity.keys, self.labels.columns, labels)
+        found += self._target_problems() + request_problems(self.where, self.request, self.labels)
         for view in self.features:
             spot = f"{self.where}, keys of view {view.name!r}"
             found += words.column_problems(spot, view.entity.keys, self.labels.columns, labels)
             found += self._key_type_problems(spot, view)
         return found + (self._name_problems() + self._derive_problems() or self._trust_problems())
+
+    def _target_problems(self) -> list[Problem]:
+        dtype = self.labels.columns.get(self.target, pl.String)
+        if dtype == pl.String or is_number(dtype):
+            return []
+        what = f"target {self.target!r} is {type_name(dtype)}, which is no number and no text"
+        return [Problem(self.where, what, "Write a column of numbers, of pl.Boolean or pl.String.")]
 
     def _trust_problems(self) -> list[Problem]:
         if any(view.problems() for view in self.features):

@@ -38,8 +38,9 @@ def export(run: TrainingRun, model: Any, directory: Path) -> str:
         task=run.task,
         loader=stored.loader,
         encoders=run.encoding.encoders,
+        classes=run.classes,
     )
-    _compare(directory, rows, stored)
+    _compare(directory, rows, stored, len(run.classes))
     return digest
 
 
@@ -55,13 +56,20 @@ def _framework(model: Any) -> Framework:
     )
 
 
-def _compare(directory: Path, rows: Any, stored: Stored) -> None:
+def _compare(directory: Path, rows: Any, stored: Stored, classes: int) -> None:
     own = np.asarray(stored.own, dtype=np.float64)
-    if own.size != len(rows):
-        raise ExportError(f"The model gives shape {own.shape} for {len(rows)} rows. One number for each row is served.")
-    served, own = load_scorer(directory).predict(rows.astype(np.float64)), own.reshape(-1)
+    if own.size != len(rows) * (classes or 1):
+        due = f"A probability of each of the {classes} classes" if classes else "One number"
+        raise ExportError(f"The model gives shape {own.shape} for {len(rows)} rows. {due} for each row is served.")
+    served = load_scorer(directory).predict(rows.astype(np.float64))
+    own = own.reshape(served.shape)
     if not np.isfinite(served).all():
         raise ExportError("The stored model gives predictions that are not finite on the validation rows.")
+    if classes and (served.min(initial=0.0) < 0 or np.abs(served.sum(axis=1) - 1).max(initial=0.0) > 1e-3):
+        raise ExportError(
+            "The model gives no probabilities of the classes: they are to be 0 or more, and 1 in all for each row. End "
+            "it with torch.nn.Softmax(dim=1), or ask for them (LightGBM's multiclass, XGBoost's multi:softprob)."
+        )
     worst = float(np.max(np.abs(served - own), initial=0.0))
     if worst > 1e-4 * (1.0 + float(np.max(np.abs(own), initial=0.0))):
         raise ExportError(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp_assets.engine.beat import Beat
+from mlp_assets.engine.classes import Classes
 from mlp_assets.engine.encoding import Encoding
 from mlp_assets.engine.stopping import STOPPED
 from mlp_assets.spec.errors import MlpError
@@ -46,10 +47,12 @@ def main(spec_path: str) -> int:
 
 def _train(spec: dict[str, Any], folder: Path, rank: int, world_size: int, pipes: Any) -> None:
     encoding, target = Encoding.of_told(spec["features"], spec["encoders"]), spec["target"]
+    classes = Classes(tuple(spec["classes"]))
     run = TrainingRun(
-        train=Split(PartRows(spec["table"], spec["version"], "train", encoding, target)),
-        validation=Split(PartRows(spec["table"], spec["version"], "validation", encoding, target)),
+        train=Split(PartRows(spec["table"], spec["version"], "train", encoding, target, classes)),
+        validation=Split(PartRows(spec["table"], spec["version"], "validation", encoding, target, classes)),
         encoding=encoding,
+        classes=classes.values,
         target=target,
         task=spec["task"],
         seed=spec["seed"],

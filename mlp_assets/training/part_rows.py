@@ -1,6 +1,6 @@
 """The rows of one part of a training set's split, read from the files of its table, a range at a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mlp_assets.engine.classes import Classes
 from mlp_assets.engine.encoding import Encoding
 from mlp_assets.spec.errors import MlpError
 
@@ -32,6 +33,7 @@ class PartRows:
     Args:
         location: folder or address of the table.
         part: the value of the column ``split``.
+        classes: of a multiclass model, whose target is read as the number of the class.
     """
 
     location: str
@@ -39,6 +41,7 @@ class PartRows:
     part: str
     encoding: Encoding
     target: str
+    classes: Classes = field(default_factory=Classes)
 
     @cached_property
     def groups(self) -> tuple[RowGroup, ...]:
@@ -80,11 +83,16 @@ class PartRows:
         wanted = [*self.encoding.inputs, self.target, *([_SPLIT] if group.mixed else [])]
         table = _opened(group.file).read_row_group(group.number, columns=wanted)
         columns = {name: self._block(name, table[name]) for name in self.encoding.inputs}
-        columns[self.target] = self._numbers(self.target, table[self.target])
+        columns[self.target] = self._targets(table[self.target])
         if not group.mixed:
             return columns
         mine = _equals(table[_SPLIT], self.part)
         return {name: values[mine] for name, values in columns.items()}
+
+    def _targets(self, column: Any) -> Any:
+        if not len(self.classes):
+            return self._numbers(self.target, column)
+        return self.classes.truth(pl.Series(pl.from_arrow(column)))
 
     def _block(self, name: str, column: Any) -> Any:
         """(rows, width) of an input."""

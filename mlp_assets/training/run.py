@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlp_assets.engine.encoding import Encoding, FittedCategories
+from mlp_assets.engine.encoding import Encoding, FittedCategories, FittedTokens
 from mlp_assets.engine.history import HISTORY, read_history
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.training.best import Best
@@ -33,6 +33,8 @@ class TrainingDiverged(MlpError):
 @dataclass(frozen=True)
 class Split:
     """One part of the training set: ``x`` float32 (rows, features) with NaN for missing, ``y`` float32 (rows,).
+
+    Of a multiclass model ``y`` is the number of the class in ``run.classes``, and -1 for one that no training row has.
 
     They are read into memory when they are first asked for; ``run.loader`` gives batches of what is larger.
     """
@@ -78,6 +80,7 @@ class TrainingRun:
     folder: Path
     checkpoint_location: str
     compute: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    classes: tuple[Any, ...] = field(default=(), repr=False)
     pipes: Any = field(default=None, repr=False)
     beat: Callable[[], None] = lambda: None
     stop: Stop | None = None
@@ -85,14 +88,17 @@ class TrainingRun:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The columns of ``x``, in this order; those of a vector are ``name[0]``, ``name[1]``."""
+        """The columns of ``x``, in this order; those of a vector or of tokens are ``name[0]``, ``name[1]``."""
         return self.encoding.columns
 
     @property
     def categories(self) -> Mapping[str, int]:
-        """Encoded input -> how many numbers there are for its values, with 0: the size of an embedding."""
-        found = self.encoding.encoders.items()
-        return {name: len(one.values) + 1 for name, one in found if isinstance(one, FittedCategories)}
+        """Encoded input -> how many numbers there are for its values or tokens: the size of an embedding."""
+        return {
+            name: len(one.values) + 1 if isinstance(one, FittedCategories) else one.vocabulary
+            for name, one in self.encoding.encoders.items()
+            if isinstance(one, FittedCategories | FittedTokens)
+        }
 
     def loader(self, batch: int, *, part: str = "train", features: Sequence[str] | None = None) -> Loader:
         """Batches of this process, shuffled anew in each epoch; those of ``"validation"`` come in the table's order.

@@ -96,7 +96,7 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
         ["'user_id' is pl.Int64 in Source 'labels' and pl.String in Source 'events'", "Declare the same type in both"],
     ),
     "text as target": (
-        lambda: s.training_set(labels=labels(bought=pl.String)),
+        lambda: s.model(training_set=s.training_set(labels=labels(bought=pl.String))),
         ["target 'bought' is pl.String, which is no number", "Write a column of pl.Float64"],
     ),
     "date as request": (

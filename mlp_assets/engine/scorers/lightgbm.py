@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mlp_assets.engine.scorers.scorer import Known, Loaded, Matrix
 
 
@@ -18,4 +16,4 @@ class LightgbmScorer(Loaded):
         self._booster: Any = lightgbm.Booster(model_file=str(directory / file))
 
     def predict(self, matrix: Matrix) -> Matrix:
-        return np.asarray(self._booster.predict(matrix, num_threads=1), dtype=np.float64)
+        return self.shaped(self._booster.predict(matrix, num_threads=1), len(matrix))

@@ -7,9 +7,12 @@ import numpy as np
 
 from mlp_assets.engine.scorers.scorer import Known, Loaded, Matrix
 
+# What a model makes on the way may be hundreds of times its rows: the heads of a transformer.
+_ROWS_AT_ONCE = 1024
+
 
 class OnnxScorer(Loaded):
-    """Takes float32 (rows, features); its first output has a number for each row."""
+    """Takes float32 (rows, features); its first output has a number for each row, or one for each class."""
 
     def __init__(self, known: Known, directory: Path, file: str, loader: str | None) -> None:
         import onnxruntime  # pyright: ignore[reportMissingTypeStubs]  # it has none
@@ -25,5 +28,7 @@ class OnnxScorer(Loaded):
         self._input: str = self._session.get_inputs()[0].name
 
     def predict(self, matrix: Matrix) -> Matrix:
-        answer = self._session.run(None, {self._input: matrix.astype(np.float32)})[0]
-        return np.asarray(answer, dtype=np.float64).reshape(len(matrix))
+        rows = matrix.astype(np.float32)
+        parts = [rows[begin : begin + _ROWS_AT_ONCE] for begin in range(0, len(rows), _ROWS_AT_ONCE)] or [rows]
+        answers = [self._session.run(None, {self._input: part})[0] for part in parts]
+        return self.shaped(np.concatenate(answers), len(matrix))

@@ -18,10 +18,11 @@ class OwnScorer(Loaded):
 
     def predict(self, matrix: Matrix) -> Matrix:
         answer = np.asarray(self._model.predict(matrix), dtype=np.float64)
-        if answer.shape != (len(matrix),):
-            name = type(self._model).__name__
-            raise ArtifactError(f"{name}.predict gave shape {answer.shape} for {len(matrix)} rows. Return (rows,).")
-        return answer
+        made = self.shaped(answer, len(matrix)) if answer.ndim else answer
+        if answer.shape != made.shape or not answer.ndim:
+            name, due = type(self._model).__name__, "(rows, classes)" if len(self.known.classes) else "(rows,)"
+            raise ArtifactError(f"{name}.predict gave shape {answer.shape} for {len(matrix)} rows. Return {due}.")
+        return made
 
 
 def class_of(path: str) -> Any:

@@ -1,11 +1,13 @@
 """What a loaded model is, whatever its format."""
 
-from dataclasses import dataclass
-from typing import Protocol
+import math
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlp_assets.engine.classes import Classes
 from mlp_assets.engine.encoding import Encoding
 from mlp_assets.spec.errors import MlpError
 
@@ -23,10 +25,11 @@ class Known:
     encoding: Encoding
     task: str
     digest: str
+    classes: Classes = field(default_factory=Classes)
 
 
 class Scorer(Protocol):
-    """A loaded model. ``predict`` takes the matrix that ``encoding`` makes, and returns (rows,)."""
+    """A loaded model. ``predict`` takes the matrix that ``encoding`` makes, and returns (rows,), or (rows, classes)."""
 
     @property
     def known(self) -> Known: ...
@@ -46,3 +49,11 @@ class Loaded:
     @property
     def encoding(self) -> Encoding:
         return self.known.encoding
+
+    def shaped(self, answer: Any, rows: int) -> Matrix:
+        """The answer as (rows,), or (rows, classes) of a multiclass model. Raises ArtifactError for another size."""
+        made, classes = np.asarray(answer, dtype=np.float64), len(self.known.classes)
+        shape = (rows, classes) if classes else (rows,)
+        if made.size != math.prod(shape):
+            raise ArtifactError(f"The model gave shape {made.shape} for {rows} rows, where {shape} is due.")
+        return made.reshape(shape)

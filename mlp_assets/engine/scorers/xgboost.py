@@ -22,4 +22,4 @@ class XgboostScorer(Loaded):
     def predict(self, matrix: Matrix) -> Matrix:
         rows = np.asarray(matrix, dtype=np.float32)  # it compares in single precision, whatever it is given
         answer = self._booster.inplace_predict(rows, iteration_range=self._trees, validate_features=False)
-        return np.asarray(answer, dtype=np.float64)
+        return self.shaped(answer, len(matrix))

@@ -18,7 +18,7 @@ class ExportError(MlpError):
 
 @dataclass(frozen=True)
 class Stored:
-    """A model that was written to a folder, and what it says itself of the rows: float (rows,)."""
+    """A model that was written to a folder, and what it says itself of the rows: float (rows,) or (rows, classes)."""
 
     format: str
     file: str

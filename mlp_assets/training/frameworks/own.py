@@ -28,7 +28,7 @@ class OwnModel(Protocol):
         ...
 
     def predict(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(rows, features) with NaN for missing -> (rows,)."""
+        """(rows, features) with NaN for missing -> (rows,), or (rows, classes) probabilities."""
         ...
 
 

@@ -10,7 +10,7 @@ _FILE, _PROBABILITIES, _OUTPUT = "model.onnx", "probabilities", "prediction"
 
 
 class Sklearn:
-    """A fitted estimator: a regressor's predictions, a classifier's probability of the second class."""
+    """A fitted estimator: a regressor's predictions, a classifier's probability of the second class or of all."""
 
     def owns(self, model: Any) -> bool:
         return comes_from(model, "sklearn")
@@ -34,9 +34,9 @@ def _check(model: Any, task: str) -> None:
         raise ExportError(
             f"train returned a {shown_type(model)} that is not fitted. Return what fit(...) returns."
         ) from None
-    if task == "binary" and not hasattr(model, "predict_proba"):
+    if task != "regression" and not hasattr(model, "predict_proba"):
         raise ExportError(
-            f"train returned a {shown_type(model)}, which gives no probabilities, and the model's task is 'binary'. "
+            f"train returned a {shown_type(model)}, which gives no probabilities, and the model's task is {task!r}. "
             "Return a classifier with predict_proba, such as sklearn.calibration.CalibratedClassifierCV of it."
         )
     if task == "binary" and len(model.classes_) != 2:
@@ -45,7 +45,9 @@ def _check(model: Any, task: str) -> None:
 
 def _predicted(model: Any, rows: Rows, task: str) -> Any:
     try:
-        return model.predict_proba(rows)[:, 1] if task == "binary" else model.predict(rows)
+        if task == "regression":
+            return model.predict(rows)
+        return model.predict_proba(rows)[:, 1] if task == "binary" else model.predict_proba(rows)
     except ValueError as error:
         raise ExportError(
             f"The {shown_type(model)} cannot predict the validation rows: {_first_line(error)}. Fit it on run.train.x, "
@@ -62,7 +64,7 @@ def _converted(model: Any, features: int, task: str) -> Any:
             f"A {shown_type(model)} is stored with {error.name}, which is not installed. "
             "Write pip install 'mlp-assets[sklearn]'."
         ) from error
-    options = {"zipmap": False} if task == "binary" else None
+    options = {"zipmap": False} if task != "regression" else None
     taken: Any = [("features", FloatTensorType([None, features]))]
     try:
         with warnings.catch_warnings():
@@ -74,18 +76,22 @@ def _converted(model: Any, features: int, task: str) -> Any:
             f"({_first_line(error)}). Return an estimator that it can (its documentation lists them), or write it as "
             "an mlp.OwnModel."
         ) from error
-    return _second_class(made) if task == "binary" else made
+    return made if task == "regression" else _probabilities(made, second=task == "binary")
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def _second_class(made: Any) -> Any:
-    """The probability of the second class as the only output."""
+def _probabilities(made: Any, *, second: bool) -> Any:
+    """Those of all classes, or that of the second one, as the only output."""
     from onnx import TensorProto, helper
 
     (found,) = [output for output in made.graph.output if output.name == _PROBABILITIES]
+    if not second:
+        del made.graph.output[:]
+        made.graph.output.append(found)
+        return made
     made.graph.initializer.append(helper.make_tensor("second", TensorProto.INT64, [1], [1]))
     made.graph.node.append(helper.make_node("Gather", [found.name, "second"], [_OUTPUT], axis=1))
     del made.graph.output[:]

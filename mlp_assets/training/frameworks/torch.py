@@ -25,7 +25,7 @@ def _plain(module: Any) -> Any:
 
 
 class Torch:
-    """A module from float32 (rows, features) to (rows,) or (rows, 1); it is put on the processor."""
+    """A module from float32 (rows, features) to (rows,), (rows, 1) or (rows, classes); put on the processor."""
 
     def owns(self, model: Any) -> bool:
         torch = sys.modules.get("torch")  # who has a module has imported it

@@ -29,12 +29,13 @@ class Xgboost:
         if not isinstance(booster, xgboost.Booster):
             raise ExportError(f"train returned a {shown_type(model)}. Return a Booster, XGBClassifier or XGBRegressor.")
         booster.save_model(str(directory / _FILE))
-        return Stored("xgboost", _FILE, _own(model, booster, rows))
+        return Stored("xgboost", _FILE, _own(model, booster, rows, task))
 
 
-def _own(model: Any, booster: Any, rows: Rows) -> Any:
+def _own(model: Any, booster: Any, rows: Rows, task: str) -> Any:
     if hasattr(model, "predict_proba"):
-        return model.predict_proba(rows)[:, 1]
+        found = model.predict_proba(rows)
+        return found if task == "multiclass" else found[:, 1]
     if model is not booster:
         return model.predict(rows)
     best = booster.attr("best_iteration")
