@@ -22,6 +22,9 @@ demo: $(READY) ## the whole loop on ten weeks of real retail data
 replay: $(READY) ## the later half of the year for every household; FAULT=GROCERY@2017-08-28 plants a fault
 	@$(BIN)/mlp replay --fault "$(FAULT)"
 
+text: $(READY) ## fine-tune a small transformer on product texts, through the gates
+	@$(BIN)/mlp text
+
 up: $(READY) ## start the platform and stay
 	@$(BIN)/mlp up
 
@@ -58,8 +61,8 @@ bench-online: $(READY) ## reads of online features, embedded and Redis, against 
 bench-pit: $(READY) ## the training-set join against Polars, DuckDB and Feast; the scale case
 	@$(BIN)/python benchmarks/pit.py
 
-bench-train: $(READY) ## the training loop against one by hand; memory for data that is larger; two processes
-	@$(BIN)/python benchmarks/train.py
+bench-train: $(READY) ## the training loop against others, its memory, what is around it; PARTS=loader runs a part alone
+	@$(BIN)/python benchmarks/train.py $(PARTS)
 
 lock: ## renew constraints.txt
 	@sh deploy/lock.sh
@@ -67,4 +70,4 @@ lock: ## renew constraints.txt
 clean: ## remove .venv and all state
 	rm -rf .venv .mlp
 
-.PHONY: help install demo replay up down doctor lint types test test-all bench-load bench-features bench-loop bench-online bench-pit bench-train lock clean
+.PHONY: help install demo text replay up down doctor lint types test test-all bench-load bench-features bench-loop bench-online bench-pit bench-train lock clean

@@ -1,23 +1,27 @@
-"""The platform's training loop against one by hand over tensors in memory; memory for larger data; two processes; and
-what the platform takes around a small training.
+"""The platform's training loop against one by hand over tensors in memory, and against the same loop fed by Hugging
+Face's ``datasets``; memory for larger data; two processes; what the platform takes around a small training.
 
 Rates are medians of three rounds in which the contenders take turns. The rows are read from a training set's table.
+Without arguments all parts run: ``train.py [loops] [loader] [memory] [overhead]``.
 """
 
 import json
+import math
 import os
 import platform
 import statistics
 import subprocess
 import sys
 import tempfile
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from deltalake import DeltaTable
-from train_loops import BATCH, FEATURES, STEPS, WARM_UP
-from train_overhead import overhead
+from peers import python_of
+from train_network import BATCH, FEATURES, STEPS, WARM_UP
 
 from mlp_resources.lake_delta import DeltaLake
 from mlp_resources.ports import Part, Table
@@ -26,54 +30,95 @@ from mlp_resources.runner_local import LocalRunner
 
 HERE, ROUNDS = Path(__file__).parent, 3
 LARGE_GB, AT_ONCE = 4.0, 1_000_000
-BARS = {"mlp_ratio": 0.95, "peak_share": 0.2, "overhead_s": 20.0}
+LEAST, MOST = {"mlp_ratio": 0.95}, {"peak_share": 0.2, "overhead_s": 20.0}
+Figures = dict[str, float]
 
 
 def main() -> int:
+    figures: Figures = {}
     with tempfile.TemporaryDirectory(prefix="mlp-train", dir=os.environ.get("MLP_BENCH")) as folder:
-        home = Path(folder)
-        small = _table(home / "small", BATCH * (STEPS + WARM_UP + 60) * 2)
-        rates: dict[str, list[float]] = {"ours": [], "by_hand": [], "two": [], "one": []}
-        for number in range(ROUNDS):
-            cores = os.cpu_count() or 1
-            turns = [("by_hand", 1, cores), ("ours", 1, cores), ("one", 1, 1), ("two", 2, 1)]
-            for name, processes, threads in turns if number % 2 else reversed(turns):
-                rate = _by_hand(small) if name == "by_hand" else _ours(home, small, processes, threads)
-                rates[name].append(rate)
-                print(f"{name}, round {number + 1}: {rate:,.0f} rows/s", file=sys.stderr, flush=True)
-        large = _table(home / "large", int(LARGE_GB * 1e9 / 4 / len(FEATURES)))
-        peak = float(_run("passed_over", large))
+        for name in sys.argv[1:] or PARTS:
+            figures |= PARTS[name](Path(folder))
+    bars = {name: bar for name, bar in (LEAST | MOST).items() if name in figures}
+    ok = all(figures[name] >= bar if name in LEAST else figures[name] <= bar for name, bar in bars.items())
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(json.dumps({"benchmark": "train", "machine": machine, "figures": figures, "bars": bars, "ok": ok}))
+    return 0 if ok else 1
+
+
+def _loops(home: Path) -> Figures:
+    table, cores = _small(home), os.cpu_count() or 1
+    rates: dict[str, list[float]] = {"ours": [], "by_hand": [], "two": [], "one": []}
+    for number in range(ROUNDS):
+        turns = [("by_hand", 1, cores), ("ours", 1, cores), ("one", 1, 1), ("two", 2, 1)]
+        for name, processes, threads in turns if number % 2 else reversed(turns):
+            ours = name != "by_hand"
+            rate = _rate_of(home, table, processes, threads) if ours else float(_run("by_hand", table))
+            rates[name].append(rate)
+            _told(name, number, rate)
     middle = {name: statistics.median(found) for name, found in rates.items()}
-    figures = {f"{name}_rows_per_s": round(rate) for name, rate in middle.items()} | {
+    return {f"{name}_rows_per_s": round(rate) for name, rate in middle.items()} | {
         "mlp_ratio": round(middle["ours"] / middle["by_hand"], 3),
         "efficiency_2": round(middle["two"] / middle["one"] / 2, 2),
-        "peak_gb": round(peak, 2),
-        "peak_share": round(peak / LARGE_GB, 3),
-        **overhead(ROUNDS),
     }
-    ok = figures["mlp_ratio"] >= BARS["mlp_ratio"] and all(figures[n] <= BARS[n] for n in ("peak_share", "overhead_s"))
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(json.dumps({"benchmark": "train", "machine": machine, "figures": figures, "bars": BARS, "ok": ok}))
-    return 0 if ok else 1
+
+
+def _loader(home: Path) -> Figures:
+    """Whole epochs over the same files, from what each takes before the first batch to the last step."""
+    table, cores = _small(home), os.cpu_count() or 1
+    found: dict[str, list[Figures]] = {"ours": [], "datasets": []}
+    for number in range(ROUNDS):
+        for name in ("datasets", "ours") if number % 2 else ("ours", "datasets"):
+            ours = name == "ours"
+            one = _trained(home, table, "ours_epoch", 1, cores) if ours else _by_datasets(home, table, cores)
+            found[name].append(one)
+            _told(f"an epoch of {name}", number, one["rows_per_second"])
+        mine, theirs = (found[name][-1] for name in ("ours", "datasets"))
+        if mine["rows"] != theirs["rows"] or not math.isclose(mine["checksum"], theirs["checksum"], abs_tol=1e-3):
+            raise SystemExit(f"datasets has other rows ({theirs}) than ours ({mine}): the times are not compared.")
+    mine, theirs = (statistics.median(one["rows_per_second"] for one in found[name]) for name in ("ours", "datasets"))
+    return {
+        "loader_ours_rows_per_s": round(mine),
+        "loader_datasets_rows_per_s": round(theirs),
+        "loader_ratio": round(mine / theirs, 3),
+        "loader_datasets_prepare_s": round(found["datasets"][0]["prepare_s"], 1),
+    }
+
+
+def _memory(home: Path) -> Figures:
+    large = _table(home / "large", int(LARGE_GB * 1e9 / 4 / len(FEATURES)))
+    peak = float(_run("passed_over", large))
+    return {"peak_gb": round(peak, 2), "peak_share": round(peak / LARGE_GB, 3)}
+
+
+def _overhead(_: Path) -> Figures:
+    from train_overhead import overhead
+
+    return overhead(ROUNDS)
+
+
+PARTS = {"loops": _loops, "loader": _loader, "memory": _memory, "overhead": _overhead}
+
+
+@cache
+def _small(home: Path) -> str:
+    return _table(home / "small", BATCH * (STEPS + WARM_UP + 60) * 2)
 
 
 def _table(path: Path, rows: int) -> str:
     """A training set's table of random float32 features, written as the platform does, shard by shard."""
     print(f"making {rows:,} rows", file=sys.stderr, flush=True)
     rng, lake, table = np.random.default_rng(0), DeltaLake(path), Table("bench", "training_set", "history")
-    parts: list[Part] = []
+    parts, schema = list[Part](), pl.Schema()
     for begin in range(0, rows, AT_ONCE):
         x = rng.standard_normal((min(AT_ONCE, rows - begin), len(FEATURES)), dtype=np.float32)
         made = pl.DataFrame(x, schema=list(FEATURES)).with_columns(y=pl.col("x0") - pl.col("x1"), split=pl.lit("train"))
         if begin == 0:
             made = pl.concat([made, made.head(2000).with_columns(split=pl.lit("validation"))])
+        schema = made.schema
         parts.append(lake.stage(table, made, f"part-{begin:012d}"))
-    lake.publish(table, parts, made.schema)
+    lake.publish(table, parts, schema)
     return lake.location(table)
-
-
-def _by_hand(table: str) -> float:
-    return float(_run("by_hand", table))
 
 
 def _run(name: str, table: str) -> str:
@@ -81,11 +126,29 @@ def _run(name: str, table: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]
 
 
-def _ours(home: Path, table: str, processes: int, threads: int) -> float:
-    version, params = DeltaTable(table).version(), {"threads": threads}
-    job = TrainingJob("bench", "train_loops:ours", table, version, FEATURES, "y", "regression", processes, 0, params)
-    history = LocalRunner(home / "runs").run(job).history
-    return next(value for _, name, value in history if name == "rows_per_second")
+def _rate_of(home: Path, table: str, processes: int, threads: int) -> float:
+    return _trained(home, table, "ours", processes, threads)["rows_per_second"]
+
+
+def _trained(home: Path, table: str, loop: str, processes: int, threads: int) -> Figures:
+    """What a training by the platform has logged."""
+    number, params = DeltaTable(table).version(), {"threads": threads}
+    job = TrainingJob("bench", f"train_loops:{loop}", table, number, FEATURES, "y", "regression", processes, 0, params)
+    return {name: value for _, name, value in LocalRunner(home / "runs").run(job).history}
+
+
+def _by_datasets(home: Path, table: str, threads: int) -> Figures:
+    same = [f"{name}=={version(name).partition('+')[0]}" for name in ("torch", "accelerate")]
+    python, files = python_of("datasets", [*same, "datasets>=5.2,<6"]), sorted(DeltaTable(table).file_uris())
+    cached = home / "datasets"
+    command = [str(python), str(HERE / "train_datasets.py"), str(cached), str(threads), *files]
+    environment = os.environ | {"HF_HOME": str(cached), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _told(name: str, number: int, rate: float) -> None:
+    print(f"{name}, round {number + 1}: {rate:,.0f} rows/s", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def epoch(accelerator: Any, batches: Any) -> dict[str, float]:
     step = _step_of(accelerator)
     for _ in range(WARM_UP):
         step(torch.randn(BATCH, WIDTH), torch.randn(BATCH))
-    rows, sums, taken = 0, torch.zeros(WIDTH + 1, dtype=torch.float64), 0.0
+    rows, taken, sums = 0, 0.0, torch.zeros(WIDTH + 1, dtype=torch.float64)
     begun = time.perf_counter()
     for x, y in batches:
         step(x, y)

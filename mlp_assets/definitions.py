@@ -5,9 +5,10 @@ import os
 import dagster as dg
 
 from mlp_assets.platform import definitions_for
-from mlp_assets.projects.retail.project import project
+from mlp_assets.projects.catalogue.project import project as catalogue
+from mlp_assets.projects.retail.project import project as retail
 
 
 @dg.definitions
 def definitions() -> dg.Definitions:
-    return definitions_for(project, sensor_interval_seconds=int(os.environ.get("MLP_SENSOR_SECONDS", "30")))
+    return definitions_for(retail, catalogue, sensor_interval_seconds=int(os.environ.get("MLP_SENSOR_SECONDS", "30")))

@@ -65,10 +65,11 @@ def model_card(
 
 
 def _columns(model: Model, trial: Trial) -> list[str]:
-    """By what the rows are cut: the columns of the gates on slices, and keys that name few things."""
+    """By what the rows are cut: the columns of the gates on slices, keys that name few things, and the classes."""
     asked = [gate.by for gate in model.gates if isinstance(gate, OnEverySlice)]
     keys = [key for key in model.training_set.keys if not trial.rows.schema[key].is_float()]
-    return list(dict.fromkeys([*asked, *keys]))
+    classes = [model.training_set.target] if model.task == "multiclass" else []
+    return list(dict.fromkeys([*asked, *classes, *keys]))
 
 
 def _text(

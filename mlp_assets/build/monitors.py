@@ -85,7 +85,7 @@ def _drift(scope: Scope, monitor: Monitor, seen: Observed, versions: Versions) -
     drifted = scope.environment.monitoring.drift(
         seen.reference.with_columns(named),
         seen.windows.with_columns(named),
-        features=[*features, *answers(task)],
+        features=[*features, *seen.categories, *answers(task)],
         minimum_rows=monitor.minimum_rows,
     )
     return pl.concat([drifted, quality(seen.reference, seen.windows, features, minimum_rows=monitor.minimum_rows)])

@@ -13,6 +13,7 @@ from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
 from mlp_assets.build.sources import source_rows, source_table, source_versions
 from mlp_assets.engine.artifact import load_scorer
+from mlp_assets.engine.encoding import FittedCategories
 from mlp_assets.engine.events import UTC_TIME
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.spec.monitor import Monitor
@@ -28,7 +29,8 @@ class Observed:
     """The windows that one version of the model served, and its reference. Both have ``window`` and ``prediction``.
 
     Attributes:
-        features: what that version takes, which may differ from what the project's model takes by now.
+        features: the numbers that version takes, which may differ from what the project's model takes by now.
+        categories: the texts that it takes as categories.
         reference_table, reference_version: the training set, and its Delta version, of which the reference is a part.
     """
 
@@ -36,6 +38,7 @@ class Observed:
     windows: pl.DataFrame
     reference: pl.DataFrame
     features: tuple[str, ...]
+    categories: tuple[str, ...]
     reference_table: str
     reference_version: int
 
@@ -76,9 +79,9 @@ def observed(scope: Scope, monitor: Monitor, versions: Versions) -> Iterator[Obs
         served = [window for window, last in by_window.items() if last == version]
         theirs = pl.col("window").is_in(served) & (pl.col("model_version") == version)
         trained = _trained(scope, monitor, version)
-        reference, features = _reference(scope.environment.lake, monitor, trained)
+        reference, features, categories = _reference(scope.environment.lake, monitor, trained)
         windows = predictions.filter(theirs).collect()
-        yield Observed(version, windows, reference, features, str(trained.table), trained.table_version)
+        yield Observed(version, windows, reference, features, categories, str(trained.table), trained.table_version)
 
 
 def prediction_rows(scope: Scope, monitor: Monitor, versions: Versions) -> pl.LazyFrame:
@@ -160,8 +163,10 @@ def _trained(scope: Scope, monitor: Monitor, version: str) -> _Trained:
 
 
 @lru_cache(maxsize=2)  # a run makes all assets of a monitor, one after the other, of the same reference
-def _reference(lake: Lake, monitor: Monitor, trained: _Trained) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The newest labelled windows of the training set, as the version scores them; and its features."""
+def _reference(
+    lake: Lake, monitor: Monitor, trained: _Trained
+) -> tuple[pl.DataFrame, tuple[str, ...], tuple[str, ...]]:
+    """The newest labelled windows of the training set, as the version scores them; its numbers and its categories."""
     scorer = load_scorer(trained.artifact, trained.digest)
     windowed = with_window(monitor, lake.scan(trained.table, trained.table_version))
     newest = windowed.select("window").unique().sort("window").tail(monitor.reference_windows).collect()
@@ -172,4 +177,7 @@ def _reference(lake: Lake, monitor: Monitor, trained: _Trained) -> tuple[pl.Data
     rows = kept.select("window", *given, monitor.watches.model.training_set.target).collect()
     predicted = scorer.known.classes.answers(scorer.predict(scorer.encoding.matrix(rows)))
     numbers = tuple(name for name in given if rows.schema[name].is_numeric() and name not in keys)
-    return rows.with_columns(pl.Series(name, values) for name, values in predicted.items()), numbers
+    encoders = scorer.encoding.encoders
+    texts = (name for name in given if isinstance(encoders.get(name), FittedCategories))
+    categories = tuple(name for name in texts if rows.schema[name] == pl.String and name not in keys)
+    return rows.with_columns(pl.Series(name, values) for name, values in predicted.items()), numbers, categories

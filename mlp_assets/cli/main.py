@@ -116,6 +116,14 @@ def replay(
     run(console, share=share, fault=fault)
 
 
+@app.command()
+def text() -> None:
+    """Fine-tune a small sentence encoder on product texts: the text example."""
+    from mlp_assets.cli.text import run
+
+    run(console)
+
+
 def main() -> None:
     """The entry point: an expected error is one sentence, an interrupt is quiet."""
     signal.signal(signal.SIGTERM, _interrupted)

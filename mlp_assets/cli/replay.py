@@ -11,6 +11,7 @@ import httpx
 import polars as pl
 
 from mlp_assets.build import keys
+from mlp_assets.cli.one_run import materialize
 from mlp_assets.platform import definitions_for
 from mlp_assets.projects.retail import feed
 from mlp_assets.projects.retail.project import demand_health, project, purchases, repurchase_health
@@ -65,19 +66,8 @@ class Replay:
         self.materialize([key for key in self._job.asset_layer.executable_asset_keys if key.path[1] in kinds], tags)
 
     def materialize(self, keys: Sequence[dg.AssetKey], tags: dict[str, str] | None = None) -> None:
-        """One run of the assets. Raises ReplayError with the reason when it fails."""
-        result = self._job.execute_in_process(
-            instance=self.instance,
-            asset_selection=list(keys),
-            tags=tags or {},
-            raise_on_error=False,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
-        if not result.success:
-            failed = [event for event in result.all_events if event.is_step_failure]
-            told = failed[0].step_failure_data.error if failed else None
-            cause = (told.cause or told) if told is not None else None
-            raise ReplayError(f"A run failed: {cause.message if cause is not None else 'no step says why'}")
+        """One run of the assets. Raises MlpError with the reason when it fails."""
+        materialize(self._job, self.instance, keys, tags)
 
     def deploy(self, model: Model, endpoint: Endpoint) -> None:
         """Training set, candidate, champion and endpoint of one model, in one run."""

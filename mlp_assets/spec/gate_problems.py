@@ -26,7 +26,9 @@ from mlp_assets.spec.source import is_number
 _SHARES = ("roc_auc", "brier", "accuracy", "macro_f1")
 
 
-def gate_problems(where: str, gate: Gate, task: str, types: Mapping[str, Any], keys: Collection[str]) -> list[Problem]:
+def gate_problems(
+    where: str, gate: Gate, task: str, types: Mapping[str, Any], keys: Collection[str], target: str
+) -> list[Problem]:
     """What is wrong with one gate of a model of this task.
 
     Args:
@@ -41,7 +43,9 @@ def gate_problems(where: str, gate: Gate, task: str, types: Mapping[str, Any], k
         case NoWorseThan():
             return _metric_problems(spot, gate.metric, task) + _rival_problems(spot, gate, keys)
         case OnEverySlice():
-            return _metric_problems(spot, gate.metric, task) or _slice_problems(spot, gate, types)
+            return _metric_problems(spot, gate.metric, task) or _slice_problems(
+                spot, gate, [*types, *([target] if task == "multiclass" else [])]
+            )
         case Calibrated():
             return _positive_problems(spot, "most", gate.most, "0.02")
         case FasterThan():

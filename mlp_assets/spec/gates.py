@@ -91,7 +91,7 @@ class OnEverySlice:
     where lower is better.
 
     Args:
-        by: a key, a request column or a feature; a feature of many numbers is cut at its quartiles.
+        by: a key, a request column, a feature or the target of a multiclass model; many numbers are cut at quartiles.
         min_rows: slices with fewer rows are named, and not judged.
     """
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from mlp_assets.spec import words
 from mlp_assets.spec.compute import Compute, Local, compute_problems
-from mlp_assets.spec.encoders import Encoder, encoder_problems
+from mlp_assets.spec.encoders import Categories, Encoder, encoder_problems
 from mlp_assets.spec.errors import Problem
 from mlp_assets.spec.gate_problems import gate_problems
 from mlp_assets.spec.gates import Gate
@@ -69,6 +69,13 @@ class Model(Noun):
         """What it is given, in this order: the features of its training set, and the keys that are encoded."""
         return (*self.training_set.feature_names, *(key for key in self.training_set.keys if key in self.encode))
 
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """What is watched beside numbers: the texts that are categories, and what is logged of an answer."""
+        texts = (name for name, encoder in self.encode.items() if isinstance(encoder, Categories))
+        kinds = (name for name in texts if name in self.training_set.request)
+        return (*(name for name in kinds if self.training_set.type_of(name) == pl.String), *answers(self.task))
+
     def own_problems(self) -> list[Problem]:
         found = words.function_problems(self.where, "train", self.train)
         if not self.gates:
@@ -90,7 +97,10 @@ class Model(Noun):
         if not self.inputs:
             fix = f"Write features or request columns in {self.training_set.where}, or encode one of its keys."
             found.append(Problem(self.where, "it has no inputs", fix))
-        return found + [p for gate in self.gates for p in gate_problems(self.where, gate, self.task, types, keys)]
+        target = self.training_set.target
+        return found + [
+            p for gate in self.gates for p in gate_problems(self.where, gate, self.task, types, keys, target)
+        ]
 
     def _target_problems(self) -> list[Problem]:
         """The target is a number; that of a multiclass model is a text or a whole number."""

@@ -8,7 +8,6 @@ from mlp_assets.spec import words
 from mlp_assets.spec.endpoint import Endpoint
 from mlp_assets.spec.errors import Problem
 from mlp_assets.spec.gates import LOGGED_METRICS
-from mlp_assets.spec.model import answers
 from mlp_assets.spec.noun import Noun
 from mlp_assets.spec.source import cadence_problems
 
@@ -113,7 +112,7 @@ class Monitor(Noun):
             if isinstance(alarm, PerformanceAlarm):
                 found += self._metric_problems(alarm)
             elif usable and alarm.features is not None:
-                own = answers(self.watches.model.task) if isinstance(alarm, DriftAlarm) else ()
+                own = self.watches.model.watched if isinstance(alarm, DriftAlarm) else ()
                 names = [*training_set.numbers, *own]
                 spot = f"{self.where}, {type(alarm).__name__}"
                 found += words.column_problems(spot, alarm.features, dict.fromkeys(names), "the model's features")

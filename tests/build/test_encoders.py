@@ -192,7 +192,7 @@ def test_the_candidate_shows_each_input_and_is_made_again_alike(built: Platform)
     assert again.weights.same
 
 
-def test_a_monitor_watches_the_inputs_that_are_numbers(built: Platform) -> None:
+def test_a_monitor_watches_numbers_and_categories(built: Platform) -> None:
     client, _ = built.serve()
     users = range(shop.USERS)
     asked = {"user_id": users, "channel": ["web"] * len(users), "mood": [[1.0, 2.0, 3.0]] * len(users)}
@@ -200,7 +200,12 @@ def test_a_monitor_watches_the_inputs_that_are_numbers(built: Platform) -> None:
     built.run("predictions", "feedback", "drift", "estimated_performance", "realised_performance", "alarms")
     lake = built.environment.lake
     drift = lake.scan(Table("shop", "drift", "health")).collect()
-    assert set(drift["feature"]) == {"spend_7d", "spend_28d", "spend_share", "on_web", "mood_mean", "prediction"}
+    numbers = {"spend_7d", "spend_28d", "spend_share", "on_web", "mood_mean", "prediction"}
+    assert set(drift["feature"]) == {*numbers, "channel"}
+    (moved,) = drift.filter(pl.col("feature") == "channel", pl.col("method") == "jensen_shannon")["value"]
+    (least,) = drift.filter(pl.col("feature") == "on_web", pl.col("method") == "jensen_shannon")["value"]
+    assert moved > 0.5  # all of them came from the web
+    assert moved == pytest.approx(least, abs=0.1)
     predicted = lake.scan(Table("shop", "predictions", "score")).filter(pl.col("user_id") == 3).collect()
     assert predicted["mood"].to_list()[-1] == [1.0, 2.0, 3.0]
 

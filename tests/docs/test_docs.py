@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import mlp_assets as mlp
 from mlp_assets.engine.artifact import load_scorer
+from mlp_assets.engine.encoding import fitted
 from mlp_assets.serving.protocol import parse_feedback, parse_infer
 from mlp_resources.home import prepare_home
+from mlp_resources.ports_training import TrainingJob
 from mlp_resources.runner_local import LocalRunner
 from tests.build.platform import Platform, weeks
 from tests.resources.test_runner_local import job
@@ -82,6 +85,25 @@ def test_models_are_trained_as_documented(tmp_path: Path, monkeypatch: pytest.Mo
     scorer = load_scorer(result.artifact, result.digest)
     sys.modules.pop("blocks_of_models")
     assert np.isfinite(scorer.predict(np.array([[0.5, 1.0], [1.0, 1.0]]))).all()
+
+
+def test_classes_are_learnt_as_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "blocks_of_models.py").write_text("\n\n".join(blocks(MODELS, "python")))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module("blocks_of_models")
+    kinds = ["cheese", "milk", "soap"]
+    titles = [f"some {kind} of brand {number}" for number in range(200) for kind in kinds]
+    rows, table = pl.DataFrame({"title": titles, "kind": kinds * 200}), str(tmp_path / "rows")
+    pl.concat(rows.with_columns(split=pl.lit(part)) for part in ("train", "validation")).write_delta(table)
+    told = TrainingJob(
+        "kinds", "blocks_of_models:train_classes", table, 0, ("title",), "kind", "multiclass", 1, 0, classes=kinds,
+        encoders=fitted(["title"], {"title": module.encode["title"]}, rows.lazy()).told(),
+    )  # fmt: skip
+    result = LocalRunner(tmp_path / "runs").run(told)
+    sys.modules.pop("blocks_of_models")
+    scorer = load_scorer(result.artifact, result.digest)
+    asked = scorer.encoding.of(2, {"title": ["milk of another brand", "a soap"]})
+    assert scorer.known.classes.answers(scorer.predict(asked))["prediction"] == ["milk", "soap"]
 
 
 def test_the_readme_shows_a_project_in_thirty_lines() -> None:

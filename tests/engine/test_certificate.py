@@ -119,3 +119,17 @@ def test_what_tells_the_target_by_itself_is_named(column: list[float], target: l
     rows = pl.DataFrame(noise | {"spend": column, "bought": target}, strict=False)
     assert list(near_perfect(training_set, rows)) == ["spend"]
     assert near_perfect(s.training_set(features=training_set.features, derive=levels, trust=["spend"]), rows) == {}
+
+
+@pytest.mark.parametrize("answers", [["a", "b", "c"], [0.0, 1.0, 0.0]])
+def test_a_text_or_number_that_names_the_answer_is_a_leak(answers: list[object]) -> None:
+    kinds, count = ["x", "y", "z"] * 60, 180
+    rows = pl.DataFrame({
+        "named": kinds, "unlike": [f"text {n}" for n in range(count)], "loose": ["u", "v"] * 90,
+        "code": [float("xyz".index(kind)) for kind in kinds], "bought": answers * 60,
+    })  # fmt: skip
+    columns = {"named": pl.String, "unlike": pl.String, "loose": pl.String, "code": pl.Float64}
+    labels = s.labels(columns=s.labels().columns | columns | {"bought": rows.schema["bought"]})
+    training_set = s.training_set(labels=labels, features=[], entity=s.user, request=list(columns))
+    wanted = ["named", "code"] if isinstance(answers[0], str) else ["named"]  # 0, 1, 2 do not rank 0, 1, 0
+    assert list(near_perfect(training_set, rows)) == wanted

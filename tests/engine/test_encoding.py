@@ -1,6 +1,8 @@
 """Encoders against the plain meaning of their words: on any rows, in one piece or many, kept as plain data."""
 
 import json
+import unicodedata
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlp_assets as mlp
-from mlp_assets.engine.encoding import Encoding, fitted
+from mlp_assets.engine.encoding import Encoding, FittedTokens, fitted
+from mlp_assets.projects.catalogue import feed
 
 ENCODE = {"brand": mlp.Categories(min_rows=2), "spend": mlp.Standardized(), "looks": mlp.Vector(size=2)}
 ROW = st.fixed_dictionaries(
@@ -73,3 +76,44 @@ def test_some_of_the_inputs() -> None:
     assert encoding.only(["brand", "hour"]).columns == ("brand", "hour")
     assert encoding.only(["hour"]).encoders == {}
     assert encoding.places["looks"] == slice(1, 3)
+
+
+TEXTS = st.lists(st.none() | st.text(max_size=30), max_size=8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(texts=TEXTS, train=st.lists(st.text(max_size=20), max_size=20), length=st.integers(1, 9))
+def test_tokens_are_padded_and_cut_and_depend_on_the_text_alone(
+    texts: list[str | None], train: list[str], length: int
+) -> None:
+    learnt = [pl.LazyFrame({"brand": part}, schema={"brand": pl.String}) for part in (train, train[::-1] * 2)]
+    encoders = [fitted(["brand"], {"brand": mlp.Tokens(length, vocabulary=512)}, rows) for rows in learnt]
+    assert encoders[0].told() == encoders[1].told()  # whatever their order, and how often they are there
+    again = Encoding.of_told(["brand"], json.loads(json.dumps(encoders[0].told())))
+    made = again.of(len(texts), {"brand": texts})
+    assert made.shape == (len(texts), length)
+    assert made.astype(np.float32).tolist() == made.tolist()
+    for row, text in zip(made, texts, strict=True):
+        assert row.tolist() == again.of(1, {"brand": [text]})[0].tolist()
+        kept = row[row != 0]
+        assert (row[len(kept) :] == 0).all()
+        assert bool(len(kept)) == bool(unicodedata.normalize("NFKC", text or "").lower())
+
+
+def test_a_pretrained_tokenizer_is_kept_as_it_is(tmp_path: Path) -> None:
+    encoding = fitted(["brand"], {"brand": mlp.Tokens(6, tokenizer=feed.encoder_tokenizer)}, pl.LazyFrame())
+    tokens = encoding.encoders["brand"]
+    assert isinstance(tokens, FittedTokens)
+    assert tokens.tokenizer == feed.encoder_tokenizer().read_text(encoding="utf-8")
+    assert tokens.vocabulary == 30522
+    begin, soap, end = 101.0, 7815.0, 102.0
+    assert encoding.of(2, {"brand": ["SOAP", None]}).tolist() == [[begin, soap, end, 0, 0, 0], [begin, end, 0, 0, 0, 0]]
+
+
+def no_tokenizer() -> Path:
+    return Path(__file__)
+
+
+def test_what_is_no_tokenizer_is_told() -> None:
+    with pytest.raises(mlp.MlpError, match=r"test_encoding.py is no tokenizer.*leave tokenizer out to learn one"):
+        fitted(["brand"], {"brand": mlp.Tokens(6, tokenizer=no_tokenizer)}, pl.LazyFrame())

@@ -1,12 +1,14 @@
-"""Splits by time: newest for the gates, nothing whose answer overlaps the next part."""
+"""Splits by time: newest for the gates, nothing whose answer overlaps the next part. Splits by group: none in two."""
 
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import mlp_assets as mlp
-from mlp_assets.engine.split import parts_of
+from mlp_assets.engine.split import group_parts, parts_of
 from mlp_assets.spec.errors import NothingToTrainError
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -46,3 +48,26 @@ def test_too_little_history_is_said() -> None:
         divided(weeks(3, 7), "at", mlp.SplitByTime(validation="2w", test="2w"))
     with pytest.raises(NothingToTrainError, match="no labelled rows yet"):
         divided(weeks(1, 7).head(0), "at", mlp.SplitByTime())
+
+
+def grouped(values: list[str | None], split: mlp.SplitByGroup) -> list[str]:
+    rows = pl.LazyFrame({"kind": values}, schema={"kind": pl.String})
+    return group_parts(rows, split).divided(rows, "at").collect()["split"].to_list()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**20), more=st.lists(st.none() | st.text(max_size=5), max_size=50))
+def test_a_group_is_in_one_part_whatever_other_rows_there_are(seed: int, more: list[str | None]) -> None:
+    split, values = mlp.SplitByGroup("kind", seed=seed), [f"kind {number % 200}" for number in range(400)]
+    alone, beside = grouped(values, split), grouped([*more, *values], split)
+    assert beside[len(more) :] == alone == alone[:200] * 2
+    shares = {part: alone.count(part) / len(alone) for part in ("train", "validation", "test")}
+    assert shares["train"] == pytest.approx(0.7, abs=0.17)  # five standard deviations of 200 draws
+    assert shares["test"] == pytest.approx(0.2, abs=0.15)
+
+
+def test_too_few_groups_are_told() -> None:
+    with pytest.raises(
+        NothingToTrainError, match=r"The 1 values of 'kind' leave none for .* and .* with validation=0.1"
+    ):
+        grouped(["a", "a"], mlp.SplitByGroup("kind"))

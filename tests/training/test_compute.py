@@ -55,6 +55,8 @@ def train(run: mlp.TrainingRun) -> object:
     best.restore()
     if run.params.get("as_is"):
         return model
+    if run.params.get("within"):
+        return torch.nn.Sequential(model, torch.nn.Identity())
     filled = network()
     filled.load_state_dict(run.whole(accelerator.unwrap_model(model)))
     return filled
@@ -116,9 +118,12 @@ def test_a_sharded_training_goes_on_where_it_died(tmp_path: Path, processes: int
     assert error_of(result) < 1.5
 
 
-def test_a_module_in_half_precision_is_served_in_that_of_its_weights(tmp_path: Path) -> None:
-    compute = mlp.Accelerate(processes=2, mixed_precision="bf16")
-    assert error_of(LocalRunner(tmp_path).run(job(tmp_path, compute, as_is=True))) < 1.5
+@pytest.mark.parametrize(("processes", "returned"), [(2, "as_is"), (1, "within")])
+def test_a_module_in_half_precision_is_served_in_that_of_its_weights(
+    tmp_path: Path, processes: int, returned: str
+) -> None:
+    compute = mlp.Accelerate(processes=processes, mixed_precision="bf16")
+    assert error_of(LocalRunner(tmp_path).run(job(tmp_path, compute, **{returned: True}))) < 1.5
 
 
 def test_a_shard_is_not_registered(tmp_path: Path) -> None:

@@ -53,13 +53,8 @@ def _first_sales() -> pl.DataFrame:
 
 def _most_frequent(products: pl.LazyFrame, by: list[str], name: str) -> pl.LazyFrame:
     """The value that most products have; of two, the first in the alphabet."""
-    counted = products.drop_nulls(name).group_by(*by, name).len()
-    return (
-        counted.sort(pl.col("len"), name, descending=[True, False])
-        .group_by(by, maintain_order=True)
-        .first()
-        .drop("len")
-    )
+    counted = products.drop_nulls(name).group_by(*by, name).len().sort(pl.col("len"), name, descending=[True, False])
+    return counted.group_by(by, maintain_order=True).first().drop("len")
 
 
 def _utc(name: str) -> pl.Expr:

@@ -17,11 +17,19 @@ def _plain(module: Any) -> Any:
             "train returned a model of which each process has a shard. Make a new one in every process, fill it with "
             "network.load_state_dict(run.whole(model)), and return that."
         )
-    if "accelerate" not in sys.modules:
-        return module
+    return module if "accelerate" not in sys.modules else _unwrapped(module)
+
+
+def _unwrapped(module: Any) -> Any:
+    """It and its parts, so that all are served in the precision of their weights."""
     from accelerate.utils import extract_model_from_parallel
 
-    return extract_model_from_parallel(module, keep_fp32_wrapper=False)  # served in the precision of its weights
+    found = extract_model_from_parallel(module, keep_fp32_wrapper=False)
+    for name, child in found.named_children():
+        plain = _unwrapped(child)
+        if plain is not child:
+            setattr(found, name, plain)
+    return found
 
 
 class Torch:

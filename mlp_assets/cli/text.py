@@ -1,0 +1,76 @@
+"""``mlp text``: fine-tunes a small sentence encoder on product texts, through the gates, and shows what it answers."""
+
+import os
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.panel import Panel
+from rich.table import Table as Grid
+
+from mlp_assets.build import keys
+from mlp_assets.cli.one_run import materialize
+from mlp_assets.cli.stages import Stages
+from mlp_assets.engine.artifact import load_scorer
+from mlp_assets.platform import definitions_for
+from mlp_assets.projects.catalogue import feed
+from mlp_assets.projects.catalogue.project import first_sales, product_category, project
+from mlp_assets.spec.words import duration, moment
+from mlp_resources.environments import Environment, local
+from mlp_resources.home import environment_variables, prepare_home
+
+_TRAINING_SET, _CANDIDATE, _CHAMPION = keys.retraining(project, product_category)[:3]
+_SHOWN = 10
+
+
+def run(console: Console) -> None:
+    """Leaves a registered version, which the web UIs of `mlp up` show. Raises MlpError when a stage did not happen."""
+    feed.encoder_folder()  # says what to install before anything is begun
+    prepare_home()
+    os.environ.update(environment_variables())
+    environment, instance, stages = local(), dg.DagsterInstance.get(), Stages(console)
+    job = definitions_for(project, environment=environment).resolve_implicit_global_asset_job_def()
+    with stages.progress:
+        with stages.stage("Reading which products were first sold when"):
+            materialize(job, instance, [keys.source(project.name, first_sales)], _all_weeks())
+        with stages.stage("Dividing them into training, validation and test"):
+            materialize(job, instance, [_TRAINING_SET])
+        with stages.stage("Fine-tuning, judging and registering"):
+            materialize(job, instance, [_CANDIDATE, _CHAMPION])
+    stages.progress.stop()
+    facts = _facts(instance)
+    for name in ("parts", "compared", "gates"):
+        console.print(Panel(Markdown(str(facts[name])), title=name, expand=False))
+    console.print(_answers(environment))
+    console.print("See it with: make up. The version, its card and its files are in MLflow.")
+
+
+def _all_weeks() -> dict[str, str]:
+    assert first_sales.end is not None
+    last = moment(first_sales.end) - duration(first_sales.every)
+    return {
+        "dagster/asset_partition_range_start": first_sales.start,
+        "dagster/asset_partition_range_end": f"{last:%Y-%m-%d}",
+    }
+
+
+def _facts(instance: dg.DagsterInstance) -> dict[str, Any]:
+    event = instance.get_latest_materialization_event(_CANDIDATE)
+    found = event.asset_materialization if event is not None else None
+    return {name: value.value for name, value in found.metadata.items()} if found is not None else {}
+
+
+def _answers(environment: Environment) -> Grid:
+    """What the newest version says of some products that it was not trained on."""
+    version = environment.registry.versions(keys.registered_model(project.name, product_category))[-1]
+    scorer = load_scorer(environment.registry.download(version), version.digest)
+    rows = environment.lake.scan(keys.table(_TRAINING_SET)).filter(pl.col("split") == "test").collect()
+    shown = rows.sample(_SHOWN, seed=1)
+    answers = scorer.known.classes.answers(scorer.predict(scorer.encoding.matrix(shown)))
+    grid = Grid("product", "category", "answer", "probability", title="Products that it was not trained on")
+    columns = (shown["text"], shown["category"], answers["prediction"], answers["probability"])
+    for text, category, answer, sure in zip(*columns, strict=True):
+        grid.add_row(text, category, answer, f"{sure:.2f}", style="green" if answer == category else "")
+    return grid
