@@ -40,9 +40,10 @@ class Environment:
 
     @cached_property
     def runner(self) -> TrainingRunner:
+        """Its checkpoints lie below the home, or in the object store that ``MLP_CHECKPOINTS`` names."""
         from mlp_resources.runner_local import LocalRunner
 
-        return LocalRunner(self.home / "training")
+        return LocalRunner(self.home / "training", os.environ.get("MLP_CHECKPOINTS"))
 
     @cached_property
     def registry(self) -> Registry:

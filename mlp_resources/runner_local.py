@@ -1,11 +1,9 @@
 """Training on this machine, in processes of its own that are seen by Dagster and end with it."""
 
 import contextlib
-import fcntl
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +20,7 @@ from mlp_assets.engine.artifact import verify
 from mlp_assets.engine.beat import hung
 from mlp_assets.engine.history import read_history
 from mlp_assets.engine.stopping import STOPPED
+from mlp_resources.checkpoints_kept import checkpoints_of
 from mlp_resources.importing import folder_of
 from mlp_resources.notary_local import KEY_VARIABLE
 from mlp_resources.ports_training import TrainingFailedError, TrainingJob, TrainingResult, TrainingStoppedError
@@ -36,33 +35,23 @@ _FIRST_TO_FAIL = re.compile(r"Root Cause.*?rank\s*: (\d+) .*?exitcode\s*: (-?\d+
 
 
 class LocalRunner:
-    """Starts a training in a process group of its own; several processes under ``torch.distributed.run``."""
+    """Starts a training in a process group of its own; several processes under ``torch.distributed.run``.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        folder: of all runs.
+        checkpoints: the address of a folder in an object store to keep checkpoints in; None for below ``folder``.
+    """
+
+    def __init__(self, folder: Path, checkpoints: str | None = None) -> None:
+        self.folder, self.checkpoints = folder, checkpoints
 
     def run(self, job: TrainingJob, context: Any = None) -> TrainingResult:
         _check_machine(job)
         folder = self.folder / f"{job.name}-{uuid.uuid4().hex[:12]}"
         folder.mkdir(parents=True)
-        with self._checkpoints(job, folder) as checkpoints:
+        with checkpoints_of(job, folder, self.folder, self.checkpoints) as checkpoints:
             _write_job(job, folder, checkpoints)
             return self._trained(job, folder, context)
-
-    @contextlib.contextmanager
-    def _checkpoints(self, job: TrainingJob, folder: Path) -> Iterator[Path]:
-        """Where the training's checkpoints lie: gone when it is done, and there for who runs it again when not."""
-        kept = self.folder / "checkpoints" / f"{job.name}-{job.same}"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with kept.with_suffix(".lock").open("w") as lock:
-            try:
-                if not job.same:
-                    raise BlockingIOError
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:  # the same is being trained now
-                kept = folder / "checkpoints"
-            yield kept
-            shutil.rmtree(kept, ignore_errors=True)
 
     def _trained(self, job: TrainingJob, folder: Path, context: Any) -> TrainingResult:
         started, used = time.monotonic(), _Used()
@@ -133,12 +122,12 @@ def end_group(process: "subprocess.Popen[bytes]", grace_seconds: float = 3.0) ->
     process.wait()
 
 
-def _write_job(job: TrainingJob, folder: Path, checkpoints: Path) -> None:
+def _write_job(job: TrainingJob, folder: Path, checkpoints: str) -> None:
     spec = {
         "function": job.function,
         "table": job.table,
         "version": job.version,
-        "checkpoints": str(checkpoints),
+        "checkpoints": checkpoints,
         "compute": dict(job.compute),
         "features": list(job.features),
         "encoders": dict(job.encoders),

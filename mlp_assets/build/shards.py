@@ -94,7 +94,7 @@ def write_rows(recipe: Recipe, lake: Lake, table: Table, runner: ShardRunner, sh
 
 
 def _splits(rows: pl.DataFrame, target: str) -> pl.DataFrame:
-    total = pl.col(target).sum() if rows.schema[target].is_numeric() else pl.lit(None, dtype=pl.Float64)
+    total = pl.col(target).sum() if rows.schema[target].is_numeric() else pl.lit(float("nan"))  # texts have no mean
     return rows.group_by("split").agg(rows=pl.len(), first=pl.col("at").min(), last=pl.col("at").max(), total=total)
 
 
@@ -106,5 +106,6 @@ def _all_splits(pieces: list[pl.DataFrame]) -> pl.DataFrame:
 
 def shown_splits(splits: pl.DataFrame, target: str) -> pl.DataFrame:
     """Rows, time span and mean of the target, if it is a number, for each part of the split, as people read them."""
-    mean = {f"mean_{target}": pl.col("total") / pl.col("rows")} if splits["total"].null_count() == 0 else {}
+    numbers = splits["total"].cast(pl.Float64).is_finite().all()
+    mean = {f"mean_{target}": pl.col("total") / pl.col("rows")} if numbers else {}
     return splits.select("split", "rows", pl.col("first", "last").dt.to_string("%Y-%m-%d"), **mean)

@@ -1,5 +1,6 @@
 """What mlp.Accelerate says is what happens: shards, half precision, accumulated gradients; resumed, it ends alike."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from moto.server import ThreadedMotoServer
+from pyarrow import fs
 
 import mlp_assets as mlp
 from mlp_assets.engine.artifact import load_scorer
@@ -130,3 +133,41 @@ def test_a_shard_is_not_registered(tmp_path: Path) -> None:
     compute = mlp.Accelerate(processes=2, strategy="fsdp")
     with pytest.raises(TrainingFailedError, match=r"each process has a shard. .*network.load_state_dict\(run.whole"):
         LocalRunner(tmp_path).run(job(tmp_path, compute, as_is=True))
+
+
+@pytest.fixture
+def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of an empty bucket, over HTTP."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    address = f"s3://kept/runs?endpoint_override=127.0.0.1:{server.get_host_and_port()[1]}&scheme=http"
+    fs.FileSystem.from_uri(f"{address}&allow_bucket_creation=true")[0].create_dir("kept")
+    yield address
+    server.stop()
+
+
+def test_a_training_goes_on_from_an_object_store(tmp_path: Path, object_store: str) -> None:
+    compute, (store, _) = mlp.Accelerate(processes=2), fs.FileSystem.from_uri(object_store)
+    runners = [LocalRunner(tmp_path / machine, object_store) for machine in ("one", "other")]
+    with pytest.raises(TrainingFailedError, match="it was told to"):
+        runners[0].run(job(tmp_path, compute, same="kept", dies=23))
+    found = store.get_file_info(fs.FileSelector("kept", recursive=True))
+    names = sorted({each.path.split("/")[3] for each in found if each.path.count("/") > 2})
+    assert names == ["step-000000000015", "step-000000000020"]
+    (newest,) = [each.path for each in found if each.path.endswith(f"{names[-1]}/state.pt")]
+    with store.open_output_stream(newest) as stream:
+        stream.write(b"torn")
+    result = runners[1].run(job(tmp_path, compute, same="kept"))
+    assert facts(result)["begun"] == 15
+    assert result.digest == LocalRunner(tmp_path / "whole").run(job(tmp_path, compute)).digest
+    left = store.get_file_info(fs.FileSelector("kept", recursive=True))
+    assert not [each.path for each in left if each.is_file]
+
+
+def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
+    with pytest.raises(
+        TrainingFailedError, match=r"cannot be kept at 's4://kept/computed-.*Write MLP_CHECKPOINTS=s3://"
+    ):
+        LocalRunner(tmp_path, "s4://kept").run(job(tmp_path, mlp.Local(), same="x"))  # type: ignore[arg-type]
