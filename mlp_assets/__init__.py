@@ -38,7 +38,8 @@ from mlp_assets.spec.monitor import DriftAlarm, Monitor, PerformanceAlarm, Quali
 from mlp_assets.spec.project import Project
 from mlp_assets.spec.search import Choice, FloatRange, IntRange, Search, StopEarly
 from mlp_assets.spec.source import Source, Window
-from mlp_assets.spec.training_set import SplitByGroup, SplitByTime, TrainingSet
+from mlp_assets.spec.split import SplitByGroup, SplitByTime
+from mlp_assets.spec.training_set import TrainingSet
 from mlp_assets.training.frameworks.own import OwnModel
 from mlp_assets.training.run import Split, TrainingRun
 

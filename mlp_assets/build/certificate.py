@@ -12,7 +12,8 @@ from mlp_assets.build import keys
 from mlp_assets.build.common import Scope
 from mlp_assets.build.metadata import markdown_table
 from mlp_assets.build.sources import event_rows
-from mlp_assets.engine.certificate import Leak, ViewEvidence, leaks, near_perfect
+from mlp_assets.engine.certificate import Leak, ViewEvidence, leaks
+from mlp_assets.engine.telltales import near_perfect
 from mlp_assets.spec.errors import LakeError
 from mlp_assets.spec.feature_view import FeatureView
 from mlp_assets.spec.training_set import TrainingSet

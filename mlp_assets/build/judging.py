@@ -15,7 +15,7 @@ from mlp_assets.engine.soundness import ALWAYS
 from mlp_assets.engine.trial import Judgement, Trial
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.spec.model import Model
-from mlp_assets.spec.training_set import SplitByGroup
+from mlp_assets.spec.split import SplitByGroup
 from mlp_resources.ports_training import RegisteredVersion, TrainingResult
 
 TRAINED_TAG, SPLIT_TAG = "mlp.trained_until", "mlp.split_by_group"

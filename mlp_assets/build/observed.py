@@ -17,7 +17,7 @@ from mlp_assets.engine.encoding import FittedCategories
 from mlp_assets.engine.events import UTC_TIME
 from mlp_assets.spec.errors import MlpError
 from mlp_assets.spec.monitor import Monitor
-from mlp_assets.spec.training_set import SplitByGroup
+from mlp_assets.spec.split import SplitByGroup
 from mlp_assets.spec.words import duration, moment
 from mlp_resources.ports import Lake, Table
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from mlp_assets.spec.errors import NothingToTrainError
-from mlp_assets.spec.training_set import SplitByGroup, SplitByTime
+from mlp_assets.spec.split import SplitByGroup, SplitByTime
 from mlp_assets.spec.words import duration
 
 PARTS = ("train", "validation", "test")

@@ -10,7 +10,8 @@ from mlp_assets.engine.derived import with_derived
 from mlp_assets.engine.sharding import WHOLE, Shard
 from mlp_assets.engine.split import GroupParts, Parts, group_parts, parts_of
 from mlp_assets.spec.errors import NothingToTrainError
-from mlp_assets.spec.training_set import SplitByGroup, TrainingSet
+from mlp_assets.spec.split import SplitByGroup
+from mlp_assets.spec.training_set import TrainingSet
 from mlp_assets.spec.words import moment
 
 

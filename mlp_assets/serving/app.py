@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from mlp_assets.serving.feedback import parse_feedback
 from mlp_assets.serving.model import ServedModel
 from mlp_assets.serving.openapi import docs_page, openapi
-from mlp_assets.serving.protocol import PROBABILITIES, ProtocolError, datatype, parse_feedback, parse_infer
+from mlp_assets.serving.protocol import PROBABILITIES, ProtocolError, datatype, parse_infer
 from mlp_assets.serving.spool import FEEDBACK
 
 Current = Callable[[], ServedModel]

@@ -16,7 +16,8 @@ import pytest
 import mlp_assets as mlp
 from mlp_assets.engine.artifact import load_scorer
 from mlp_assets.engine.encoding import fitted
-from mlp_assets.serving.protocol import parse_feedback, parse_infer
+from mlp_assets.serving.feedback import parse_feedback
+from mlp_assets.serving.protocol import parse_infer
 from mlp_resources.home import prepare_home
 from mlp_resources.ports_training import TrainingJob
 from mlp_resources.runner_local import LocalRunner

@@ -8,9 +8,10 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets.engine.asof import FeatureTable, join_as_known
-from mlp_assets.engine.certificate import ViewEvidence, leaks, near_perfect
+from mlp_assets.engine.certificate import ViewEvidence, leaks
 from mlp_assets.engine.derived import with_derived
 from mlp_assets.engine.events import UTC_TIME, as_events
+from mlp_assets.engine.telltales import near_perfect
 from mlp_assets.engine.windows import feature_rows
 from tests.engine.test_versions import FEATURES
 from tests.spec import samples as s
