@@ -2,7 +2,7 @@
 Face's ``datasets``; memory for larger data; two processes; what the platform takes around a small training.
 
 Rates are medians of three rounds in which the contenders take turns. The rows are read from a training set's table.
-Without arguments all parts run: ``train.py [loops] [loader] [memory] [overhead]``.
+Without arguments all parts run: ``train.py [loops] [text] [loader] [memory] [overhead]``.
 """
 
 import json
@@ -30,7 +30,7 @@ from mlp_resources.runner_local import LocalRunner
 
 HERE, ROUNDS = Path(__file__).parent, 3
 LARGE_GB, AT_ONCE = 4.0, 1_000_000
-LEAST, MOST = {"mlp_ratio": 0.95}, {"peak_share": 0.2, "overhead_s": 20.0}
+LEAST, MOST = {"mlp_ratio": 0.95, "text_ratio": 0.95}, {"peak_share": 0.2, "overhead_s": 20.0}
 Figures = dict[str, float]
 
 
@@ -97,7 +97,13 @@ def _overhead(_: Path) -> Figures:
     return overhead(ROUNDS)
 
 
-PARTS = {"loops": _loops, "loader": _loader, "memory": _memory, "overhead": _overhead}
+def _text(home: Path) -> Figures:
+    from train_text import rates
+
+    return rates(home, ROUNDS)
+
+
+PARTS = {"loops": _loops, "text": _text, "loader": _loader, "memory": _memory, "overhead": _overhead}
 
 
 @cache
