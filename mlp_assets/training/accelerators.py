@@ -3,18 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mlp_assets.training.diverged import watched
+
 
 def accelerator(options: Mapping[str, Any], *, sharded: bool, cpu: bool) -> Any:
     """An ``accelerate.Accelerator``; where ``sharded``, one that gives each process a shard of the model (FSDP2)."""
     from accelerate import Accelerator, FullyShardedDataParallelPlugin
 
     if not sharded:
-        return Accelerator(cpu=cpu, **options)
+        return watched(Accelerator(cpu=cpu, **options))
     plugin = FullyShardedDataParallelPlugin(fsdp_version=2, cpu_ram_efficient_loading=False)
     made = Accelerator(cpu=cpu, fsdp_plugin=plugin, **options)
     if cpu:
         _shard_on_processors(made, plugin)
-    return made
+    return watched(made)
 
 
 def _shard_on_processors(made: Any, plugin: Any) -> None:

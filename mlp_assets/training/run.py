@@ -1,7 +1,6 @@
 """What a user's ``train`` function is given."""
 
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,18 +15,14 @@ from numpy.typing import NDArray
 
 from mlp_assets.engine.encoding import Encoding, FittedCategories, FittedTokens
 from mlp_assets.engine.history import HISTORY, read_history
-from mlp_assets.spec.errors import MlpError
 from mlp_assets.training.best import Best
 from mlp_assets.training.checkpoints import Checkpoints, Stateful
+from mlp_assets.training.diverged import check_finite
 from mlp_assets.training.loader import Loader
 from mlp_assets.training.meter import Meter
 from mlp_assets.training.part_rows import PartRows
 from mlp_assets.training.sharded import whole
 from mlp_assets.training.stop import Stop
-
-
-class TrainingDiverged(MlpError):
-    """A training logged a loss or metric that is not finite."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +136,7 @@ class TrainingRun:
             TrainingDiverged: a value is not finite.
         """
         for name, value in metrics.items():
-            if not math.isfinite(value):
-                raise TrainingDiverged(
-                    f"{name} is {value} at step {step}: the training diverged. Lower the learning rate, clip the "
-                    "gradients, or look at the inputs."
-                )
+            check_finite(name, value, f"at step {step}")
         self.beat()
         if self.rank != 0:
             return
@@ -166,7 +157,10 @@ class TrainingRun:
         self.beat()
 
     def accelerator(self, **options: Any) -> Any:
-        """An ``accelerate.Accelerator`` over this training's processes, as the model's ``compute`` says."""
+        """An ``accelerate.Accelerator`` over this training's processes, as the model's ``compute`` says.
+
+        Its ``backward`` and ``clip_grad_norm_`` raise TrainingDiverged for a loss or norm that is not finite.
+        """
         from mlp_assets.training.accelerators import accelerator
 
         told = dict(self.compute)

@@ -36,7 +36,9 @@ def train(run: mlp.TrainingRun) -> object:
     whole = sum(each.numel() for each in module.parameters())
     half: list[bool] = []
     module[0].register_forward_hook(lambda _module, _given, made: half.append(made.dtype == torch.bfloat16))
-    model, optimizer = accelerator.prepare(module, torch.optim.AdamW(module.parameters(), lr=0.02))
+    model, optimizer = accelerator.prepare(
+        module, torch.optim.AdamW(module.parameters(), lr=run.params.get("rate", 0.02))
+    )
     held = sum(getattr(each, "to_local", lambda each=each: each)().numel() for each in model.parameters())
     loader, best, updates = run.loader(BATCH), run.best(model), 0
     saved = run.checkpoints(every=5, model=model, optimizer=optimizer, loader=loader, best=best)
@@ -45,7 +47,9 @@ def train(run: mlp.TrainingRun) -> object:
         for x, y in batches:
             with accelerator.accumulate(model):
                 loss = ((model(x).float() - y) ** 2).mean()
-                accelerator.backward(loss)
+                accelerator.backward(loss * run.params.get("times", 1.0))
+                if "times" in run.params:
+                    accelerator.clip_grad_norm_(model.parameters(), 1.0)
                 optimizer.step()
                 optimizer.zero_grad()
             updates += accelerator.sync_gradients
@@ -100,7 +104,7 @@ def error_of(result: TrainingResult) -> float:
     ids=lambda compute: str(getattr(compute, "options", "")),
 )
 def test_it_runs_as_it_is_written(tmp_path: Path, compute: mlp.Accelerate, expected: tuple[float, ...]) -> None:
-    result = LocalRunner(tmp_path).run(job(tmp_path, compute))
+    result = LocalRunner(tmp_path).run(job(tmp_path, compute, times=1.0))
     found = facts(result)
     held, half, updates = expected
     assert found["held"] == pytest.approx(held, abs=0.01)
@@ -171,3 +175,21 @@ def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
         TrainingFailedError, match=r"cannot be kept at 's4://kept/computed-.*Write MLP_CHECKPOINTS=s3://"
     ):
         LocalRunner(tmp_path, "s4://kept").run(job(tmp_path, mlp.Local(), same="x"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        (
+            {"rate": 1e30},
+            r"rank 0: loss is (inf|nan) in backward pass 2: the training diverged\. Lower the learning rate",
+        ),
+        (
+            {"times": 1e38},
+            r"rank 0: the norm of the gradients is (inf|nan) after backward pass 1: the training diverged",
+        ),
+    ],
+)
+def test_a_training_that_explodes_ends_where_it_does(tmp_path: Path, params: dict[str, float], told: str) -> None:
+    with pytest.raises(TrainingFailedError, match=told):
+        LocalRunner(tmp_path).run(job(tmp_path, mlp.Accelerate(), **params))
