@@ -1,6 +1,10 @@
 """``mlp text``: fine-tunes a small sentence encoder on product texts, through the gates, and shows what it answers."""
 
+import contextlib
 import os
+import threading
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -14,15 +18,16 @@ from mlp_assets.build import keys
 from mlp_assets.cli.one_run import materialize
 from mlp_assets.cli.stages import Stages
 from mlp_assets.engine.artifact import load_scorer
+from mlp_assets.engine.history import HISTORY, read_history
 from mlp_assets.platform import definitions_for
 from mlp_assets.projects.catalogue import feed
-from mlp_assets.projects.catalogue.project import first_sales, product_category, project
+from mlp_assets.projects.catalogue.project import EPOCHS, first_sales, product_category, project
 from mlp_assets.spec.words import duration, moment
 from mlp_resources.environments import Environment, local
 from mlp_resources.home import environment_variables, prepare_home
 
 _TRAINING_SET, _CANDIDATE, _CHAMPION = keys.retraining(project, product_category)[:3]
-_SHOWN = 10
+_SHOWN, _LOOK_SECONDS = 10, 1.0
 
 
 def run(console: Console) -> None:
@@ -37,7 +42,7 @@ def run(console: Console) -> None:
             materialize(job, instance, [keys.source(project.name, first_sales)], _all_weeks())
         with stages.stage("Dividing them into training, validation and test"):
             materialize(job, instance, [_TRAINING_SET])
-        with stages.stage("Fine-tuning, judging and registering"):
+        with stages.stage("Fine-tuning, judging and registering", EPOCHS) as advance, _followed(environment, advance):
             materialize(job, instance, [_CANDIDATE, _CHAMPION])
     stages.progress.stop()
     facts = _facts(instance)
@@ -45,6 +50,29 @@ def run(console: Console) -> None:
         console.print(Panel(Markdown(str(facts[name])), title=name, expand=False))
     console.print(_answers(environment))
     console.print("See it with: make up. The version, its card and its files are in MLflow.")
+
+
+@contextlib.contextmanager
+def _followed(environment: Environment, advance: Callable[[], None]) -> Iterator[None]:
+    """Calls for each epoch that the training, which runs in a process of its own, has logged."""
+    runs, over, begun = environment.home / "training", threading.Event(), time.time()
+
+    def follow() -> None:
+        seen = 0
+        while not over.wait(_LOOK_SECONDS):
+            logs = [path for path in runs.glob(f"*/{HISTORY}") if path.stat().st_mtime >= begun]
+            done = len({step for path in logs for step, _, _ in read_history(path.parent)})
+            for _ in range(done - seen):
+                advance()
+            seen = max(seen, done)
+
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
+    try:
+        yield
+    finally:
+        over.set()
+        follower.join()
 
 
 def _all_weeks() -> dict[str, str]:

@@ -5,6 +5,8 @@ import polars as pl
 import mlp_assets as mlp
 from mlp_assets.projects.catalogue import feed, training
 
+EPOCHS = 5
+
 description = mlp.Entity("description", keys=["text"], description="Type, brand and size of a product, as one text.")
 
 first_sales = mlp.Source(
@@ -30,6 +32,7 @@ product_category = mlp.Model(
     task="multiclass",
     encode={"text": mlp.Tokens(length=24, tokenizer=feed.encoder_tokenizer)},
     train=training.train_category,
+    params={"epochs": EPOCHS},
     compute=mlp.Accelerate(mixed_precision="bf16", gradient_accumulation=2),
     gates=[
         mlp.BetterThan("tfidf"),
