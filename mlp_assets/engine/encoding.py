@@ -9,8 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlp_assets.engine.tokens import FittedTokens as FittedTokens
-from mlp_assets.engine.tokens import fitted_tokens
+from mlp_assets.engine.tokens import FittedTokens, fitted_tokens
 from mlp_assets.spec.encoders import Categories, Encoder, Standardized, Tokens, Vector
 from mlp_assets.spec.errors import MlpError
 

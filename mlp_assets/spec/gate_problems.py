@@ -43,9 +43,8 @@ def gate_problems(
         case NoWorseThan():
             return _metric_problems(spot, gate.metric, task) + _rival_problems(spot, gate, keys)
         case OnEverySlice():
-            return _metric_problems(spot, gate.metric, task) or _slice_problems(
-                spot, gate, [*types, *([target] if task == "multiclass" else [])]
-            )
+            columns = [*types, *([target] if task == "multiclass" else [])]
+            return _metric_problems(spot, gate.metric, task) or _slice_problems(spot, gate, columns)
         case Calibrated():
             return _positive_problems(spot, "most", gate.most, "0.02")
         case FasterThan():

@@ -97,10 +97,8 @@ class Model(Noun):
         if not self.inputs:
             fix = f"Write features or request columns in {self.training_set.where}, or encode one of its keys."
             found.append(Problem(self.where, "it has no inputs", fix))
-        target = self.training_set.target
-        return found + [
-            p for gate in self.gates for p in gate_problems(self.where, gate, self.task, types, keys, target)
-        ]
+        told = (self.task, types, keys, self.training_set.target)
+        return found + [problem for gate in self.gates for problem in gate_problems(self.where, gate, *told)]
 
     def _target_problems(self) -> list[Problem]:
         """The target is a number; that of a multiclass model is a text or a whole number."""

@@ -1,5 +1,6 @@
 """What ``workspace.yaml`` loads: every asset with what it must show, every job, schedule and sensor."""
 
+from collections import Counter
 from pathlib import Path
 
 import dagster as dg
@@ -20,12 +21,11 @@ def test_the_workspace_names_the_composition_root() -> None:
     assert entry["python_module"]["module_name"] == "mlp_assets.definitions"
 
 
-def test_every_retail_asset_has_owner_kinds_group_words_and_code_version(definitions: dg.Definitions) -> None:
+def test_every_asset_has_owner_kinds_group_words_and_code_version(definitions: dg.Definitions) -> None:
     specs = list(definitions.resolve_all_asset_specs())
-    assert len(specs) == 31
+    assert Counter(spec.group_name for spec in specs) == {"retail": 31, "catalogue": 7}
     for spec in specs:
-        assert spec.owners == ["team:retail"], spec.key
-        assert spec.group_name == "retail"
+        assert spec.owners == [f"team:{spec.group_name}"], spec.key
         assert spec.kinds
         assert spec.description
         assert spec.code_version
@@ -55,8 +55,9 @@ def test_jobs_schedules_and_sensors(definitions: dg.Definitions) -> None:
     jobs = {job.name for job in definitions.resolve_all_job_defs()}
     assert {
         "retail__weekly", "retail__train_repurchase", "retail__train_demand", "retail__drain_repurchase_score",
+        "catalogue__train_product_category",
     } <= jobs  # fmt: skip
     sensors = {sensor.name: sensor.default_status for sensor in definitions.sensors or []}
     names = ("recompute_monitors", "retrain_on_alarm", "watch_aliases")
     assert sensors == dict.fromkeys(names, dg.DefaultSensorStatus.RUNNING)
-    assert len(list(definitions.schedules or [])) == 2
+    assert len(list(definitions.schedules or [])) == 3  # of each endpoint, that its predictions are drained

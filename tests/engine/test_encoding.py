@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlp_assets as mlp
-from mlp_assets.engine.encoding import Encoding, FittedTokens, fitted
+from mlp_assets.engine.encoding import Encoding, fitted
+from mlp_assets.engine.tokens import FittedTokens
 from mlp_assets.projects.catalogue import feed
 
 ENCODE = {"brand": mlp.Categories(min_rows=2), "spend": mlp.Standardized(), "looks": mlp.Vector(size=2)}
