@@ -35,7 +35,7 @@ def print_summary(console: Console, story: "Story", stages: Stages, replay: Repl
     where = Table.grid(padding=(0, 2))
     moved = f"MLP_HOME={os.environ['MLP_HOME']} " if home() != Path(".mlp").resolve() else ""
     where.add_row("start it again", f"{moved}make up")
-    where.add_row("lineage", f"http://127.0.0.1:{ports.dagster}/asset-groups")
+    where.add_row("lineage", f"http://127.0.0.1:{ports.dagster}/locations/retail/asset-groups/{project.name}")
     where.add_row("models", f"http://127.0.0.1:{ports.mlflow}")
     where.add_row("endpoint docs", f"http://127.0.0.1:{ports.serve}/repurchase_score/docs")
     where.add_row("state", str(home()))

@@ -118,15 +118,27 @@ def _post(summary: str, schema: dict[str, Any], example: Any, code: str, refused
     return {"summary": summary, "requestBody": {"required": True, "content": content}, "responses": answers}
 
 
+def _answers(plan: ServingPlan) -> str:
+    """What a person may not expect of the answer."""
+    if plan.task != "multiclass":
+        return ""
+    asked = escape('"outputs": [{"name": "probabilities"}]')
+    return (
+        "<p>The answer has the class in <code>prediction</code> and its <code>probability</code>. With "
+        f"<code>{asked}</code> it has that of each class, in the order that the model's own path tells.</p>"
+    )
+
+
 def docs_page(plan: ServingPlan, base: str) -> str:
     """A page without any script or outside resource: what to send, what comes back, and a call to copy."""
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code></td><td>{datatype(kind)}{_size(plan, name)}</td><td>{'key' if name in plan.keys else 'request'}</td></tr>"
         for name, kind in plan.columns.items()
     )
-    looked = "".join(
+    views = "".join(
         f"<tr><td><code>{escape(v.name)}</code></td><td>{escape(', '.join(v.features))}</td></tr>" for v in plan.views
     )
+    looked = f"<h2>Looked up</h2><table><tr><th>view</th><th>features</th></tr>{views}</table>" if views else ""
     paths = "".join(
         f"<tr><td><span class=m>{method.upper()}</span> <code>{escape(path)}</code></td><td>{escape(told['summary'])}</td></tr>"
         for path, methods in openapi(plan)["paths"].items()
@@ -141,5 +153,5 @@ def docs_page(plan: ServingPlan, base: str) -> str:
 <p class="sub">Predicts <b>{escape(plan.target)}</b> · model {escape(plan.model_name)} version {escape(plan.model_version)} ·
 <a href="openapi.json">OpenAPI</a></p><h2>Send</h2><table><tr><th>input</th><th>datatype</th><th></th></tr>{rows}</table>
 <p>At most {plan.max_rows} rows in a request. <code>parameters.at</code> (ISO 8601) asks for another time than now.</p>
-<pre>{escape(call)}</pre><h2>Looked up</h2><table><tr><th>view</th><th>features</th></tr>{looked}</table>
+<pre>{escape(call)}</pre>{_answers(plan)}{looked}
 <h2>Paths</h2><table>{paths}</table></body></html>"""

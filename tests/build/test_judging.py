@@ -1,5 +1,6 @@
 """A candidate is judged in a real run: each gate is a blocking check; nothing is learnt from a part of one class."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -47,6 +48,24 @@ def test_every_gate_is_a_check_and_the_champion_is_judged_on_what_it_did_not_see
     (check,) = [each for each in refused.get_asset_check_evaluations() if each.check_name == "no_worse_than_champion"]
     assert not check.passed
     assert made.environment.registry.versions("shop.comes_again")[-1].tags["mlp.gates"] == "refused"
+
+
+def test_a_champion_was_not_trained_on_the_groups_of_the_test_part_either(home: Path) -> None:
+    (model,) = shop.make().models
+    split = mlp.SplitByGroup("user_id")
+    told: list[str] = []
+    for rule in (split, split, replace(split, seed=1)):
+        changed = replace(model, training_set=replace(model.training_set, split=rule))
+        made = Platform(mlp.Project("shop", owner="team:shop", assets=[changed]), home)
+        if not told:
+            made.run("source", "features", tags=WEEKS)
+        result = made.run("training_set", "candidate", "champion", fails=rule.seed == 1)
+        checks = {each.check_name: each for each in result.get_asset_check_evaluations()}
+        told.append(str(checks["no_worse_than_champion"].metadata["told"].value))
+    assert told[0].startswith("There is no champion yet")
+    assert "better by 0.0000" in told[1]
+    assert "that the champion was not trained on" not in told[1]
+    assert "The champion was trained on all rows" in told[2]  # of other groups: by time, none is new
 
 
 def of_one_class(window: mlp.Window, purchases: pl.LazyFrame) -> pl.DataFrame:

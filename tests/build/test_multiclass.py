@@ -126,6 +126,7 @@ def test_the_endpoint_names_the_class(built: Platform) -> None:
     assert told["parameters"] == {"classes": CHANNELS}
     assert {"name": "probabilities", "datatype": "FP64", "shape": [-1, 3]} in told["outputs"]
     assert client.post("/v2/models/score/infer", json=example_request(model.plan)).status_code == 200
+    assert "The answer has the class in <code>prediction</code>" in client.get("/docs").text
     model.probe()
 
 

