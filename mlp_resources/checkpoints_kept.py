@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mlp_resources.ports_training import TrainingFailedError, TrainingJob
 
@@ -48,7 +48,8 @@ def _within(base: str, name: str) -> str:
     return f"{path.rstrip('/')}/{name}{mark}{settings}"
 
 
-def _opened(place: str):
+def _opened(place: str) -> Any:
+    """The file system, and the path in it."""
     from pyarrow import fs
     from pyarrow.lib import ArrowInvalid
 

@@ -9,6 +9,7 @@ import dagster as dg
 from rich.console import Console
 
 from mlp_assets.build import keys
+from mlp_assets.cli.one_run import facts
 from mlp_assets.cli.platform_run import running_platform
 from mlp_assets.cli.replay import DEPLOYED, FIRST_WEEK, MODELS, WEEK, Replay, ReplayError, wait_for, weeks
 from mlp_assets.cli.stages import Stages
@@ -64,8 +65,8 @@ def _live(stages: Stages, replay: Replay, story: Story) -> None:
             replay.ingest(week, week + WEEK)
             advance()
     with stages.stage("Waiting for the sensors: alarm"):
-        facts = wait_for("alarm", 120, lambda: _open_episode(replay.instance))
-        story.episode, story.alarm = str(facts["episode"]), str(facts["told"])
+        opened = wait_for("alarm", 120, lambda: _open_episode(replay.instance))
+        story.episode, story.alarm = str(opened["episode"]), str(opened["told"])
     last = FIRST_REPLAYED + REPLAYED * WEEK
     with stages.stage("Retraining, while requests go on"):
         wait_for("version after the alarm", 240, lambda: _moved(replay, story.before, last), every=0.25)
@@ -78,10 +79,8 @@ def _live(stages: Stages, replay: Replay, story: Story) -> None:
 
 
 def _open_episode(instance: dg.DagsterInstance) -> dict[str, Any] | None:
-    event = instance.get_latest_materialization_event(ALARMS)
-    found = event.asset_materialization if event is not None else None
-    facts = {key: value.value for key, value in found.metadata.items()} if found is not None else {}
-    return facts if facts.get("episode_open") else None
+    told = facts(instance, ALARMS)
+    return told if told.get("episode_open") else None
 
 
 def _moved(replay: Replay, before: str, week: datetime) -> bool:

@@ -1,6 +1,7 @@
-"""One run of some assets in this process, as the longer commands do it: quiet, and with the reason when it fails."""
+"""One run of some assets in this process, quiet, with the reason when it fails; and what an asset says of itself."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -21,3 +22,10 @@ def materialize(
         told = failed[0].step_failure_data.error if failed else None
         cause = (told.cause or told) if told is not None else None
         raise MlpError(f"A run failed: {cause.message if cause is not None else 'no step says why'}")
+
+
+def facts(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, Any]:
+    """The metadata of the newest materialization; nothing where there is none."""
+    event = instance.get_latest_materialization_event(key)
+    found = event.asset_materialization if event is not None else None
+    return {name: value.value for name, value in found.metadata.items()} if found is not None else {}

@@ -5,7 +5,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -15,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table as Grid
 
 from mlp_assets.build import keys
-from mlp_assets.cli.one_run import materialize
+from mlp_assets.cli.one_run import facts, materialize
 from mlp_assets.cli.stages import Stages
 from mlp_assets.engine.artifact import load_scorer
 from mlp_assets.engine.history import HISTORY, read_history
@@ -45,9 +44,9 @@ def run(console: Console) -> None:
         with stages.stage("Fine-tuning, judging and registering", EPOCHS) as advance, _followed(environment, advance):
             materialize(job, instance, [_CANDIDATE, _CHAMPION])
     stages.progress.stop()
-    facts = _facts(instance)
+    told = facts(instance, _CANDIDATE)
     for name in ("parts", "compared", "gates"):
-        console.print(Panel(Markdown(str(facts[name])), title=name, expand=False))
+        console.print(Panel(Markdown(str(told[name])), title=name, expand=False))
     console.print(_answers(environment))
     console.print("See it with: make up. The version, its card and its files are in MLflow.")
 
@@ -82,12 +81,6 @@ def _all_weeks() -> dict[str, str]:
         "dagster/asset_partition_range_start": first_sales.start,
         "dagster/asset_partition_range_end": f"{last:%Y-%m-%d}",
     }
-
-
-def _facts(instance: dg.DagsterInstance) -> dict[str, Any]:
-    event = instance.get_latest_materialization_event(_CANDIDATE)
-    found = event.asset_materialization if event is not None else None
-    return {name: value.value for name, value in found.metadata.items()} if found is not None else {}
 
 
 def _answers(environment: Environment) -> Grid:

@@ -20,10 +20,9 @@ def near_perfect(training_set: TrainingSet, rows: pl.DataFrame) -> dict[str, flo
     answers, found = rows[training_set.target], dict[str, float]()
     for name in training_set.feature_names:
         column = rows[name]
-        if answers.dtype == pl.String or column.dtype == pl.String:
-            told = _told_of_values(answers, column)
-        else:
-            told = _told(answers.to_numpy().astype(np.float64), column) if column.dtype.is_numeric() else 0.0
+        told = (
+            _told_of_values(answers, column) if pl.String in (answers.dtype, column.dtype) else _told(answers, column)
+        )
         if name not in training_set.trust and told >= NEAR_PERFECT:
             found[name] = told
     return found
@@ -34,8 +33,8 @@ def _told_of_values(answers: pl.Series, column: pl.Series) -> float:
 
     A value that is there once tells nothing, so texts that are all different do not, nor do finely measured numbers.
     """
-    if column.dtype.is_nested():
-        return 0.0
+    if column.dtype.is_nested() or (answers.dtype.is_numeric() and answers.n_unique() > 2):
+        return 0.0  # an amount may well be the same wherever a text is
     here = pl.DataFrame({"value": column, "answer": answers}).drop_nulls()
     each = here.group_by("value", "answer").len().with_columns(rival=_most_of_another())
     told = (
@@ -54,7 +53,10 @@ def _most_of_another() -> pl.Expr:
     return pl.when(pl.col("len") == first).then(second).otherwise(first)
 
 
-def _told(target: np.ndarray[Any, np.dtype[np.float64]], column: pl.Series) -> float:
+def _told(answers: pl.Series, column: pl.Series) -> float:
+    if column.dtype.is_nested():
+        return 0.0
+    target: np.ndarray[Any, np.dtype[np.float64]] = answers.to_numpy().astype(np.float64)
     there = column.is_not_null().to_numpy()
     values = column.fill_null(0.0).to_numpy().astype(np.float64)
     classes = np.unique(target)

@@ -4,12 +4,10 @@ import io
 import json
 import pickle
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,42 +29,9 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV
 
-import mlp_assets as mlp
 from mlp_assets.engine.artifact import ArtifactError, load_scorer, write_manifest
-from mlp_assets.engine.encoding import Encoding
 from mlp_assets.training.export import ExportError, export
-from mlp_assets.training.part_rows import PartRows
-
-FEATURES = ("a", "b", "c")
-DRAW = np.random.default_rng(0)
-X = DRAW.normal(size=(400, 3)).astype(np.float32)
-GAPS = np.where(DRAW.random(X.shape) < 0.2, np.nan, X).astype(np.float32)
-Y = X[:, 0] - X[:, 1] ** 2
-CLASS = (Y.mean() < Y).astype(int)
-KINDS = ("low", "middle", "high")
-KIND = np.digitize(Y, np.quantile(Y, [0.3, 0.7]))
-
-
-def run_of(folder: Path, task: str, x: np.ndarray = X) -> mlp.TrainingRun:
-    rows = pl.DataFrame({name: x[:, n] for n, name in enumerate(FEATURES)} | {"y": Y}).with_columns(
-        pl.lit("validation").alias("split")
-    )
-    rows.write_delta(str(folder / "table"))
-    part = mlp.Split(PartRows(str(folder / "table"), 0, "validation", Encoding(FEATURES), "y"))
-    return mlp.TrainingRun(part, part, Encoding(FEATURES), "y", task, 0, {}, 0, 1, folder, str(folder / "checkpoints"))
-
-
-def answers(folder: Path, model: Any, task: str, x: np.ndarray = X) -> np.ndarray:
-    """What the exported model says of the rows: of all at once, and of each by itself."""
-    classes = KINDS if task == "multiclass" else ()
-    digest = export(replace(run_of(folder, task, x), classes=classes), model, folder / "artifact")
-    scorer = load_scorer(folder / "artifact", digest)
-    assert scorer.encoding == Encoding(FEATURES)
-    assert scorer.known.classes.values == classes
-    together = scorer.predict(x.astype(np.float64))
-    assert together.shape == ((len(x), len(KINDS)) if classes else (len(x),))
-    assert scorer.predict(x[:1].astype(np.float64)) == pytest.approx(together[:1], abs=1e-6)
-    return together
+from tests.training.exported import CLASS, DRAW, FEATURES, GAPS, X, Y, answers, run_of
 
 
 def piped(*steps: Any) -> Any:
@@ -157,64 +122,6 @@ def test_lightgbm_and_xgboost_with_gaps_and_stopped_early(tmp_path: Path) -> Non
     ):
         (tmp_path / str(number)).mkdir()
         assert answers(tmp_path / str(number), model, task, GAPS) == pytest.approx(own, abs=1e-6)
-
-
-# PyTorch's exporter calls what PyTorch has deprecated.
-TORCH_EXPORTS = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
-
-
-class Shares:
-    """Of each class the same to every row: a model of classes that no framework has."""
-
-    def __init__(self, shares: np.ndarray) -> None:
-        self.shares = shares
-
-    def save(self, folder: Path) -> None:
-        np.save(folder / "shares.npy", self.shares)
-
-    @classmethod
-    def load(cls, folder: Path) -> "Shares":
-        return cls(np.load(folder / "shares.npy"))
-
-    def predict(self, matrix: np.ndarray) -> np.ndarray:
-        return np.tile(self.shares, (len(matrix), 1))
-
-
-@TORCH_EXPORTS
-def test_every_framework_gives_the_probability_of_each_class(tmp_path: Path) -> None:
-    import lightgbm
-    import torch
-    import xgboost
-
-    told = {"n_estimators": 10, "random_state": 0}
-    light = lightgbm.LGBMClassifier(**told, verbose=-1).fit(X, KIND)
-    boosted = xgboost.XGBClassifier(**told, n_jobs=1).fit(X, KIND)
-    raw = xgboost.train({"objective": "multi:softprob", "num_class": 3}, xgboost.DMatrix(X, KIND), 5)
-    linear, forest = linear_model.LogisticRegression().fit(X, KIND), ensemble.RandomForestClassifier(9).fit(X, KIND)
-    network = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Softmax(dim=1))
-    with torch.no_grad():
-        own = network(torch.from_numpy(X)).numpy()
-    shares = np.array([0.2, 0.3, 0.5])
-    models = [(each, each.predict_proba(X)) for each in (light, boosted, linear, forest)]
-    models += [(raw, raw.predict(xgboost.DMatrix(X))), (network, own), (Shares(shares), np.tile(shares, (len(X), 1)))]
-    for number, (model, wanted) in enumerate(models):
-        (tmp_path / str(number)).mkdir()
-        assert answers(tmp_path / str(number), model, "multiclass") == pytest.approx(wanted, abs=1e-5), model
-
-
-@TORCH_EXPORTS
-def test_what_gives_no_probabilities_of_the_classes_is_refused(tmp_path: Path) -> None:
-    import torch
-
-    wide = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Softmax(dim=1))
-    for number, (model, told) in enumerate([
-        (torch.nn.Linear(3, 3), r"no probabilities of the classes.*End it with torch.nn.Softmax"),
-        (wide, r"shape \(400, 4\) for 400 rows. A probability of each of the 3 classes for each row is served"),
-        (svm.LinearSVC().fit(X, KIND), "gives no probabilities, and the model's task is 'multiclass'"),
-    ]):  # fmt: skip
-        (tmp_path / str(number)).mkdir()
-        with pytest.raises(ExportError, match=told):
-            answers(tmp_path / str(number), model, "multiclass")
 
 
 class Nearest:

@@ -39,13 +39,12 @@ def descriptions(window: mlp.Window) -> pl.DataFrame:
 def _first_sales() -> pl.DataFrame:
     products = pl.scan_parquet(data_folder() / "products.parquet")
     sold = pl.scan_parquet(data_folder() / "transactions.parquet").group_by("product_id")
-    first = sold.agg(sold_at=pl.col("transaction_timestamp").min(), lines=pl.len())
+    first = sold.agg(sold_at=pl.col("transaction_timestamp").min())
     kind = ["product_type", "brand"]
     known = products.join(first, on="product_id").drop_nulls([*kind, "product_category"])
-    most = {name: _most_frequent(known, kind, name) for name in ("product_category", "package_size")}
-    rows = known.group_by(kind).agg(pl.col("sold_at").min(), pl.col("lines").sum())
-    for found in most.values():
-        rows = rows.join(found, on=kind, how="left")
+    rows = known.group_by(kind).agg(pl.col("sold_at").min())
+    for name in ("product_category", "package_size"):
+        rows = rows.join(_most_frequent(known, kind, name), on=kind, how="left")
     text = pl.concat_str("product_type", "brand", "package_size", separator=" ", ignore_nulls=True)
     made = rows.select(text=text, product_type="product_type", category="product_category", sold_at=_utc("sold_at"))
     return made.sort("sold_at", "text").collect()

@@ -22,7 +22,7 @@ def train_category(run: mlp.TrainingRun) -> object:
     groups = [{"params": part.parameters(), "lr": rate} for part, rate in zip(network.parts, rates, strict=True)]
     model, optimizer = accelerator.prepare(network, torch.optim.AdamW(groups, weight_decay=0.01))
     loader, best = run.loader(run.params.get("batch", 16) // run.world_size), run.best(network)
-    epochs, loss_of = run.params.get("epochs", 5), nn.CrossEntropyLoss(ignore_index=-1)
+    epochs, loss_of = run.params["epochs"], nn.CrossEntropyLoss(ignore_index=-1)
     steps = epochs * -(-len(loader) // accelerator.gradient_accumulation_steps)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps + 1, pct_start=0.1)
     saved = run.checkpoints(every=100, model=network, optimizer=optimizer, schedule=schedule, loader=loader, best=best)
