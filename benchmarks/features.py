@@ -24,10 +24,10 @@ import sys, time
 from datetime import timedelta
 from pathlib import Path
 import mlp_assets as mlp, polars as pl
-from mlp_assets.build.common import Scope
-from mlp_assets.build.features import computed
-from mlp_assets.build.partitions import partitions_of, window_of
-from mlp_resources.environments import Environment
+from mlp_assets.orchestration.scope import Scope
+from mlp_assets.features.feature_asset import computed
+from mlp_assets.orchestration.partitions import partitions_of, window_of
+from mlp_resources.environments.local import Environment
 events, home, year = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "year"
 source = mlp.Source("purchases", delta=events, event_time="bought_at", start="2017-01-01", end="2018-01-01",
                     columns={"household_id": pl.Int64, "sales_value": pl.Float64, "bought_at": pl.Datetime})
@@ -105,7 +105,7 @@ def told(line: str) -> None:
 
 
 def write_events(folder: Path) -> str:
-    from mlp_assets.projects.retail.feed import data_folder
+    from mlp_assets.examples.retail.feed import data_folder
 
     sales = pl.read_parquet(data_folder() / "transactions.parquet")
     bought = pl.col("transaction_timestamp").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

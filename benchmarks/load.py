@@ -14,7 +14,7 @@ OURS = """
 import time, sys
 from dataclasses import replace
 import dagster as dg
-from mlp_assets.projects.retail import project as retail
+from mlp_assets.examples.retail import project as retail
 import mlp_assets as mlp
 from mlp_assets.platform import definitions_for
 begun = time.perf_counter()
@@ -42,7 +42,7 @@ TICK = """
 import time, sys
 import dagster as dg
 import mlp_assets as mlp
-from mlp_assets.projects.retail import project as retail
+from mlp_assets.examples.retail import project as retail
 from mlp_sensors.monitoring import monitoring_sensor
 from mlp_sensors.watching import watched
 import sqlalchemy

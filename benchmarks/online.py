@@ -19,13 +19,14 @@ import redis
 from online_timing import ENTITIES, ROUNDS, Calls, free_port, over_http, rounds, running, timed, told, told_as
 from peers import python_of
 
-from mlp_assets.build.same_online import compared
-from mlp_assets.serving.lookup import Lookup
-from mlp_assets.serving.plan import ServingPlan, ViewPlan
-from mlp_resources.online_lmdb import LmdbOnlineStore
-from mlp_resources.online_redis import RedisOnlineStore
-from mlp_resources.online_rows import packed_rows
-from mlp_resources.ports_serving import OnlineStore
+from mlp_assets.endpoints.replica.lookup import Lookup
+from mlp_assets.endpoints.replica.plan import ServingPlan
+from mlp_assets.features.parity_check import compared
+from mlp_assets.features.view_plan import ViewPlan
+from mlp_resources.online.lmdb import LmdbOnlineStore
+from mlp_resources.online.redis import RedisOnlineStore
+from mlp_resources.online.rows import packed_rows
+from mlp_resources.ports.serving import OnlineStore
 
 HERE = Path(__file__).parent
 FEATURES = [f"f{number}" for number in range(10)]

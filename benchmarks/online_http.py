@@ -6,11 +6,11 @@ from pathlib import Path
 import onnx
 import uvicorn
 
-from mlp_assets.engine.artifact import write_manifest
-from mlp_assets.serving.app import create_app
-from mlp_assets.serving.model import ServedModel
-from mlp_assets.serving.plan import ServingPlan
-from mlp_resources.online_views import open_view
+from mlp_assets.artifact.manifest import write_manifest
+from mlp_assets.endpoints.replica.app import create_app
+from mlp_assets.endpoints.replica.model import ServedModel
+from mlp_assets.endpoints.replica.plan import ServingPlan
+from mlp_resources.online.open_view import open_view
 
 
 def artifact(folder: Path, features: list[str]) -> str:

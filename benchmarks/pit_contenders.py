@@ -11,10 +11,10 @@ from pathlib import Path
 import polars as pl
 from pit_project import scope_of, training_set_of
 
-from mlp_assets.build import keys
-from mlp_assets.build.shards import write_rows
-from mlp_assets.build.training_sets import pinned, versions_read
-from mlp_assets.engine.digest import row_sums
+from mlp_assets.orchestration import keys
+from mlp_assets.tables.digest import row_sums
+from mlp_assets.training_sets.shard_writer import write_rows
+from mlp_assets.training_sets.training_set_asset import pinned, versions_read
 
 
 def ours(home: Path, labels: str, out: Path) -> None:

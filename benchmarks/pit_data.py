@@ -9,7 +9,7 @@ import polars as pl
 from deltalake import write_deltalake
 from pit_project import HOUSEHOLD, SCALE, SHELF, WIDE
 
-from mlp_assets.projects.retail.feed import CATEGORIES, data_folder
+from mlp_assets.examples.retail.feed import CATEGORIES, data_folder
 
 START, DAYS, WEEKS = datetime(2017, 1, 1, tzinfo=UTC), 365, 52
 _UTC = pl.Datetime("us", "UTC")

@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 
 import mlp_assets as mlp
-from mlp_assets.build.common import Scope
-from mlp_resources.environments import Environment
+from mlp_assets.orchestration.scope import Scope
+from mlp_resources.environments.local import Environment
 
 HOUSEHOLD = ("trips_7d", "trips_28d", "trips_91d", "spend_7d", "spend_28d", "spend_91d")
 SHELF = ("units_7d", "units_28d", "units_91d", "value_28d", "value_91d")

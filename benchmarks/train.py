@@ -23,10 +23,10 @@ from deltalake import DeltaTable
 from peers import python_of
 from train_network import BATCH, FEATURES, STEPS, WARM_UP
 
-from mlp_resources.lake_delta import DeltaLake
-from mlp_resources.ports import Part, Table
-from mlp_resources.ports_training import TrainingJob
-from mlp_resources.runner_local import LocalRunner
+from mlp_resources.compute.local_training import LocalRunner
+from mlp_resources.lake.delta import DeltaLake
+from mlp_resources.ports.lake import Part, Table
+from mlp_resources.ports.training import TrainingJob
 
 HERE, ROUNDS = Path(__file__).parent, 3
 LARGE_GB, AT_ONCE = 4.0, 1_000_000

@@ -7,7 +7,7 @@ from typing import Any
 from train_network import BATCH, FEATURES, epoch, network, stepped
 
 import mlp_assets as mlp
-from mlp_assets.engine.encoding import Encoding
+from mlp_assets.artifact.encoding import Encoding
 
 
 def ours(run: mlp.TrainingRun) -> object:

@@ -14,7 +14,7 @@ import polars as pl
 
 import mlp_assets as mlp
 from mlp_assets.platform import definitions_for
-from mlp_resources.environments import Environment
+from mlp_resources.environments.local import Environment
 
 USERS, WEEKS = 2000, 12
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -17,11 +17,11 @@ import polars as pl
 from deltalake import DeltaTable
 
 import mlp_assets as mlp
-from mlp_assets.engine.classes import classes_of
-from mlp_assets.engine.encoding import fitted
-from mlp_assets.projects.catalogue import feed
-from mlp_resources.ports_training import TrainingJob
-from mlp_resources.runner_local import LocalRunner
+from mlp_assets.artifact.encoding import fitted
+from mlp_assets.examples.catalogue import feed
+from mlp_assets.metrics.classes import classes_of
+from mlp_resources.compute.local_training import LocalRunner
+from mlp_resources.ports.training import TrainingJob
 
 LENGTH, BATCH, WARM_UP, STEPS = 64, 16, 3, 25
 YEAR = mlp.Window(datetime(2017, 1, 1, tzinfo=UTC), datetime(2018, 1, 1, tzinfo=UTC))
@@ -45,7 +45,7 @@ def ours(run: mlp.TrainingRun) -> object:
     """The platform's loop: texts out of the table, encoded as they are read."""
     import torch
 
-    from mlp_assets.projects.catalogue.network import CategoryNetwork, Probabilities
+    from mlp_assets.examples.catalogue.network import CategoryNetwork, Probabilities
 
     torch.set_num_threads(run.params["threads"])
     torch.manual_seed(run.seed)
@@ -60,7 +60,7 @@ def by_hand(table: str, threads: int) -> float:
     from accelerate import Accelerator
     from tokenizers import Tokenizer
 
-    from mlp_assets.projects.catalogue.network import CategoryNetwork
+    from mlp_assets.examples.catalogue.network import CategoryNetwork
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)

@@ -1,6 +1,7 @@
 """The nouns and helpers of which a team's project file is made. Importing this imports no heavy library."""
 
-from mlp_assets.spec.aggregation import (
+from mlp_assets.errors import MlpError, Problem, ProjectError
+from mlp_assets.nouns.aggregation import (
     Aggregation,
     Ratio,
     attribute,
@@ -17,13 +18,12 @@ from mlp_assets.spec.aggregation import (
     std,
     total,
 )
-from mlp_assets.spec.compute import Accelerate, Local
-from mlp_assets.spec.encoders import Categories, Standardized, Tokens, Vector
-from mlp_assets.spec.endpoint import Endpoint
-from mlp_assets.spec.entity import Entity
-from mlp_assets.spec.errors import MlpError, Problem, ProjectError
-from mlp_assets.spec.feature_view import FeatureView
-from mlp_assets.spec.gates import (
+from mlp_assets.nouns.compute import Accelerate, Local
+from mlp_assets.nouns.encoders import Categories, Standardized, Tokens, Vector
+from mlp_assets.nouns.endpoint import Endpoint
+from mlp_assets.nouns.entity import Entity
+from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.nouns.gates import (
     AtLeast,
     AtMost,
     BetterThan,
@@ -33,13 +33,13 @@ from mlp_assets.spec.gates import (
     OnEverySlice,
     SmallerThan,
 )
-from mlp_assets.spec.model import Model
-from mlp_assets.spec.monitor import DriftAlarm, Monitor, PerformanceAlarm, QualityAlarm
-from mlp_assets.spec.project import Project
-from mlp_assets.spec.search import Choice, FloatRange, IntRange, Search, StopEarly
-from mlp_assets.spec.source import Source, Window
-from mlp_assets.spec.split import SplitByGroup, SplitByTime
-from mlp_assets.spec.training_set import TrainingSet
+from mlp_assets.nouns.model import Model
+from mlp_assets.nouns.monitor import DriftAlarm, Monitor, PerformanceAlarm, QualityAlarm
+from mlp_assets.nouns.project import Project
+from mlp_assets.nouns.search import Choice, FloatRange, IntRange, Search, StopEarly
+from mlp_assets.nouns.source import Source, Window
+from mlp_assets.nouns.split import SplitByGroup, SplitByTime
+from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.training.frameworks.own import OwnModel
 from mlp_assets.training.run import Split, TrainingRun
 

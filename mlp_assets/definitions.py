@@ -4,9 +4,9 @@ import os
 
 import dagster as dg
 
+from mlp_assets.examples.catalogue.project import project as catalogue
+from mlp_assets.examples.retail.project import project as retail
 from mlp_assets.platform import definitions_for
-from mlp_assets.projects.catalogue.project import project as catalogue
-from mlp_assets.projects.retail.project import project as retail
 
 
 @dg.definitions

@@ -8,23 +8,23 @@ from typing import Any
 
 import dagster as dg
 
-from mlp_assets.build import keys
-from mlp_assets.build.champions import champion_asset
-from mlp_assets.build.common import Scope
-from mlp_assets.build.consequences import Consequences, FeatureChange, consequences
-from mlp_assets.build.endpoints import endpoint_asset, feedback_asset, predictions_asset
-from mlp_assets.build.features import features_asset
-from mlp_assets.build.ingest import source_asset
-from mlp_assets.build.jobs import project_jobs
-from mlp_assets.build.models import candidate_asset
-from mlp_assets.build.monitors import monitor_assets
-from mlp_assets.build.online import online_asset
-from mlp_assets.build.promotions import standing
-from mlp_assets.build.reproducing import Reproduction, reproduce
-from mlp_assets.build.training_sets import training_set_asset
-from mlp_assets.spec.model import Model
-from mlp_assets.spec.project import Project
-from mlp_resources.environments import Environment, local
+from mlp_assets.endpoints.endpoint_asset import endpoint_asset, feedback_asset, predictions_asset
+from mlp_assets.features.feature_asset import features_asset
+from mlp_assets.features.online_asset import online_asset
+from mlp_assets.features.source_asset import source_asset
+from mlp_assets.models.candidate_asset import candidate_asset
+from mlp_assets.models.champion_asset import champion_asset
+from mlp_assets.models.promotions import standing
+from mlp_assets.models.reproduce import Reproduction, reproduce
+from mlp_assets.monitors.monitor_asset import monitor_assets
+from mlp_assets.nouns.model import Model
+from mlp_assets.nouns.project import Project
+from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.jobs import project_jobs
+from mlp_assets.orchestration.scope import Scope
+from mlp_assets.preview.changes import Consequences, FeatureChange, consequences
+from mlp_assets.training_sets.training_set_asset import training_set_asset
+from mlp_resources.environments.local import Environment, local
 from mlp_sensors.aliases import alias_sensor
 from mlp_sensors.monitoring import monitoring_sensor
 from mlp_sensors.retraining import retraining_sensor

@@ -16,17 +16,16 @@ from typing import Any, cast
 
 import polars as pl
 
-from mlp_assets.engine.asof import FeatureTable, join_as_known
-from mlp_assets.engine.events import UTC_TIME, as_declared, as_events
-from mlp_assets.engine.steps import reach
-from mlp_assets.engine.training_rows import training_rows
-from mlp_assets.engine.windows import feature_rows
-from mlp_assets.spec import words
-from mlp_assets.spec.errors import MlpError
-from mlp_assets.spec.feature_view import FeatureView
-from mlp_assets.spec.project import Project
-from mlp_assets.spec.source import Source
-from mlp_assets.spec.training_set import TrainingSet
+from mlp_assets.errors import MlpError
+from mlp_assets.features.compute.windows import feature_rows
+from mlp_assets.nouns.checks import texts
+from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.nouns.project import Project
+from mlp_assets.nouns.source import Source
+from mlp_assets.nouns.training_set import TrainingSet
+from mlp_assets.tables.as_of_join import FeatureTable, join_as_known
+from mlp_assets.tables.events import UTC_TIME, as_declared, as_events
+from mlp_assets.training_sets.compute.training_rows import training_rows
 
 Rows = pl.DataFrame | pl.LazyFrame | Mapping[str, Any]
 # Rows of one source, or of each source (or view) by the object itself.
@@ -117,7 +116,7 @@ def _check(spec: FeatureView | TrainingSet) -> None:
 
 def _time(field: str, given: str | datetime) -> datetime:
     try:
-        return words.moment(given if isinstance(given, str) else given.isoformat())
+        return texts.moment(given if isinstance(given, str) else given.isoformat())
     except (AttributeError, TypeError, ValueError):
         raise KitError(f"{field}={given!r} is no time. Write '2024-03-11', '2024-03-11T09:30' or a datetime.") from None
 
@@ -174,7 +173,7 @@ def _events(view: FeatureView, given: Mapping[Source | FeatureView, Rows], until
     if isinstance(below, FeatureView):
         return as_events(below, _table(below, given, until).lazy()).collect()
     events = as_events(below, _frame(given[below], below).lazy()).collect()
-    early = events.filter(pl.col(below.event_time) < words.moment(below.start)) if below.ingested else events.clear()
+    early = events.filter(pl.col(below.event_time) < texts.moment(below.start)) if below.ingested else events.clear()
     if early.height:
         raise KitError(
             f"{below.where}: {early.height} of {events.height} rows happened before start={below.start!r}, from when "
@@ -185,7 +184,7 @@ def _events(view: FeatureView, given: Mapping[Source | FeatureView, Rows], until
 
 def _moments(view: FeatureView, events: pl.DataFrame, until: datetime | None) -> list[datetime]:
     """The moments of the cadence at which the events can be seen."""
-    start, step, far = words.moment(view.root.start), words.duration(view.every), reach(view)
+    start, step, far = texts.moment(view.root.start), texts.duration(view.every), view.reach
     first, newest = (
         cast("datetime | None", events[view.source.event_time].min()),
         events[view.source.event_time].max(),
@@ -196,7 +195,7 @@ def _moments(view: FeatureView, events: pl.DataFrame, until: datetime | None) ->
     if far is not None:
         last = min(last, newest + far + step)
     if view.root.end is not None:
-        last = min(last, words.moment(view.root.end))
+        last = min(last, texts.moment(view.root.end))
     number, count = max(1, (first - start) // step + 1), (last - start) // step
     return [start + step * place for place in range(number, count + 1)]
 
@@ -206,7 +205,7 @@ def _stored(view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:
     wanted = [*view.entity.keys, "event_time", *view.feature_names]
     missing = [name for name in wanted if name not in rows.columns]
     if missing:
-        hints = " ".join(f"{name!r} is missing. {words.did_you_mean(name, rows.columns)}" for name in missing)
+        hints = " ".join(f"{name!r} is missing. {texts.did_you_mean(name, rows.columns)}" for name in missing)
         raise KitError(f"{view.where}: its rows do not have the columns of its table: {hints}")
     frame = rows if "known_at" in rows.columns else rows.with_columns(known_at="event_time")
     columns = {**view.columns, "known_at": pl.Datetime}
@@ -225,7 +224,7 @@ def _keys(view: FeatureView, entities: Rows | None, given: Mapping[Source | Feat
     frame = _frame(given[seen], seen) if entities is None else _frame(entities, view)
     missing = [key for key in view.entity.keys if key not in frame.columns]
     if missing:
-        hint = words.did_you_mean(missing[0], frame.columns)
+        hint = texts.did_you_mean(missing[0], frame.columns)
         raise KitError(f"entities has no column {missing[0]!r}, a key of {view.where}. {hint}")
     typed = [pl.col(key).cast(view.columns[key]) for key in view.entity.keys]
     return frame.select(typed).drop_nulls().unique(maintain_order=True)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 import dagster as dg
 
-from mlp_assets.build.keys import ALIAS_CHECK
-from mlp_assets.spec.errors import MlpError
+from mlp_assets.errors import MlpError
+from mlp_assets.orchestration.keys import ALIAS_CHECK
 
 Standing = Callable[[], str | None]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from mlp_assets.build.keys import NO_ROWS_YET
+from mlp_assets.orchestration.keys import NO_ROWS_YET
 from mlp_sensors.watching import RETRIES, Watched, newest
 
 _DATA_VERSION = "dagster/data_version"

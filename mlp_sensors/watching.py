@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from mlp_assets.build import keys
-from mlp_assets.spec.monitor import Monitor
-from mlp_assets.spec.project import Project
+from mlp_assets.nouns.monitor import Monitor
+from mlp_assets.nouns.project import Project
+from mlp_assets.orchestration import keys
 
 # A run whose process died is started again; one that failed by its own verdict (a refused candidate) is not.
 RETRIES = {"dagster/max_retries": "2", "dagster/retry_on_asset_or_op_failure": "false"}

@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlp_assets.cli.leftovers import left_behind
-from mlp_assets.cli.locations import MEND, failed_locations
-from mlp_assets.cli.services import Ports, health_urls
-from mlp_assets.cli.supervise import ServiceError, check_port, running_instance
-from mlp_resources.home import home
+from mlp_assets.local_platform.code_locations import MEND, failed_locations
+from mlp_assets.local_platform.leftovers import left_behind
+from mlp_assets.local_platform.services import Ports, health_urls
+from mlp_assets.local_platform.supervisor import ServiceError, check_port, running_instance
+from mlp_resources.environments.home import home
 
 _LEAST_DISK, _LEAST_MEMORY = 5 * 1024**3, 4 * 1024**3
 

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mlp_assets.cli.one_feature import in_full
-from mlp_assets.cli.shown import freshness, percent
-from mlp_assets.engine.statistics import sparkline
-from mlp_assets.spec.lineage import formula
-from mlp_assets.store.catalogue import Feature, catalogue, closest, matching, named_exactly
-from mlp_assets.store.workspace import load_workspace
-from mlp_resources.environments import local
+from mlp_assets.cli.feature_page import in_full
+from mlp_assets.cli.formatting import freshness, percent
+from mlp_assets.feature_store.catalogue import Feature, catalogue, closest, matching, named_exactly
+from mlp_assets.feature_store.workspace import load_workspace
+from mlp_assets.features.compute.statistics import sparkline
+from mlp_assets.nouns.lineage import formula
+from mlp_resources.environments.local import local
 
 _WIDE, _MOST_USERS = 110, 32
 _NOBODY = "–"

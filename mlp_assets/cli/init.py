@@ -11,8 +11,8 @@ from rich.console import Console
 
 from mlp_assets.cli.sample_orders import WEEKS, sample_orders
 from mlp_assets.cli.workspace_file import with_location
-from mlp_assets.spec import words
-from mlp_assets.spec.errors import MlpError
+from mlp_assets.errors import MlpError
+from mlp_assets.nouns.checks import texts
 
 _TEMPLATE = Path(__file__).parents[1] / "template"
 _WEEK = timedelta(weeks=1)
@@ -66,7 +66,7 @@ def make(name: str, folder: Path, now: datetime) -> None:
 
 
 def _check_name(name: str) -> None:
-    problems = words.name_problems("mlp init", name)
+    problems = texts.name_problems("mlp init", name)
     if problems:
         raise InitError(str(problems[0]))
     if len(name) > _LONGEST_NAME:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mlp_assets.spec.errors import MlpError
+from mlp_assets.errors import MlpError
 
 app = typer.Typer(
     help="An asset-oriented ML platform on Dagster.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -36,7 +36,7 @@ def up(workspace: Workspace = Path("workspace.yaml")) -> None:
 @app.command()
 def down() -> None:
     """Stop what `mlp up` started."""
-    from mlp_assets.cli.supervise import stop_running
+    from mlp_assets.local_platform.supervisor import stop_running
 
     console.print("Stopped." if stop_running() else "Nothing is running.")
 
@@ -44,7 +44,7 @@ def down() -> None:
 @app.command()
 def remove(endpoint: Annotated[str, typer.Argument(help="Its name, as in project.endpoint.")]) -> None:
     """Take an endpoint down that its project no longer has."""
-    from mlp_resources.environments import local
+    from mlp_resources.environments.local import local
 
     local().serving.remove(endpoint)
     console.print(f"{endpoint} is down.", markup=False)
@@ -100,7 +100,7 @@ def reproduce(
 @app.command()
 def demo() -> None:
     """Run the whole loop on ten weeks of real retail data."""
-    from mlp_assets.cli.demo import run
+    from mlp_assets.examples.rehearsal.demo import run
 
     run(console)
 
@@ -111,7 +111,7 @@ def replay(
     fault: Annotated[str, typer.Option(help="A fault to plant, such as GROCERY@2017-08-28; none by default.")] = "",
 ) -> None:
     """Replay the later half of the retail year, week by week, and judge models and alarms on it."""
-    from mlp_assets.cli.half_year import run
+    from mlp_assets.examples.rehearsal.replay import run
 
     run(console, share=share, fault=fault)
 
@@ -119,7 +119,7 @@ def replay(
 @app.command()
 def text() -> None:
     """Fine-tune a small sentence encoder on product texts: the text example."""
-    from mlp_assets.cli.text import run
+    from mlp_assets.examples.rehearsal.text import run
 
     run(console)
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mlp_assets.feature_store.workspace import load_workspace
 from mlp_assets.platform import Consequences, FeatureChange, planned
-from mlp_assets.store.workspace import load_workspace
-from mlp_resources.home import environment_variables, prepare_home
+from mlp_resources.environments.home import environment_variables, prepare_home
 
 _MARKS = {"new": "[green]+[/]", "changed": "[yellow]~[/]", "removed": "[red]-[/]", "renamed": "[yellow]>[/]"}
 

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mlp_assets.errors import MlpError
+from mlp_assets.feature_store.workspace import load_workspace
+from mlp_assets.nouns.checks.texts import did_you_mean
+from mlp_assets.nouns.model import Model
+from mlp_assets.nouns.project import Project
 from mlp_assets.platform import Reproduction, reproduced
-from mlp_assets.spec.errors import MlpError
-from mlp_assets.spec.model import Model
-from mlp_assets.spec.project import Project
-from mlp_assets.spec.words import did_you_mean
-from mlp_assets.store.workspace import load_workspace
-from mlp_resources.home import prepare_home
+from mlp_resources.environments.home import prepare_home
 
 _FORM = re.compile(r"([a-z0-9_]+)/([a-z0-9_]+)@([0-9]+)")
 _SHOWN = 60

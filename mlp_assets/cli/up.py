@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from mlp_assets.cli.locations import MEND, failed_locations
-from mlp_assets.cli.services import Ports, services
-from mlp_assets.cli.supervise import Supervisor, single_instance
-from mlp_assets.spec.errors import MlpError
-from mlp_resources.environments import local
-from mlp_resources.home import home
+from mlp_assets.errors import MlpError
+from mlp_assets.local_platform.code_locations import MEND, failed_locations
+from mlp_assets.local_platform.services import Ports, services
+from mlp_assets.local_platform.supervisor import Supervisor, single_instance
+from mlp_resources.environments.home import home
+from mlp_resources.environments.local import local
 
 
 def run(workspace: Path, console: Console) -> None:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import yaml
 
-from mlp_assets.spec.errors import MlpError
+from mlp_assets.errors import MlpError
 
 
 class WorkspaceFileError(MlpError):

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from mlp_assets.spec.errors import MlpError
+from mlp_assets.errors import MlpError
 
 # To read a number from a GPU waits for all that it has to do.
 _EVERY_ON_GPU = 50

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp_assets.engine.artifact import load_scorer, write_manifest
+from mlp_assets.artifact.manifest import load_scorer, write_manifest
 from mlp_assets.training.frameworks.framework import ExportError, Framework, Stored, shown_type
 from mlp_assets.training.frameworks.lightgbm import Lightgbm
 from mlp_assets.training.frameworks.own import Own

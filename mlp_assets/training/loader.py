@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mlp_assets.engine.row_groups import rows_together
-from mlp_assets.spec.errors import MlpError
+from mlp_assets.errors import MlpError
+from mlp_assets.tables.row_groups import rows_together
 from mlp_assets.training.order import Order, Window
 from mlp_assets.training.part_rows import PartRows
 

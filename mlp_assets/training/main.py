@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlp_assets.engine.beat import Beat
-from mlp_assets.engine.classes import Classes
-from mlp_assets.engine.encoding import Encoding
-from mlp_assets.engine.stopping import STOPPED
-from mlp_assets.spec.errors import MlpError
+from mlp_assets.artifact.encoding import Encoding
+from mlp_assets.errors import MlpError
+from mlp_assets.jobs.early_stop import STOPPED
+from mlp_assets.jobs.heartbeat import Beat
+from mlp_assets.metrics.classes import Classes
 from mlp_assets.training.export import export
 from mlp_assets.training.part_rows import PartRows
 from mlp_assets.training.run import Split, TrainingRun

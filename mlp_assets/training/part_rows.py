@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlp_assets.engine.classes import Classes
-from mlp_assets.engine.encoding import Encoding
-from mlp_assets.spec.errors import MlpError
+from mlp_assets.artifact.encoding import Encoding
+from mlp_assets.errors import MlpError
+from mlp_assets.metrics.classes import Classes
 
 _SPLIT = "split"
 Floats = NDArray[np.float32]

@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlp_assets.engine.encoding import Encoding, FittedCategories
-from mlp_assets.engine.history import HISTORY, read_history
-from mlp_assets.engine.tokens import FittedTokens
+from mlp_assets.artifact.encoding import Encoding, FittedCategories
+from mlp_assets.artifact.tokens import FittedTokens
+from mlp_assets.jobs.metrics_log import HISTORY, read_history
 from mlp_assets.training.best import Best
 from mlp_assets.training.checkpoints import Checkpoints, Stateful
 from mlp_assets.training.diverged import check_finite

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlp_assets.engine.stopping import History, at, best_so_far
-from mlp_assets.spec.errors import MlpError
-from mlp_assets.spec.search import StopEarly
+from mlp_assets.errors import MlpError
+from mlp_assets.jobs.early_stop import History, at, best_so_far
+from mlp_assets.nouns.search import StopEarly
 
 
 class StoppedEarly(MlpError):

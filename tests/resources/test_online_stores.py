@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlp_assets.spec.errors import MlpError
-from mlp_resources.online_lmdb import LmdbOnlineStore
-from mlp_resources.online_redis import RedisOnlineStore
-from mlp_resources.online_rows import packed_key, packed_rows
-from mlp_resources.ports_serving import OnlineStore, StalePublicationError
-from tests.redis_server import NEEDED, redis_server
+from mlp_assets.errors import MlpError
+from mlp_resources.online.lmdb import LmdbOnlineStore
+from mlp_resources.online.redis import RedisOnlineStore
+from mlp_resources.online.rows import packed_key, packed_rows
+from mlp_resources.ports.serving import OnlineStore, StalePublicationError
+from tests.support.redis_server import NEEDED, redis_server
 
 AT = datetime(2024, 1, 1, tzinfo=UTC)
 KEYS, FEATURES = ["user_id", "category"], ["spend", "visits"]

@@ -7,9 +7,9 @@ from typing import Any
 import mlflow
 import pytest
 
-from mlp_assets.engine.artifact import load_scorer
-from mlp_resources.registry_mlflow import MlflowRegistry
-from tests.resources.test_registry_mlflow import candidate
+from mlp_assets.artifact.manifest import load_scorer
+from mlp_resources.registry.mlflow import MlflowRegistry
+from tests.resources.test_mlflow import candidate
 
 # What a registration asks of MLflow's store, in this order.
 CALLS = [

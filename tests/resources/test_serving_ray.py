@@ -13,12 +13,12 @@ import httpx
 import psutil
 import pytest
 
-from mlp_assets.cli.services import services
-from mlp_assets.cli.supervise import Supervisor
-from mlp_resources.ports_serving import DeploymentFailedError, ServingUnavailableError
-from mlp_resources.serving_ray import RayServing
-from tests.ports import free_ports, platform_ports
-from tests.serving.test_app import plan, request
+from mlp_assets.local_platform.services import services
+from mlp_assets.local_platform.supervisor import Supervisor
+from mlp_resources.ports.serving import DeploymentFailedError, ServingUnavailableError
+from mlp_resources.serving.ray import RayServing
+from tests.endpoints.test_app import plan, request
+from tests.support.ports import free_ports, platform_ports
 
 OPTIONS = {"replicas": [1, 1], "cpus": 0.1}
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 import mlp_assets as mlp
-from mlp_assets.build.searching import searched
-from mlp_resources.trials import LocalTrials, RayTrials, trials_runner
-from tests.build.platform import Platform
-from tests.build.test_search import SPACE, built, prepared
-from tests.build.test_shards import ray_address
+from mlp_assets.models.search import searched
+from mlp_resources.compute.trials import LocalTrials, RayTrials, trials_runner
+from tests.models.test_search import SPACE, built, prepared
+from tests.support.platform import Platform
+from tests.training_sets.test_shard_writer import ray_address
 
 __all__ = ["built", "ray_address"]  # fixtures
 
@@ -33,7 +33,7 @@ def reserved(ray_address: str) -> Iterator[None]:
     """An endpoint's replicas, which hold nearly all of the cluster's two processors."""
     import ray
 
-    from mlp_resources.ray_cluster import connected
+    from mlp_resources.compute.ray_cluster import connected
 
     connected(ray_address, "MLP_TRIALS")
 
@@ -72,7 +72,7 @@ def test_trials_run_beside_an_endpoint_one_after_the_other(ray_address: str, res
 
 
 def test_where_no_trial_fits_it_is_said(ray_address: str, reserved: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlp_resources.trials._ROOM_SECONDS", 1.0)
+    monkeypatch.setattr("mlp_resources.compute.trials._ROOM_SECONDS", 1.0)
     with pytest.raises(mlp.MlpError, match=r"reserves 0.6 CPUs, and Ray at .* has 0.5 of 2 free. Write a smaller cpus"):
         list(RayTrials(0.6, address=ray_address).each(place, [0]))
     with pytest.raises(mlp.MlpError, match=r"reserves 16 CPUs"):

@@ -7,17 +7,17 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mlp_assets.cli.services import services
-from mlp_assets.cli.supervise import Supervisor
-from mlp_resources.home import environment_variables
+from mlp_assets.local_platform.services import services
+from mlp_assets.local_platform.supervisor import Supervisor
+from mlp_resources.environments.home import environment_variables
 from mlp_sensors.watching import watched
-from tests.build import shop
-from tests.ports import platform_ports
+from tests.support import shop
+from tests.support.ports import platform_ports
 
 CODE = """
 import dagster as dg
 from mlp_assets.platform import definitions_for
-from tests.build import shop
+from tests.support import shop
 
 @dg.definitions
 def definitions():

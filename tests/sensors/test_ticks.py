@@ -7,11 +7,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlp_assets.build.keys import drained_version
+from mlp_assets.orchestration.keys import drained_version
 from mlp_sensors.monitoring import monitoring_sensor
 from mlp_sensors.retraining import retraining_sensor
 from mlp_sensors.watching import watched
-from tests.build import shop
+from tests.support import shop
 
 MONITORS = watched([shop.make()])
 (HEALTH,) = MONITORS

@@ -10,7 +10,7 @@ import pytest
 import mlp_assets as mlp
 from mlp_assets import testing
 from mlp_assets.testing import KitError
-from tests.spec import samples as s
+from tests.support import samples as s
 
 MONDAY = datetime(2024, 3, 4)
 DAY = timedelta(days=1)

@@ -7,10 +7,10 @@ import polars as pl
 
 import mlp_assets as mlp
 from mlp_assets import testing
-from mlp_assets.engine.digest import canonical_digest
-from mlp_resources.ports import Table
-from tests.build import shop
-from tests.build.platform import Platform, weeks
+from mlp_assets.tables.digest import canonical_digest
+from mlp_resources.ports.lake import Table
+from tests.support import shop
+from tests.support.platform import Platform, weeks
 
 
 def test_the_tables_of_a_run(home: Path) -> None:

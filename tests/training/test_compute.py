@@ -12,9 +12,9 @@ from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
 import mlp_assets as mlp
-from mlp_assets.engine.artifact import load_scorer
-from mlp_resources.ports_training import TrainingFailedError, TrainingJob, TrainingResult
-from mlp_resources.runner_local import LocalRunner
+from mlp_assets.artifact.manifest import load_scorer
+from mlp_resources.compute.local_training import LocalRunner
+from mlp_resources.ports.training import TrainingFailedError, TrainingJob, TrainingResult
 
 EPOCHS, BATCH, ROWS = 4, 16, 320
 SHARD = (32 + 16 + 32 + 1) / 129  # of process 0: half of the first layer, and the one row of the last

@@ -7,7 +7,7 @@ import pytest
 from sklearn import ensemble, linear_model, svm
 
 from mlp_assets.training.export import ExportError
-from tests.training.exported import KIND, X, answers
+from tests.support.exported import KIND, X, answers
 
 # PyTorch's exporter calls what PyTorch has deprecated.
 TORCH_EXPORTS = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")

@@ -29,9 +29,9 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV
 
-from mlp_assets.engine.artifact import ArtifactError, load_scorer, write_manifest
+from mlp_assets.artifact.manifest import ArtifactError, load_scorer, write_manifest
 from mlp_assets.training.export import ExportError, export
-from tests.training.exported import CLASS, DRAW, FEATURES, GAPS, X, Y, answers, run_of
+from tests.support.exported import CLASS, DRAW, FEATURES, GAPS, X, Y, answers, run_of
 
 
 def piped(*steps: Any) -> Any:

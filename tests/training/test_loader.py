@@ -11,8 +11,8 @@ from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_assets.engine.encoding import Encoding
-from mlp_assets.spec.errors import MlpError
+from mlp_assets.artifact.encoding import Encoding
+from mlp_assets.errors import MlpError
 from mlp_assets.training.loader import Loader
 from mlp_assets.training.order import Order
 from mlp_assets.training.part_rows import PartRows

@@ -17,16 +17,16 @@ import pytest
 from deltalake import DeltaTable
 
 import mlp_assets as mlp
-from mlp_assets.engine.artifact import load_scorer
-from mlp_resources.ports_training import TrainingFailedError, TrainingJob, TrainingResult
-from mlp_resources.runner_local import LocalRunner
+from mlp_assets.artifact.manifest import load_scorer
+from mlp_resources.compute.local_training import LocalRunner
+from mlp_resources.ports.training import TrainingFailedError, TrainingJob, TrainingResult
 
 LONG = bool(os.environ.get("MLP_LONG"))
 EPOCHS, BATCH = 3, 32
 RUN = """
 import sys
 from pathlib import Path
-from mlp_resources.runner_local import LocalRunner
+from mlp_resources.compute.local_training import LocalRunner
 from tests.training.test_resume import job
 LocalRunner(Path(sys.argv[1])).run(job(Path(sys.argv[2]), same="kept"))
 """

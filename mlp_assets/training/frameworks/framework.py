@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_assets.spec.errors import MlpError
+from mlp_assets.errors import MlpError
 
 Rows = NDArray[np.float32]
 

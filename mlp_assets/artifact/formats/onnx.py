@@ -1,0 +1,34 @@
+"""ONNX models, on one thread."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from mlp_assets.artifact.formats.scorer import Known, Loaded, Matrix
+
+# What a model makes on the way may be hundreds of times its rows: the heads of a transformer.
+_ROWS_AT_ONCE = 1024
+
+
+class OnnxScorer(Loaded):
+    """Takes float32 (rows, features); its first output has a number for each row, or one for each class."""
+
+    def __init__(self, known: Known, directory: Path, file: str, loader: str | None) -> None:
+        import onnxruntime  # pyright: ignore[reportMissingTypeStubs]  # it has none
+
+        super().__init__(known)
+        runtime = cast("Any", onnxruntime)
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        self._session: Any = runtime.InferenceSession(
+            str(directory / file), options, providers=["CPUExecutionProvider"]
+        )
+        self._input: str = self._session.get_inputs()[0].name
+
+    def predict(self, matrix: Matrix) -> Matrix:
+        rows = matrix.astype(np.float32)
+        parts = [rows[begin : begin + _ROWS_AT_ONCE] for begin in range(0, len(rows), _ROWS_AT_ONCE)] or [rows]
+        answers = [self._session.run(None, {self._input: part})[0] for part in parts]
+        return self.shaped(np.concatenate(answers), len(matrix))

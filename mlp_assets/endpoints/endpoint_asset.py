@@ -1,0 +1,122 @@
+"""Endpoint -> the live application, its predictions and its callers' feedback."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from mlp_assets.endpoints.replica.prediction_log import drained
+from mlp_assets.endpoints.replica.spool import FEEDBACK, PREDICTIONS, is_left, lines_set_aside, spooled_files
+from mlp_assets.endpoints.serving_plan import serving_plan
+from mlp_assets.errors import MlpError
+from mlp_assets.models.promotions import champion
+from mlp_assets.nouns.endpoint import Endpoint
+from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
+from mlp_assets.orchestration.scope import Scope
+from mlp_resources.ports.lake import Lake, Table, Transaction
+
+
+def endpoint_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
+    """The asset of a live endpoint: it serves what was promoted last, whatever run materializes it."""
+    model = endpoint.model
+    views = [keys.online(scope.home(view), view) for view in model.training_set.features]
+
+    @scope.asset(
+        key=keys.endpoint(scope.project.name, endpoint),
+        deps=[keys.champion(scope.home(model), model), *views],
+        spec=endpoint,
+        kinds=["ray"],
+        what=f"Predictions of {model.name} over HTTP, in the Open Inference Protocol.",
+    )
+    def deploy() -> dg.MaterializeResult:
+        environment = scope.environment
+        with measured() as cost:
+            live = champion(scope, model)
+            if live is None:
+                name = keys.registered_model(scope.home(model), model)
+                raise MlpError(f"{name} has no champion yet. Materialize its candidate and champion first.")
+            artifact = environment.registry.download(live)
+            plan = serving_plan(scope, endpoint, live.version, artifact, live.digest)
+            url = environment.serving.apply(plan, {"replicas": list(endpoint.replicas), "cpus": endpoint.cpus})
+        return dg.MaterializeResult(
+            metadata={
+                "url": dg.MetadataValue.url(f"{url}/docs"),
+                "infer": dg.MetadataValue.url(f"{url}/v2/models/{endpoint.name}/infer"),
+                "model_version": live.version,
+                "artifact_digest": live.digest,
+            }
+            | cost.shown,
+            data_version=dg.DataVersion(f"{live.version}-{live.digest[:12]}"),
+        )
+
+    return deploy
+
+
+def predictions_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
+    """The asset of the prediction log: drains the endpoint's spool into its table, each line once."""
+    return _drain_asset(scope, endpoint, PREDICTIONS, keys.predictions(scope.project.name, endpoint))
+
+
+def feedback_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
+    """The asset of what callers told came true."""
+    return _drain_asset(scope, endpoint, FEEDBACK, keys.feedback(scope.project.name, endpoint))
+
+
+def _drain_asset(scope: Scope, endpoint: Endpoint, kind: str, key: dg.AssetKey) -> dg.AssetsDefinition:
+    what = "Every prediction with its features and versions." if kind == PREDICTIONS else "Labels that callers sent."
+    views = endpoint.model.training_set.features if kind == PREDICTIONS else ()
+    looked_up = {name: [(keys.online(scope.home(view), view), name)] for view in views for name in view.feature_names}
+
+    @scope.asset(
+        key=key,
+        deps=[keys.endpoint(scope.project.name, endpoint)],
+        spec=endpoint,
+        kinds=["polars", "deltalake"],
+        what=what,
+    )
+    def drain() -> dg.MaterializeResult:
+        lake, table = scope.environment.lake, keys.table(key)
+        with measured() as cost:
+            folder = Path(scope.environment.spool_path(scope.project.name, endpoint.name))
+            written = [one for file in spooled_files(folder, kind) for one in _drained_file(lake, file, kind, table)]
+            version = lake.version(table)
+            facts = _table_facts(lake, table, version) if version is not None else {}
+            facts |= {"dagster/column_lineage": column_lineage(looked_up)} if looked_up else {}
+        drained = {
+            "rows_drained": sum(rows for rows, _ in written),
+            "lines_set_aside": lines_set_aside(folder, kind),
+            "bytes": sum(size for _, size in written),
+            "spool": dg.MetadataValue.path(str(folder)),
+        }
+        return dg.MaterializeResult(
+            metadata=drained | facts | cost.shown, data_version=dg.DataVersion(keys.drained_version(version))
+        )
+
+    return drain
+
+
+def _drained_file(lake: Lake, file: Path, kind: str, table: Table) -> Iterator[tuple[int, int]]:
+    """Moves what is new in one file, and removes one that is drained to its end; (rows, bytes) of each append."""
+    application, left = f"spool:{file.name}", is_left(file)
+    offset = lake.transaction(table, application) or 0
+    while (found := drained(file, offset, kind)) is not None:
+        frame, end = found
+        written = lake.append(table, frame, Transaction(application, end, after=offset))
+        if written.changed:
+            yield frame.height, written.bytes
+        offset = lake.transaction(table, application) or 0
+    if left:
+        file.unlink(missing_ok=True)
+
+
+def _table_facts(lake: Lake, table: Table, version: int) -> dict[str, Any]:
+    rows = lake.scan(table, version)
+    return {
+        "dagster/row_count": rows.select(pl.len()).collect().item(),
+        "delta_version": version,
+        "dagster/column_schema": column_schema(rows.collect_schema()),
+        "preview": dg.MetadataValue.md(markdown_table(rows.head(5).collect())),
+    }

@@ -1,0 +1,37 @@
+"""The endpoint as a Ray Serve application: ``mlp_assets.endpoints.replica.deployment:application``."""
+
+from typing import Any
+
+from ray import serve
+
+from mlp_assets.endpoints.replica import current_model
+from mlp_assets.endpoints.replica.app import create_app
+from mlp_assets.endpoints.replica.model import ServedModel
+from mlp_assets.endpoints.replica.plan import ServingPlan
+from mlp_resources.online.open_view import open_view
+
+
+def _app() -> Any:
+    """Made inside the replica, where the holder is the one that ``reconfigure`` fills."""
+    return create_app(current_model.current)
+
+
+@serve.deployment(name="endpoint", health_check_period_s=2, health_check_timeout_s=5)
+@serve.ingress(_app)
+class EndpointReplica:
+    """One replica. A new plan is loaded whole and proved by a prediction before it takes over."""
+
+    def reconfigure(self, plan: dict[str, Any]) -> None:
+        parsed = ServingPlan.from_json(plan)
+        spool = current_model.current().spool if current_model.holds() else None
+        model = ServedModel(parsed, open_view, spool)
+        model.probe()
+        current_model.swap(model)
+
+    def check_health(self) -> None:
+        current_model.current().probe()
+
+
+def application(args: dict[str, Any]) -> Any:
+    """Builds the application; the plan comes as ``user_config``."""
+    return EndpointReplica.bind()

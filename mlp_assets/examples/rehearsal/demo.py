@@ -1,0 +1,97 @@
+"""``mlp demo``: the whole loop, end to end, with a fault planted in the stream of real data."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from rich.console import Console
+
+from mlp_assets.examples.rehearsal.retail_stream import (
+    DEPLOYED,
+    FIRST_WEEK,
+    MODELS,
+    WEEK,
+    Replay,
+    ReplayError,
+    wait_for,
+    weeks,
+)
+from mlp_assets.examples.rehearsal.run_assets import facts
+from mlp_assets.examples.rehearsal.stages import Stages
+from mlp_assets.examples.rehearsal.summary import print_summary
+from mlp_assets.examples.rehearsal.temporary_platform import running_platform
+from mlp_assets.examples.retail.project import project, repurchase, repurchase_health
+from mlp_assets.orchestration import keys
+from mlp_resources.environments.home import home
+
+FIRST_REPLAYED = datetime(2017, 7, 31, tzinfo=UTC)
+REPLAYED = 10
+FAULT = "GROCERY@2017-08-28"
+SHARE = 0.25
+ALARMS = keys.alarms(project.name, repurchase_health)
+
+
+@dataclass
+class Story:
+    """What happened, for the summary."""
+
+    episode: str = ""
+    alarm: str = ""
+    before: str = ""
+    after: str = ""
+    example: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+
+
+def run(console: Console) -> None:
+    """Runs the loop. Raises MlpError when a stage did not really happen."""
+    story = Story()
+    with running_platform(console, share=SHARE, fault=FAULT) as (stages, replay, ports):
+        _build(stages, replay)
+        _live(stages, replay, story)
+        stages.progress.stop()
+        (home() / "demo.json").write_text(json.dumps(stages.figures(), indent=1))
+        print_summary(console, story, stages, replay, ports)
+
+
+def _build(stages: Stages, replay: Replay) -> None:
+    with stages.stage("Ingesting half a year, computing features"):
+        replay.ingest(FIRST_WEEK, DEPLOYED)
+    for model, endpoint in MODELS:
+        with stages.stage(f"Training, judging and deploying {model.name}"):
+            replay.deploy(model, endpoint)
+    with stages.stage("Going on to the first replayed week"):
+        replay.ingest(DEPLOYED, FIRST_REPLAYED)
+
+
+def _live(stages: Stages, replay: Replay, story: Story) -> None:
+    story.before = replay.champion(repurchase).version
+    with stages.stage(f"Replaying {REPLAYED} weeks as HTTP requests", REPLAYED) as advance:
+        for week in weeks(FIRST_REPLAYED, REPLAYED):
+            replay.ask(week)
+            replay.drain()
+            replay.ingest(week, week + WEEK)
+            advance()
+    with stages.stage("Waiting for the sensors: alarm"):
+        opened = wait_for("alarm", 120, lambda: _open_episode(replay.instance))
+        story.episode, story.alarm = str(opened["episode"]), str(opened["told"])
+    last = FIRST_REPLAYED + REPLAYED * WEEK
+    with stages.stage("Retraining, while requests go on"):
+        wait_for("version after the alarm", 240, lambda: _moved(replay, story.before, last), every=0.25)
+        replay.ask(last)
+        story.after = replay.champion(repurchase).version
+        replay.drain()
+    if replay.sent.failed:
+        raise ReplayError(f"{replay.sent.failed} of {replay.sent.requests} requests failed.")
+    story.example = replay.example(last)
+
+
+def _open_episode(instance: dg.DagsterInstance) -> dict[str, Any] | None:
+    told = facts(instance, ALARMS)
+    return told if told.get("episode_open") else None
+
+
+def _moved(replay: Replay, before: str, week: datetime) -> bool:
+    replay.trickle(week)
+    return replay.sent.versions.get("repurchase_score", [before])[-1] != before

@@ -1,0 +1,50 @@
+"""A platform for the time of one command: a directory of its own, all services, and the stages shown."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+from rich.console import Console
+
+from mlp_assets.errors import MlpError
+from mlp_assets.examples.rehearsal.retail_stream import Replay
+from mlp_assets.examples.rehearsal.stages import Stages
+from mlp_assets.local_platform.services import Ports, services
+from mlp_assets.local_platform.supervisor import Supervisor, single_instance
+from mlp_resources.environments.home import environment_variables, home, prepare_home
+from mlp_resources.environments.local import local
+
+_MARK = "made-by-demo"
+_SENSOR_SECONDS = "3"
+
+
+@contextlib.contextmanager
+def running_platform(console: Console, *, share: float, fault: str) -> Iterator[tuple[Stages, Replay, Ports]]:
+    """Starts everything in a fresh directory and ends it with the block. Raises MlpError when it cannot start."""
+    ports, supervisor, stages = Ports.from_environment(), Supervisor(), Stages(console)
+    with single_instance(ports):
+        _fresh_home()
+        os.environ.update(environment_variables() | {"MLP_RETAIL_FAULT": fault, "MLP_SENSOR_SECONDS": _SENSOR_SECONDS})
+        with stages.progress, contextlib.ExitStack() as ending:
+            ending.callback(supervisor.stop)
+            with stages.stage("Starting Ray, MLflow and Dagster"):
+                supervisor.start(services(ports, Path("workspace.yaml")))
+            yield stages, Replay(local(), dg.DagsterInstance.get(), share), ports
+
+
+def _fresh_home() -> None:
+    """Empties the home, but for the record of who runs in it. Raises MlpError when it holds anyone's real state."""
+    folder = home()
+    others = [path for path in folder.iterdir() if path.name != "run"] if folder.exists() else []
+    if others and not (folder / _MARK).exists():
+        raise MlpError(
+            f"{folder} holds the state of a platform that neither demo nor replay made. Choose another directory: "
+            "MLP_HOME=/tmp/mlp-demo make demo"
+        )
+    for path in others:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    prepare_home()
+    (folder / _MARK).touch()

@@ -1,0 +1,86 @@
+"""A view's newest rows -> the asset that publishes them online."""
+
+from datetime import datetime
+
+import dagster as dg
+import polars as pl
+
+from mlp_assets.features.lookups_in_use import check_lookups
+from mlp_assets.features.parity_check import CHECK, compared
+from mlp_assets.features.view_plan import ViewPlan
+from mlp_assets.nouns.checks.texts import duration
+from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
+from mlp_assets.orchestration.scope import Scope
+from mlp_assets.tables.as_of_join import best_as_known
+from mlp_assets.tables.digest import canonical_digest
+
+
+def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
+    """The asset that publishes the newest row of each entity for look-ups: all keys old until all are new."""
+    features_key = keys.features(scope.project.name, view)
+    key = keys.online(scope.project.name, view)
+    freshness = dg.FreshnessPolicy.time_window(fail_window=duration(view.fresh_within)) if view.fresh_within else None
+    location = scope.environment.online.location(scope.project.name, view.name)
+
+    @scope.asset(
+        key=key,
+        deps=[features_key],
+        freshness_policy=freshness,
+        check_specs=[
+            dg.AssetCheckSpec(CHECK, asset=key, description="A look-up gives what a training row would have.")
+        ],
+        spec=view,
+        kinds=[location.partition("://")[0] if "://" in location else "lmdb"],
+        what=f"The newest features of each {view.entity.name}, for look-ups by endpoints.",
+    )
+    def publish() -> dg.MaterializeResult:
+        environment = scope.environment
+        check_lookups(scope, view)
+        with measured() as cost:
+            table = keys.table(features_key)
+            version = environment.lake.version(table)
+            now = environment.now()
+            rows = environment.lake.scan(table, version)
+            newest = newest_rows(view, rows, now)
+            environment.online.publish(location, view.entity.keys, view.feature_names, newest, version=version or 0)
+        with measured() as checking:
+            plan = ViewPlan.of(view, location)
+            check = compared(plan, view.ttl_length, rows, environment.online.open_view(location, plan.features), now)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": newest.height,
+                "dagster/column_schema": column_schema(newest.schema),
+                "dagster/column_lineage": column_lineage({name: [(features_key, name)] for name in newest.columns}),
+                "preview": dg.MetadataValue.md(markdown_table(newest.head(5))),
+                "as_of": str(newest["event_time"].max()),
+                "delta_versions_read": dg.MetadataValue.json({str(table): version}),
+                "location": location,
+                "check_seconds": checking.shown["seconds"],
+            }
+            | cost.shown,
+            data_version=dg.DataVersion(canonical_digest(newest)[:16]),
+            check_results=[check],
+        )
+
+    return publish
+
+
+def newest_rows(view: FeatureView, rows: pl.LazyFrame, now: datetime) -> pl.DataFrame:
+    """The newest row of each entity, as known by ``now``, that may be within its TTL: keys, ``event_time``, features.
+
+    One without any feature is left out, so that an entity that went quiet is missing as one never seen is.
+    """
+    keys_ = list(view.entity.keys)
+    rows = rows.filter(pl.col("event_time") <= now, pl.col("known_at") <= now)
+    if view.ttl_length is not None:
+        newest = rows.select(pl.col("event_time").max()).collect().item()
+        if newest is not None:
+            rows = rows.filter(pl.col("event_time") >= newest - view.ttl_length)
+    last = rows.group_by(keys_).agg(pl.col("event_time").max())  # spares sorting all that came before
+    rows = rows.join(last, on=[*keys_, "event_time"], how="semi")
+    best = best_as_known(rows, keys_).group_by(keys_, maintain_order=True).last()
+    held = pl.any_horizontal(pl.col(view.feature_names).is_not_null())
+    known = best.select(*keys_, "event_time", *view.feature_names).drop_nulls(keys_)
+    return known.filter(held).collect()

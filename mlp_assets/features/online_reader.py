@@ -1,0 +1,57 @@
+"""One view read for a request: its rows, without those that may not be used, and the reason for each."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_assets.features.view_plan import ViewPlan
+from mlp_assets.tables.expiry import usable
+from mlp_resources.ports.serving import Key, OnlineView
+
+FINE, UNKNOWN, EXPIRED, PARTIAL = range(4)
+REASONS = {UNKNOWN: "unknown", EXPIRED: "expired", PARTIAL: "partial"}
+"""Why features are missing: the entity has no row, its row may not be used, or the row lacks some of them."""
+_SINGLE = [np.full(1, reason, dtype=np.uint8) for reason in range(4)]
+
+
+class Read(NamedTuple):
+    """What was read of a view: ``values`` (rows, features), NaN where missing, and why, (rows,). Of a single row,
+    the values are the row itself."""
+
+    values: Any
+    reasons: NDArray[np.uint8]
+    version: int
+
+
+class ViewReader:
+    """Reads a view as a plan says. The rule of the TTL is the one of training rows."""
+
+    def __init__(self, plan: ViewPlan, view: OnlineView) -> None:
+        self.name, self.keys = plan.name, plan.keys
+        self._get_one, self._get_many = view.get_one, view.get_many
+        self._ttl = None if plan.ttl_seconds is None else plan.ttl_seconds * 1_000_000
+        self._nothing = (math.nan,) * len(plan.features)
+
+    def one(self, key: Key, now: int) -> Read:
+        """The row of one entity at a time in microseconds."""
+        values, time, version = self._get_one(key)
+        if time is None:
+            return Read(values, _SINGLE[UNKNOWN], version)
+        if not usable(time, now, self._ttl):
+            return Read(self._nothing, _SINGLE[EXPIRED], version)
+        whole = math.isfinite(sum(values)) or all(map(math.isfinite, values))
+        return Read(values, _SINGLE[FINE if whole else PARTIAL], version)
+
+    def many(self, keys: Sequence[Key], now: int) -> Read:
+        """The rows of several entities, out of one publication."""
+        values, times, found, version = self._get_many(keys)
+        fresh = usable(times, now, self._ttl)
+        reasons = np.where(np.isfinite(values).all(axis=1), np.uint8(FINE), np.uint8(PARTIAL))
+        if not (fresh.all() and found.all()):
+            reasons[~fresh] = EXPIRED
+            reasons[~found] = UNKNOWN
+            values[~fresh] = np.nan
+        return Read(values, reasons, version)

@@ -1,0 +1,128 @@
+"""Source with a ``read`` function -> an asset that ingests one partition at a time."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+import polars as pl
+
+from mlp_assets.errors import LakeError
+from mlp_assets.features.completeness import check_ingested
+from mlp_assets.features.new_columns import check_new_columns
+from mlp_assets.features.source_rows import external_source, source_rows, source_table, source_versions
+from mlp_assets.features.table_notes import check_grid, notes_for
+from mlp_assets.nouns.checks.texts import duration
+from mlp_assets.nouns.source import Source, Window
+from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.metadata import measured, table_metadata
+from mlp_assets.orchestration.partitions import BY_PARTITION, Windows, partitions_of, windows_of
+from mlp_assets.orchestration.scope import Scope
+from mlp_assets.tables.arrivals import Arrival, stamped
+from mlp_assets.tables.digest import canonical_digest
+from mlp_assets.tables.events import as_declared
+
+
+def source_asset(scope: Scope, source: Source) -> dg.AssetsDefinition | dg.AssetSpec:
+    """The asset of a source: ingested by the project, or read where it lies."""
+    if source.ingested:
+        return _ingested(scope, source)
+    return external_source(scope, source, keys.source(scope.home(source), source))
+
+
+def _ingested(scope: Scope, source: Source) -> dg.AssetsDefinition:
+    key = keys.source(scope.home(source), source)
+
+    @scope.asset(
+        key=key,
+        deps=[keys.source(scope.home(other), other) for other in source.inputs],
+        partitions_def=partitions_of(source, source.every),
+        backfill_policy=BY_PARTITION,
+        spec=source,
+        kinds=["polars", "deltalake"],
+        what=f"Rows of {source.name}, ingested as they become known.",
+        functions=[source.read],
+    )
+    def ingest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        with measured() as cost:
+            windows = windows_of(context)
+            check_grid(scope, source, keys.table(key))
+            check_ingested(context, scope, source.inputs, windows)
+            versions = source_versions(scope, source.inputs)
+            inputs = [source_rows(scope, other, versions[str(source_table(scope, other))]) for other in source.inputs]
+            raw = {partition: _raw(source, window, inputs) for partition, window in windows}
+            fresh = {partition: _declared(source, window, raw[partition]) for partition, window in windows}
+            found = [name for rows in raw.values() for name in rows.collect_schema().names()]
+            notes = notes_for(source) | check_new_columns(scope, source, keys.table(key), found)
+            if source.live:
+                fresh = _stamped(scope, source, fresh, windows, context.instance.get_materialized_partitions(key))
+            named = [rows.with_columns(partition=pl.lit(partition)) for partition, rows in fresh.items()]
+            frame = pl.concat([rows.sort(source.event_time) for rows in named])
+            lake = scope.environment.lake
+            written = lake.write_partitions(keys.table(key), frame, list(fresh), notes=notes)
+        return dg.MaterializeResult(
+            metadata=table_metadata(frame, written, versions) | cost.shown,
+            data_version=dg.DataVersion(canonical_digest(frame)[:16]),
+        )
+
+    return ingest
+
+
+def _raw(source: Source, window: Window, inputs: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+    """What the source's function returns of one window. Raises LakeError for what is no frame."""
+    with _told(source, window):
+        rows = source.read(window, *inputs)  # type: ignore[misc]  # only a source with read is ingested
+    if not isinstance(rows, pl.DataFrame | pl.LazyFrame):
+        raise LakeError(f"{source.where}: read returned a {type(rows).__name__}. Return a Polars frame.")
+    return rows.lazy()
+
+
+def _declared(source: Source, window: Window, rows: pl.LazyFrame) -> pl.DataFrame:
+    """The declared columns. Raises LakeError for rows of another window."""
+    with _told(source, window):
+        declared = as_declared(source, rows).collect()
+    outside = declared.filter(~pl.col("known_at").is_between(window.start, window.end))
+    if outside.height:
+        example = outside["known_at"][0]
+        raise LakeError(
+            f"{source.where}: read({window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}) returned {outside.height} of "
+            f"{declared.height} rows that became known outside of that window, at {example} for one. Return the "
+            f"window's rows only, or they count once for each window: write {_condition(source)}."
+        )
+    return declared.select(list(source.columns))
+
+
+def _condition(source: Source) -> str:
+    """The filter that leaves the rows of a window."""
+    if source.known_at is None and source.delay is not None:
+        return f"filter(window.holds({source.event_time!r}, delay={source.delay!r}))"
+    return f"filter(window.holds({source.known_at or source.event_time!r}))"
+
+
+@contextlib.contextmanager
+def _told(source: Source, window: Window) -> Iterator[None]:
+    """Raises LakeError, with the cure of the most frequent fault, for what Polars cannot compute of a read function."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        why = str(error).splitlines()[0]
+        times = f" A window's times are in UTC: write filter(window.holds({source.event_time!r}))."
+        raise LakeError(
+            f"{source.where}: read({window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}) cannot be computed: {why}."
+            f"{times if 'Datetime' in why else ''}"
+        ) from error
+
+
+def _stamped(
+    scope: Scope, source: Source, fresh: dict[str, pl.DataFrame], windows: Windows, done: set[str]
+) -> dict[str, pl.DataFrame]:
+    """The rows of a live source with the time of ingestion where it bounds when they were known."""
+    lake, table = scope.environment.lake, keys.table(keys.source(scope.home(source), source))
+    made, written, now = lake.created(table), lake.partitions(table), scope.environment.now()
+    stored = lake.scan(table) if written & fresh.keys() else pl.LazyFrame(schema={"partition": pl.String})
+    found: dict[str, pl.DataFrame] = {}
+    for partition, window in windows:
+        before = stored.filter(pl.col("partition") == partition).drop("partition").collect()
+        again = partition in done or partition in written
+        overdue = made is not None and made < window.end and now > window.end + duration(source.every)
+        found[partition] = stamped(fresh[partition], before, Arrival(now, bounds=again or overdue))
+    return found

@@ -1,0 +1,186 @@
+"""Starting the services, waiting until they are well, and ending every process of them."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+import httpx
+import psutil
+
+from mlp_assets.errors import MlpError
+from mlp_assets.local_platform.leftovers import end_left_behind, left_behind, mark
+from mlp_assets.local_platform.services import Ports, Service
+from mlp_resources.compute.processes import die_with_parent, end, tree
+from mlp_resources.environments.home import environment_variables, home, prepare_home
+
+_START_SECONDS = 120.0
+_DOWN_SECONDS = 60.0
+
+
+class ServiceError(MlpError):
+    """A service cannot start or did not become well."""
+
+
+class Supervisor:
+    """The services that this process started. Ending it ends them all."""
+
+    def __init__(self, tell: Callable[[str], None] = lambda _: None) -> None:
+        self._tell = tell
+        self._children: list[tuple[Service, subprocess.Popen[bytes]]] = []
+
+    def start(self, services: list[Service]) -> None:
+        """Starts the services and returns when all are well. Raises ServiceError, with none left running."""
+        folder = prepare_home()
+        for name in ("logs", "run", "mlflow"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        try:
+            for service in services:
+                log = (folder / "logs" / f"{service.name}.log").open("ab")
+                environment = os.environ | environment_variables() | mark() | dict(service.settings)
+                process = subprocess.Popen(
+                    service.command,
+                    stdout=log,
+                    stderr=log,
+                    env=environment,
+                    start_new_session=True,
+                    preexec_fn=die_with_parent,
+                )
+                log.close()
+                self._children.append((service, process))
+            for service, process in self._children:
+                self._wait(service, process)
+        except BaseException:
+            self.stop()
+            raise
+
+    def watch(self) -> None:
+        """Returns only by an interrupt; raises ServiceError when a service ends by itself."""
+        while True:
+            for service, process in self._children:
+                if process.poll() is not None:
+                    raise ServiceError(
+                        f"{service.name} ended by itself ({_how(process.returncode)}), so the platform stops. "
+                        f"`mlp up` starts it again where it was. {_last_words(service)}"
+                    )
+            time.sleep(0.5)
+
+    def stop(self) -> None:
+        """Ends every process of every service: asks, waits, then kills."""
+        members = [member for _, process in self._children for member in tree(process.pid)]
+        for _, process in reversed(self._children):
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+        end(members, ask=False)
+        for _, process in self._children:
+            process.wait()
+        self._children.clear()
+
+    def _wait(self, service: Service, process: "subprocess.Popen[bytes]") -> None:
+        started = time.monotonic()
+        while time.monotonic() - started < _START_SECONDS:
+            if process.poll() is not None:
+                raise ServiceError(f"{service.name} ended while it started. {_last_words(service)}")
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(service.health, timeout=2).status_code < 400:
+                    self._tell(f"{service.name} is up after {time.monotonic() - started:.0f} s: {service.url}")
+                    return
+            time.sleep(0.3)
+        raise ServiceError(f"{service.name} was not well after {_START_SECONDS:g} s. {_last_words(service)}")
+
+
+@contextlib.contextmanager
+def single_instance(ports: Ports) -> Iterator[None]:
+    """Holds the lock of this home. Raises ServiceError on a second start, or a port that someone else has.
+
+    The lock is the kernel's, so one that a killed process left behind is free.
+    """
+    record = _record()
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"{home()} cannot be written ({error.strerror}). Choose another directory: MLP_HOME=DIRECTORY"
+        raise ServiceError(told) from None
+    with record.open("a+") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServiceError(
+                f"The platform is up already (process {_holder(held)}). Stop it with `mlp down`."
+            ) from None
+        if left := left_behind():
+            raise ServiceError(f"A platform that was killed left {len(left)} processes. End them with `mlp down`.")
+        for variable, port in ports.by_variable().items():
+            check_port(variable, port)
+        held.truncate(0)
+        held.write(str(os.getpid()))
+        held.flush()
+        try:
+            yield
+        finally:
+            held.truncate(0)
+
+
+def running_instance() -> psutil.Process | None:
+    """The process that holds the lock; None when nobody does."""
+    with contextlib.suppress(OSError, ValueError, psutil.Error), _record().open("a+") as asked:
+        try:
+            fcntl.flock(asked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return psutil.Process(_holder(asked))
+    return None
+
+
+def stop_running() -> bool:
+    """Ends what another ``mlp up`` started, or left behind when it was killed; False when there is nothing.
+
+    Raises:
+        ServiceError: it does not end.
+    """
+    process = running_instance()
+    if process is None:
+        return end_left_behind()
+    process.terminate()
+    deadline = time.monotonic() + _DOWN_SECONDS
+    while running_instance() is not None:
+        if time.monotonic() > deadline:
+            raise ServiceError(
+                f"Process {process.pid} did not end within {_DOWN_SECONDS:g} s. End it with: kill -9 {process.pid}"
+            )
+        time.sleep(0.1)
+    return True
+
+
+def _record() -> Path:
+    return home() / "run" / "up.pid"
+
+
+def _holder(record: TextIO) -> int:
+    record.seek(0)
+    return int(record.read() or 0)
+
+
+def check_port(variable: str, port: int) -> None:
+    """Raises ServiceError when someone listens on the port."""
+    taken = [c for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"]
+    if taken:
+        pid = taken[0].pid
+        who = f"process {pid} ({psutil.Process(pid).name()})" if pid else "another user's process"
+        raise ServiceError(
+            f"Port {port} is taken by {who}. Stop it, or choose another port: {variable}={port + 1} mlp up"
+        )
+
+
+def _how(status: int) -> str:
+    return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
+
+
+def _last_words(service: Service) -> str:
+    log = home() / "logs" / f"{service.name}.log"
+    lines = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
+    return f"Its log {log} ends with:\n" + "\n".join(lines)

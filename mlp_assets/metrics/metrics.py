@@ -1,0 +1,140 @@
+"""Metrics of predictions; NaN when one cannot be computed.
+
+The target is float64 (rows,). Predictions are (rows,), or (rows, classes) probabilities of a multiclass model, whose
+target is the number of the class: one that is no column's was not known to the model.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_assets.metrics.classes import chosen
+from mlp_assets.nouns.gates import HIGHER_IS_BETTER, METRICS_OF_TASK
+
+Vector = NDArray[np.float64]
+OfWeights = Callable[[Vector], float]
+_EPSILON = 1e-15
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric by what it needs to be computed again for many weightings of the rows.
+
+    ``rowwise`` gives each row's share where the metric is a mean over rows; ``prepared`` gives, for all others, what
+    makes the metric of weights (rows,).
+    """
+
+    name: str
+    rowwise: Callable[[Vector, Vector], Vector] | None = None
+    prepared: Callable[[Vector, Vector], OfWeights] | None = None
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.name in HIGHER_IS_BETTER
+
+    def compute(self, target: Vector, prediction: Vector) -> float:
+        """The metric of the rows, all of the same weight."""
+        if not len(target):
+            return float("nan")
+        if self.rowwise is not None:
+            return float(self.rowwise(target, prediction).mean())
+        assert self.prepared is not None
+        return self.prepared(target, prediction)(np.ones(len(target)))
+
+
+class RankedScores:
+    """Predictions sorted once, for the ROC AUC under many weightings of the rows. Ties count half."""
+
+    def __init__(self, target: Vector, prediction: Vector) -> None:
+        self.order = np.argsort(prediction, kind="stable")
+        ordered = prediction[self.order]
+        self._starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+        self._positive = target[self.order]
+
+    def auc(self, weights: Vector | None = None) -> float:
+        """The area under the ROC curve, with each row (in its original order) weighted; NaN with one class only."""
+        weight = np.ones(len(self.order)) if weights is None else weights[self.order]
+        positive = np.add.reduceat(weight * self._positive, self._starts)
+        negative = np.add.reduceat(weight * (1 - self._positive), self._starts)
+        below = np.cumsum(negative) - negative
+        pairs = positive.sum() * negative.sum()
+        return float((positive * (below + negative / 2)).sum() / pairs) if pairs > 0 else float("nan")
+
+
+def roc_auc(target: Vector, prediction: Vector) -> float:
+    """Area under the ROC curve."""
+    return RankedScores(target, prediction).auc() if len(target) else float("nan")
+
+
+def _log_losses(target: Vector, prediction: Vector) -> Vector:
+    if prediction.ndim == 2:
+        return -np.log(np.clip(_of_truth(target, prediction), _EPSILON, 1.0))
+    clipped = np.clip(prediction, _EPSILON, 1 - _EPSILON)
+    return -(target * np.log(clipped) + (1 - target) * np.log1p(-clipped))
+
+
+def _of_truth(target: Vector, prediction: Vector) -> Vector:
+    """The probability of each row's true class; 0 where the model does not know it."""
+    number = target.astype(np.int64)
+    known = (number >= 0) & (number < prediction.shape[1])
+    return np.where(known, prediction[np.arange(len(number)), np.where(known, number, 0)], 0.0)
+
+
+def _hits(target: Vector, prediction: Vector) -> Vector:
+    return (chosen(prediction) == target).astype(np.float64)
+
+
+def _squares(target: Vector, prediction: Vector) -> Vector:
+    return (target - prediction) ** 2
+
+
+def _distances(target: Vector, prediction: Vector) -> Vector:
+    return np.abs(target - prediction)
+
+
+def _rmse(target: Vector, prediction: Vector) -> OfWeights:
+    squares = _squares(target, prediction)
+    return lambda weights: float(np.sqrt(weights @ squares / weights.sum()))
+
+
+def _macro_f1(target: Vector, prediction: Vector) -> OfWeights:
+    """Mean over the classes that rows have or were given, as scikit-learn's ``f1_score(average="macro")``."""
+    guess = chosen(prediction)
+    classes, places = np.unique(np.concatenate([target, guess]), return_inverse=True)
+    true, told = places[: len(target)], places[len(target) :]
+    hit, count = true == told, len(classes)
+
+    def weighted(weights: Vector) -> float:
+        right = np.bincount(true[hit], weights=weights[hit], minlength=count)
+        both = np.bincount(true, weights, minlength=count) + np.bincount(told, weights, minlength=count)
+        there = both > 0
+        return float((2 * right[there] / both[there]).mean()) if there.any() else float("nan")
+
+    return weighted
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("roc_auc", prepared=lambda target, prediction: RankedScores(target, prediction).auc),
+        Metric("log_loss", _log_losses),
+        Metric("brier", _squares),
+        Metric("accuracy", _hits),
+        Metric("macro_f1", prepared=_macro_f1),
+        Metric("mae", _distances),
+        Metric("rmse", prepared=_rmse),
+    )
+}
+COMPARED = {"binary": ("roc_auc", "log_loss"), "multiclass": ("accuracy", "log_loss"), "regression": ("mae",)}
+
+
+def of_task(task: str) -> list[Metric]:
+    """Every metric of the task."""
+    return [METRICS[name] for name in METRICS_OF_TASK[task]]
+
+
+def scores(task: str, target: Vector, prediction: Vector) -> dict[str, float]:
+    """Every metric of the task."""
+    return {metric.name: metric.compute(target, prediction) for metric in of_task(task)}

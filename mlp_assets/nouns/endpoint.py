@@ -1,0 +1,104 @@
+"""Endpoint: which model serves over HTTP, and how it scales."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+
+from mlp_assets.errors import Problem
+from mlp_assets.nouns.checks import texts
+from mlp_assets.nouns.model import Model
+from mlp_assets.nouns.noun import Noun
+from mlp_assets.nouns.source import type_name
+
+_ROUTE = re.compile(r"(/[a-z0-9][a-z0-9_-]*)+")
+# The types for which the protocol of requests has a word.
+_REQUEST_TYPES = ("Int64", "Float64", "String", "Boolean")
+
+
+@dataclass(frozen=True, eq=False)
+class Endpoint(Noun):
+    """A model's champion behind HTTP, in the Open Inference Protocol (V2 REST).
+
+    Args:
+        name: lower-case identifier; also the model name in the protocol's paths.
+        model: whose champion is served.
+        route: URL prefix; ``/<name>`` by default.
+        replicas: smallest and largest number of replicas.
+        cpus: cores that a replica reserves of the Ray cluster; fractions are right for small models.
+        max_rows: how many rows one request may carry.
+        on_unknown: what to do with a row of whose entity a view knows nothing: ``"null"`` scores it with that view's
+            features missing, and says so in the answer; ``"error"`` refuses the request.
+        on_expired: the same for a row that is past its TTL.
+        on_partial: the same for a row that has some of its features; the others are missing either way.
+    """
+
+    name: str
+    model: Model
+    route: str | None = None
+    replicas: tuple[int, int] = (1, 1)
+    cpus: float = 0.1
+    max_rows: int = 1000
+    on_unknown: Literal["null", "error"] = "null"
+    on_expired: Literal["null", "error"] = "null"
+    on_partial: Literal["null", "error"] = "null"
+    description: str = ""
+    owner: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "replicas", texts.frozen_sequence(self.replicas))
+        object.__setattr__(self, "tags", texts.frozen_mapping(self.tags))
+
+    @property
+    def url_path(self) -> str:
+        return self.route if self.route is not None else f"/{self.name}"
+
+    @property
+    def refuses(self) -> tuple[str, ...]:
+        """The reasons for missing features for which a request is refused: "unknown", "expired", "partial"."""
+        policy = {"unknown": self.on_unknown, "expired": self.on_expired, "partial": self.on_partial}
+        return tuple(reason for reason, answer in policy.items() if answer == "error")
+
+    def own_problems(self) -> list[Problem]:
+        found: list[Problem] = []
+        if self.route is not None and not _ROUTE.fullmatch(self.route):
+            found.append(Problem(self.where, f"route={self.route!r} is no URL path", f"Write route='/{self.name}'."))
+        if not 1 <= self.replicas[0] <= self.replicas[1]:
+            what = f"replicas={self.replicas!r} is not (smallest, largest) with 1 or more"
+            found.append(Problem(self.where, what, "Write replicas=(1, 4)."))
+        if self.cpus <= 0:
+            found.append(Problem(self.where, f"cpus={self.cpus} reserves nothing", "Write cpus=0.1, say."))
+        if not 1 <= self.max_rows <= 100_000:
+            found.append(Problem(self.where, f"max_rows={self.max_rows} is not usable", "Write 1 to 100000."))
+        return found
+
+    def linked_problems(self) -> list[Problem]:
+        return self._online_problems() + self._type_problems()
+
+    def _type_problems(self) -> list[Problem]:
+        training_set = self.model.training_set
+        sent = [*training_set.keys, *training_set.request]
+        given = {name: training_set.labels.columns[name] for name in sent if name in training_set.labels.columns}
+        return [
+            Problem(
+                self.where,
+                f"callers send column {name!r}, which is {type_name(dtype)}, and requests cannot carry that",
+                f"Declare it as one of {', '.join(f'pl.{kind}' for kind in _REQUEST_TYPES)} in its sources.",
+            )
+            for name, dtype in given.items()
+            if str(dtype) not in _REQUEST_TYPES and not (name in training_set.request and isinstance(dtype, pl.List))
+        ]
+
+    def _online_problems(self) -> list[Problem]:
+        views = [view for view in self.model.training_set.features if not view.online]
+        return [
+            Problem(
+                self.where,
+                f"its model {self.model.name!r} trains on features of view {view.name!r}, which is not online",
+                f"Write online=True on FeatureView {view.name!r}, or take it out of the training set.",
+            )
+            for view in views
+        ]

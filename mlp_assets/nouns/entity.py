@@ -1,0 +1,34 @@
+"""Entity: the key columns by which things are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlp_assets.errors import Problem
+from mlp_assets.nouns.checks import texts
+from mlp_assets.nouns.noun import Noun
+
+
+@dataclass(frozen=True, eq=False)
+class Entity(Noun):
+    """What features are about: a household, or a household and a category.
+
+    Args:
+        name: lower-case identifier.
+        keys: the key columns, in the order in which they are looked up.
+        description: one sentence for people who read the catalogue.
+    """
+
+    name: str
+    keys: Sequence[str]
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", texts.frozen_sequence(self.keys))
+
+    def own_problems(self) -> list[Problem]:
+        found = texts.reserved_problems(self.where, "key", self.keys)
+        if not self.keys:
+            found.append(Problem(self.where, "it has no keys", "Write keys=['household_id'], say."))
+        if len(set(self.keys)) != len(self.keys):
+            found.append(Problem(self.where, f"keys={list(self.keys)} repeats a column", "Write each key once."))
+        return found

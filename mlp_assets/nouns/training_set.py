@@ -1,0 +1,159 @@
+"""TrainingSet: labels with times, and features joined as they were known at each label's time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from mlp_assets.errors import Problem
+from mlp_assets.nouns.checks import texts
+from mlp_assets.nouns.entity import Entity
+from mlp_assets.nouns.feature_view import Derive, FeatureView, derive_problems
+from mlp_assets.nouns.noun import Noun
+from mlp_assets.nouns.source import Source, is_number, request_problems, type_name
+from mlp_assets.nouns.split import SplitByGroup, SplitByTime
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet(Noun):
+    """Rows to learn from, each with only what was known at its own time.
+
+    Args:
+        name: lower-case identifier.
+        labels: a source whose rows are keys, an event time (when the prediction is asked for) and the target.
+        target: the column of ``labels`` that the model predicts.
+        features: feature views, joined by their entities' keys.
+        entity: what a row is about, where that is more than its views' entities, or there are no views.
+        request: columns of ``labels`` that the caller of the endpoint sends with the request.
+        derive: a function that returns feature name -> Polars expression over features and request columns.
+        split: how the rows are divided: by time, or ``mlp.SplitByGroup``.
+        since: rows before this date are left out (features still warming up, say).
+        trust: features that may tell the target almost by themselves; any other that does counts as a leak.
+    """
+
+    name: str
+    labels: Source
+    target: str
+    features: Sequence[FeatureView] = ()
+    request: Sequence[str] = ()
+    derive: Derive | None = None
+    split: SplitByTime | SplitByGroup = field(default_factory=SplitByTime)
+    since: str | None = None
+    trust: Sequence[str] = ()
+    entity: Entity | None = None
+    description: str = ""
+    owner: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", texts.frozen_sequence(self.features))
+        object.__setattr__(self, "trust", texts.frozen_sequence(self.trust))
+        object.__setattr__(self, "request", texts.frozen_sequence(self.request))
+        object.__setattr__(self, "tags", texts.frozen_mapping(self.tags))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The key columns of its rows: those of its entity and of all its views' entities, each once."""
+        own = self.entity.keys if self.entity is not None else ()
+        return tuple(dict.fromkeys([*own, *(key for view in self.features for key in view.entity.keys)]))
+
+    @cached_property
+    def derived(self) -> Mapping[str, pl.Expr]:
+        return texts.frozen_mapping(self.derive() if self.derive is not None else {})
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """What a model is given, in this order: stored features, request columns, derived features."""
+        stored = [name for view in self.features for name in view.feature_names]
+        return (*stored, *self.request, *self.derived)
+
+    def type_of(self, name: str) -> Any:
+        """The Polars type of a key or feature: keys and request columns as the labels have them, all others numbers."""
+        return self.labels.columns[name] if name in (*self.request, *self.keys) else pl.Float64
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The features that are numbers: all but the texts and lists of a request."""
+        return tuple(name for name in self.feature_names if is_number(self.type_of(name)))
+
+    def own_problems(self) -> list[Problem]:
+        found = self.split.problems(self.where) + texts.moment_problems(self.where, "since", self.since)
+        if not self.features and self.entity is None:
+            fix = "Write features=[a_feature_view], or the entity=... that its rows are about."
+            found.append(Problem(self.where, "it has no features", fix))
+        found += texts.reserved_problems(self.where, "target", [self.target])
+        found += texts.reserved_problems(self.where, "request column", self.request)
+        return found + texts.function_problems(self.where, "derive", self.derive)
+
+    def linked_problems(self) -> list[Problem]:
+        labels = f"labels {self.labels.name!r}"
+        found = texts.column_problems(self.where, [self.target, *self.request], self.labels.columns, labels)
+        if isinstance(self.split, SplitByGroup):
+            found += texts.column_problems(f"{self.where}, split", [self.split.by], self.labels.columns, labels)
+        if self.entity is not None:
+            spot = f"{self.where}, keys of entity {self.entity.name!r}"
+            found += texts.column_problems(spot, self.entity.keys, self.labels.columns, labels)
+        found += self._target_problems() + request_problems(self.where, self.request, self.labels)
+        for view in self.features:
+            spot = f"{self.where}, keys of view {view.name!r}"
+            found += texts.column_problems(spot, view.entity.keys, self.labels.columns, labels)
+            found += self._key_type_problems(spot, view)
+        return found + (self._name_problems() + self._derive_problems() or self._trust_problems())
+
+    def _target_problems(self) -> list[Problem]:
+        dtype = self.labels.columns.get(self.target, pl.String)
+        if dtype == pl.String or is_number(dtype):
+            return []
+        what = f"target {self.target!r} is {type_name(dtype)}, which is no number and no text"
+        return [Problem(self.where, what, "Write a column of numbers, of pl.Boolean or pl.String.")]
+
+    def _trust_problems(self) -> list[Problem]:
+        if any(view.problems() for view in self.features):
+            return []
+        return texts.column_problems(self.where, self.trust, dict.fromkeys(self.feature_names), "its features")
+
+    def _key_type_problems(self, spot: str, view: FeatureView) -> list[Problem]:
+        ours, theirs = self.labels.columns, view.root.columns
+        return [
+            Problem(
+                spot,
+                f"{key!r} is {type_name(ours[key])} in {self.labels.where} and {type_name(theirs[key])} in "
+                f"{view.root.where}, so their rows cannot meet",
+                "Declare the same type in both.",
+            )
+            for key in view.entity.keys
+            if key in ours and key in theirs and ours[key] != theirs[key]
+        ]
+
+    def _name_problems(self) -> list[Problem]:
+        """A row has one column of each name: two of its parts cannot share one, and the target is nobody else's."""
+        parts = [(key, "a key") for key in self.keys]
+        parts.append((self.labels.event_time, "the time of the labels"))
+        for view in self.features:
+            names = view.features if view.problems() else view.feature_names
+            parts += [(name, f"feature {name!r} of view {view.name!r}") for name in names]
+        parts += [(name, f"request column {name!r}") for name in self.request]
+        found: list[Problem] = []
+        seen: dict[str, str] = {}
+        for name, part in parts:
+            if name == self.target:
+                found.append(self._label_leak(part))
+            elif name in seen:
+                what = f"{part} has the name of {seen[name]}"
+                found.append(Problem(self.where, what, "Rename or leave out one of the two."))
+            seen.setdefault(name, part)
+        return found
+
+    def _label_leak(self, which: str) -> Problem:
+        fix = "Take it out of the features: the answer cannot be known when the prediction is asked for."
+        return Problem(self.where, f"{which} is the target itself", fix)
+
+    def _derive_problems(self) -> list[Problem]:
+        unusable = texts.function_problems(self.where, "derive", self.derive)
+        if self.derive is None or unusable or any(view.problems() for view in self.features):
+            return []
+        stored = {name for view in self.features for name in view.feature_names}
+        available = stored | set(self.request) | set(self.keys)
+        return derive_problems(self.where, self.derive, available, taken={self.target, self.labels.event_time})

@@ -1,0 +1,88 @@
+"""What every materialization shows: rows, time, versions, schema, lineage, pictures."""
+
+import base64
+import resource
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from mlp_assets.nouns.source import Columns
+from mlp_resources.ports.lake import Written
+
+
+@dataclass
+class Cost:
+    """Wall and CPU seconds of a block, this process and its finished children."""
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    shown: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@contextmanager
+def measured() -> Iterator[Cost]:
+    """Measures the block; the figures are there when it ends."""
+    cost, wall, cpu = Cost(), time.perf_counter(), _cpu()
+    yield cost
+    cost.seconds, cost.cpu_seconds = time.perf_counter() - wall, _cpu() - cpu
+    cost.shown = {
+        "seconds": dg.MetadataValue.float(round(cost.seconds, 3)),
+        "cpu_seconds": dg.MetadataValue.float(round(cost.cpu_seconds, 3)),
+    }
+
+
+def _cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+def table_metadata(frame: pl.DataFrame, written: Written, read: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a table that was written: rows, bytes, versions, schema and a few rows.
+
+    Args:
+        read: table -> the Delta version (or versions) that were read of it.
+    """
+    return {
+        "dagster/row_count": frame.height,
+        "bytes": written.bytes,
+        "delta_version": written.version,
+        "delta_versions_read": dg.MetadataValue.json(dict(read)),
+        "dagster/column_schema": column_schema(frame.schema),
+        "preview": dg.MetadataValue.md(markdown_table(frame.head(5))),
+    }
+
+
+def column_schema(schema: Columns) -> dg.TableSchema:
+    return dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()])
+
+
+def column_lineage(lineage: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> dg.TableColumnLineage:
+    """Output column -> the (asset, column) pairs that it is made of; each counts once."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key=key, column_name=name) for key, name in dict.fromkeys(sources)]
+            for column, sources in lineage.items()
+        }
+    )
+
+
+def markdown_table(frame: pl.DataFrame, digits: int = 4) -> str:
+    """A small frame as a Markdown table."""
+
+    def shown(value: object) -> str:
+        if value is None:
+            return "–"
+        return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+    head = "| " + " | ".join(frame.columns) + " |\n|" + " --- |" * frame.width
+    return "\n".join([head, *("| " + " | ".join(map(shown, row)) + " |" for row in frame.iter_rows())])
+
+
+def picture(png: bytes) -> dg.MarkdownMetadataValue:
+    """A small PNG that the web UI shows in place."""
+    return dg.MetadataValue.md(f"![picture](data:image/png;base64,{base64.b64encode(png).decode()})")

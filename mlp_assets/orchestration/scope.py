@@ -1,0 +1,71 @@
+"""What every asset of the platform has: key, group, owners, kinds, tags, code version."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import dagster as dg
+
+from mlp_assets.nouns.project import Project
+from mlp_assets.orchestration.code_version import code_version
+from mlp_resources.environments.local import Environment
+
+
+class Described(Protocol):
+    """The prose of a spec."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def owner(self) -> str | None: ...
+    @property
+    def tags(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the builders of one project share."""
+
+    project: Project
+    environment: Environment
+
+    def home(self, spec: Any) -> str:
+        """The name of the project that owns the spec."""
+        return self.project.home_of(spec).name
+
+    def asset(
+        self,
+        *,
+        key: dg.AssetKey,
+        spec: Described,
+        kinds: Sequence[str],
+        what: str,
+        functions: Sequence[Callable[..., object] | None] = (),
+        **options: Any,
+    ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+        """``dg.asset`` with what every asset of the project has. ``what`` describes it, the spec's own words after."""
+        return _quietly(
+            dg.asset,
+            key=key,
+            group_name=self.project.name,
+            owners=[spec.owner or self.project.owner],
+            kinds=set(kinds),
+            tags={f"mlp/{key}": str(value) for key, value in spec.tags.items()},
+            description=f"{what} {spec.description}".strip(),
+            code_version=code_version(spec, *functions),
+            **options,
+        )
+
+
+def _quietly(decorator: Callable[..., Any], **options: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Dagster marks backfill policies as beta; our bounds on its version hold the risk, so users need no warning."""
+
+    def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            return decorator(**options)(function)
+
+    return decorate

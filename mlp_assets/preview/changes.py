@@ -1,0 +1,142 @@
+"""What a changed project file will do: features that change, assets that become stale, endpoints that use them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import dagster as dg
+
+from mlp_assets.features.lookups_in_use import lookups
+from mlp_assets.features.source_rows import rows_key
+from mlp_assets.features.table_notes import Definition, definitions_of, moved_grid, recorded_definitions
+from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.nouns.project import Project
+from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.scope import Scope
+
+Kind = Literal["new", "changed", "removed", "renamed"]
+
+
+@dataclass(frozen=True)
+class FeatureChange:
+    """A feature that is defined otherwise than its table was last computed by.
+
+    ``name`` is the present name, or that of what was removed; ``before`` and ``after`` are formulas (of a renamed one,
+    names). ``endpoints`` are live and look it up now.
+    """
+
+    view: str
+    name: str
+    kind: Kind
+    before: str | None
+    after: str | None
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Stale:
+    """An asset that was materialized by another definition, or is made of one that was."""
+
+    asset: str
+    because: str
+    partitions: int
+
+
+@dataclass(frozen=True)
+class Consequences:
+    """``refused``: what cannot be done to a table that is there. ``gone``: assets that are no longer declared."""
+
+    features: tuple[FeatureChange, ...]
+    stale: tuple[Stale, ...]
+    refused: tuple[str, ...]
+    gone: tuple[str, ...]
+
+    @property
+    def breaks(self) -> bool:
+        """Whether a live endpoint looks up what becomes something else or nothing, or a run would be refused."""
+        return bool(self.refused or any(change.endpoints for change in self.features))
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"breaks": self.breaks}
+
+
+def consequences(scopes: Sequence[Scope], graph: Any, instance: dg.DagsterInstance) -> Consequences:
+    """Compares the projects with what was materialized.
+
+    Args:
+        graph: the asset graph of their definitions.
+    """
+    views = [(scope, view) for scope in scopes for view in scope.project.feature_views]
+    changed = [change for scope, view in views for change in _feature_changes(scope, view)]
+    return Consequences(
+        tuple(changed),
+        tuple(_stale(graph, instance)),
+        tuple(told for scope in scopes for told in _refused(scope)),
+        tuple(_gone([scope.project for scope in scopes], graph, instance)),
+    )
+
+
+def _feature_changes(scope: Scope, view: FeatureView) -> list[FeatureChange]:
+    table = keys.table(keys.features(scope.project.name, view))
+    before, after = recorded_definitions(scope, table), definitions_of(view)
+    if not before:
+        return []
+    lost = {name: one for name, one in before.items() if name not in after}
+    new = {name: one for name, one in after.items() if name not in before}
+    renamed = _renamed(lost, new)
+    path, used = f"{scope.project.name}.{view.name}", lookups(scope, view)
+
+    def change(name: str, kind: Kind, was: str | None, now: str | None, live: str) -> FeatureChange:
+        return FeatureChange(path, name, kind, was, now, used.get(live, ()))
+
+    kept = [name for name in after if name in before and before[name].fingerprint != after[name].fingerprint]
+    return [
+        *(change(now, "renamed", was, now, live=was) for was, now in renamed.items()),
+        *(change(name, "removed", one.formula, None, name) for name, one in lost.items() if name not in renamed),
+        *(change(name, "new", None, one.formula, name) for name, one in new.items() if name not in renamed.values()),
+        *(change(name, "changed", before[name].formula, after[name].formula, name) for name in kept),
+    ]
+
+
+def _renamed(lost: Mapping[str, Definition], new: Mapping[str, Definition]) -> dict[str, str]:
+    """Old name -> new name, of those that are computed in the same way."""
+    found: dict[str, str] = {}
+    for was, one in lost.items():
+        same = [now for now, other in new.items() if other.fingerprint == one.fingerprint and now not in found.values()]
+        found |= {was: same[0]} if same else {}
+    return found
+
+
+def _stale(graph: Any, instance: dg.DagsterInstance) -> list[Stale]:
+    assets = sorted(graph.materializable_asset_keys)
+    recorded = instance.get_latest_materialization_code_versions(assets)
+    because: dict[dg.AssetKey, str] = {
+        key: "its definition changed"
+        for key in assets
+        if recorded.get(key) is not None and recorded[key] != graph.get(key).code_version
+    }
+    for key in graph.toposorted_asset_keys:
+        parents = [parent for parent in graph.get(key).parent_keys if parent in because]
+        if parents and key not in because and recorded.get(key) is not None:
+            because[key] = f"made of {parents[0].to_user_string()}"
+    return [
+        Stale(key.to_user_string(), why, len(instance.get_materialized_partitions(key))) for key, why in because.items()
+    ]
+
+
+def _refused(scope: Scope) -> list[str]:
+    ingested = [source for source in scope.project.sources if source.ingested]
+    told: list[str] = []
+    for rows in (*ingested, *scope.project.feature_views):
+        grid = moved_grid(scope, rows, keys.table(rows_key(scope, rows)))
+        if grid is not None:
+            told.append(
+                f"{rows.where}: the partitions of its table begin {grid}; start and every must stay as they were"
+            )
+    return told
+
+
+def _gone(projects: Sequence[Project], graph: Any, instance: dg.DagsterInstance) -> list[str]:
+    declared = graph.get_all_asset_keys()
+    known = [key for project in projects for key in instance.get_asset_keys(prefix=[project.name])]
+    return sorted(key.to_user_string() for key in known if key not in declared)

@@ -1,5 +1,0 @@
-"""What notebooks and scripts use: ``FeatureStore`` reads features as they were known, and as they are online."""
-
-from mlp_assets.store.feature_store import FeatureStore
-
-__all__ = ["FeatureStore"]

@@ -1,0 +1,43 @@
+"""The parts of a large piece of work, done by the workers of a Ray cluster."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from mlp_resources.compute.ray_cluster import connected, ray_address, results
+from mlp_resources.compute.shards_local import bounded
+from mlp_resources.ports.shards import Item, Result
+
+_RETRIES, _PATIENCE, _FOR_EACH_PROCESSOR = 5, 60, 2
+
+
+class RayShards:
+    """Tasks of one processor each on the cluster at ``RAY_ADDRESS``, or on the one that `mlp up` started here.
+
+    A task whose worker is lost is done again by another one.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        self._address = address or ray_address()
+
+    def memory(self) -> int:
+        """Half of what the smallest node has for each of its processors, or of ``MLP_MEMORY_GB`` for each worker."""
+        nodes = [node["Resources"] for node in connected(self._address, "MLP_SHARDS").nodes() if node["Alive"]]
+        shares = [node["memory"] / max(1.0, node.get("CPU", 0.0)) for node in nodes if "memory" in node]
+        return bounded(int(min(shares)))
+
+    def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        ray = connected(self._address, "MLP_SHARDS")
+        task = ray.remote(num_cpus=1, max_retries=_RETRIES, retry_exceptions=False)(_done)
+        shared = ray.put(work)
+        at_once = _FOR_EACH_PROCESSOR * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        lost = f"Ray at {self._address} lost a shard {_RETRIES + 1} times: {{error}}. Give its workers more memory, or "
+        yield from results(
+            lambda item: task.remote(shared, item),
+            items,
+            at_once=at_once,
+            patience_seconds=_PATIENCE,
+            lost=lost + "unset MLP_SHARDS to run it here.",
+        )
+
+
+def _done(work: Callable[[Item], Result], item: Item) -> Result:
+    return work(item)

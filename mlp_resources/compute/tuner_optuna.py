@@ -1,0 +1,91 @@
+"""The search's tuner on Optuna: its sampler chooses, its journal keeps what was tried."""
+
+import fcntl
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mlp_assets.nouns.search import Choice, FloatRange, Range
+from mlp_resources.ports.search import Outcome, Trial
+
+_OUTCOME = "outcome"
+
+
+class OptunaTuner:
+    """A study in a journal file. Each choice has a seed of its own: one that goes on chooses as one that never stopped.
+
+    Args:
+        path: of the journal; where another process has it open, nothing is kept.
+    """
+
+    def __init__(self, path: Path, space: Mapping[str, Range], seed: int, *, higher_is_better: bool) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._path, self._seed, self._optuna = path, seed, optuna
+        self._space = {name: _distribution(optuna, values) for name, values in space.items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock, self._kept = path.with_suffix(".lock").open("w"), True
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._kept = False
+        direction = "maximize" if higher_is_better else "minimize"
+        self._study = optuna.create_study(
+            storage=self._storage(), study_name="search", direction=direction, load_if_exists=True
+        )
+
+    def next(self, at_once: int, trials: int) -> list[Trial]:
+        running = self._trials(self._optuna.trial.TrialState.RUNNING)
+        begun = [Trial(trial.number, dict(trial.params)) for trial in running]
+        total = len(self._study.get_trials(deepcopy=False))
+        end = -(-total // at_once) * at_once if running else total + at_once
+        for number in range(total, min(end, trials)):
+            self._study.sampler = self._optuna.samplers.TPESampler(seed=(self._seed + 7919 * number) % 2**32)
+            asked = self._study.ask(self._space)
+            begun.append(Trial(asked.number, dict(asked.params)))
+        return begun
+
+    def tell(self, outcomes: Sequence[Outcome]) -> None:
+        states = self._optuna.trial.TrialState
+        kept = {trial.number: trial._trial_id for trial in self._study.get_trials(deepcopy=False)}
+        for outcome in outcomes:
+            attribute = json.dumps(asdict(outcome))
+            self._optuna.trial.Trial(self._study, kept[outcome.number]).set_user_attr(_OUTCOME, attribute)
+            if outcome.value is not None:
+                self._study.tell(outcome.number, outcome.value)
+            else:
+                self._study.tell(outcome.number, state=states.PRUNED if outcome.state == "stopped" else states.FAIL)
+
+    def outcomes(self) -> list[Outcome]:
+        done = self._trials(*(getattr(self._optuna.trial.TrialState, name) for name in ("COMPLETE", "PRUNED", "FAIL")))
+        found = [json.loads(trial.user_attrs[_OUTCOME]) for trial in sorted(done, key=lambda trial: trial.number)]
+        return [Outcome(**{**told, "history": tuple(tuple(point) for point in told["history"])}) for told in found]
+
+    def close(self) -> None:
+        self._lock.close()
+
+    def forget(self) -> None:
+        if self._kept:
+            self._path.unlink(missing_ok=True)
+        self.close()
+
+    def _trials(self, *states: Any) -> list[Any]:
+        return self._study.get_trials(deepcopy=False, states=states)
+
+    def _storage(self) -> Any:
+        from optuna.storages import InMemoryStorage, JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        if not self._kept:
+            return InMemoryStorage()
+        return JournalStorage(JournalFileBackend(str(self._path)))
+
+
+def _distribution(optuna: Any, values: Range) -> Any:
+    if isinstance(values, Choice):
+        return optuna.distributions.CategoricalDistribution(list(values.values))
+    kind = "FloatDistribution" if isinstance(values, FloatRange) else "IntDistribution"
+    return getattr(optuna.distributions, kind)(values.low, values.high, log=values.log)

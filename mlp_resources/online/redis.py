@@ -1,0 +1,205 @@
+"""The online store for many machines: Redis. A publication is one hash; a pointer names the live one of a view.
+
+Below the name of a view, ``mlp:<project>/<view>``, there are ``:live`` (the pointer, "version.attempt"),
+``:staged`` (the publications that are not live: being written, left by a killed publisher, or to be removed) and
+``:<version>.<attempt>`` (a hash of packed key -> packed row, and the description under a field of its own).
+"""
+
+import contextlib
+import json
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import redis
+
+from mlp_assets.errors import MlpError
+from mlp_resources.online.redis_address import WRITE_SECONDS, Address, client_of
+from mlp_resources.online.rows import NEVER, Layout, described, packed_key, packed_rows
+from mlp_resources.ports.serving import Key, OnlineRow, OnlineRows, OnlineUnavailableError, StalePublicationError
+
+_ABOUT = b"\x00about"
+_CHUNK = 2000
+_ATTEMPTS = 20
+# Moves the pointer unless a newer version is live or the staged rows are not all there. Returns what stopped it.
+_SWITCH = """
+local live = redis.call('GET', KEYS[1])
+if live == ARGV[1] then return {'live', live} end
+if live and tonumber(string.match(live, '^%d+')) > tonumber(ARGV[2]) then return {'stale', live} end
+if redis.call('HLEN', KEYS[3]) ~= tonumber(ARGV[3]) then return {'lost', live or ''} end
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('SREM', KEYS[2], ARGV[1])
+if live then redis.call('SADD', KEYS[2], live) end
+return {'live', ARGV[1]}
+"""
+# Takes a publication away unless it is live.
+_REMOVE = """
+redis.call('SREM', KEYS[2], ARGV[1])
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then redis.call('UNLINK', KEYS[3]) end
+"""
+
+
+class RedisOnlineStore:
+    """Publishes views to a Redis server. A location is ``redis://host:port/db#project/view``, without a password."""
+
+    def __init__(self, url: str) -> None:
+        self._address = Address.parsed(url)
+
+    def __repr__(self) -> str:
+        return f"RedisOnlineStore({self._address.shown!r})"
+
+    def location(self, project: str, view: str) -> str:
+        return f"{self._address.shown}#{project}/{view}"
+
+    def publish(
+        self, location: str, keys: Sequence[str], features: Sequence[str], frame: pl.DataFrame, *, version: int
+    ) -> None:
+        client, name = client_of(location, WRITE_SECONDS, self._address.password)
+        packed = packed_rows(keys, features, frame)
+        publication = f"{version}.{secrets.token_hex(6)}"
+        try:
+            live = client.get(f"{name}:live")
+            if live is not None and _version(live) > version:
+                raise _stale(name, _version(live), version)
+            try:
+                _stage(client, name, publication, described(keys, features, frame.height), packed)
+                _switch(client, name, publication, frame.height + 1)
+            except BaseException:
+                with contextlib.suppress(redis.RedisError):
+                    _remove(client, name, publication)
+                raise
+            for left in client.smembers(f"{name}:staged"):
+                if _version(left) <= version:  # a newer one is still being written, or a newer yet removes it
+                    _remove(client, name, left.decode())
+        except redis.RedisError as error:
+            raise _unavailable(location, error) from error
+
+    def open_view(self, location: str, features: Sequence[str] | None = None) -> "RedisView":
+        return RedisView(location, features, self._address.password)
+
+
+def _stage(client: Any, name: str, publication: str, about: bytes, packed: tuple[list[bytes], list[bytes]]) -> None:
+    """Writes the rows under a name that nobody reads, told first in the set of what is not live."""
+    _, staged, rows = _names(name, publication)
+    fields = [part for pair in zip(*packed, strict=True) for part in pair]
+    pipeline = client.pipeline(transaction=False)
+    pipeline.sadd(staged, publication)
+    pipeline.execute_command("HSET", rows, _ABOUT, about)
+    pipeline.execute()
+    for start in range(0, len(fields), 2 * _CHUNK):
+        pipeline.sadd(staged, publication)  # again: a newer publication may have taken it for a dead one's
+        pipeline.execute_command("HSET", rows, *fields[start : start + 2 * _CHUNK])
+        pipeline.execute()
+
+
+def _switch(client: Any, name: str, publication: str, rows: int) -> None:
+    version = int(publication.partition(".")[0])
+    told, live = client.eval(_SWITCH, 3, *_names(name, publication), publication, version, rows)
+    if told == b"stale":
+        raise _stale(name, _version(live), version)
+    if told == b"lost":
+        raise StalePublicationError(
+            f"{name}: another publication of version {version} or newer went online while this one was written, and "
+            "removed its rows. What is online is as new as this; publish again if it is not what you want."
+        )
+
+
+def _remove(client: Any, name: str, publication: str) -> None:
+    """Takes a publication away that is not live; Redis frees its rows in the background."""
+    client.eval(_REMOVE, 3, *_names(name, publication), publication)
+
+
+def _names(name: str, publication: str) -> tuple[str, str, str]:
+    return f"{name}:live", f"{name}:staged", f"{name}:{publication}"
+
+
+class RedisView:
+    """One view for reading: one round trip, for the rows of the publication seen last and for the pointer.
+
+    The rows are asked for before the pointer, so where it still names their publication, they were whole when they
+    were read; where it has moved on, they are asked for again.
+    """
+
+    def __init__(self, location: str, features: Sequence[str] | None = None, password: str | None = None) -> None:
+        self._location = location
+        self._client, self._name = client_of(location, password=password)
+        self._pointer = f"{self._name}:live".encode()
+        self._seen = b"", b"", 0, Layout(self._name, ())
+        self._wanted = features
+        _, _, layout = self._read([])
+        self.features = self._wanted = layout.wanted
+
+    def get_one(self, key: Key) -> OnlineRow:
+        (packed,), version, layout = self._read([packed_key(key)])
+        time, values = layout.one(packed)
+        return OnlineRow(values, None if time == NEVER else time, version)
+
+    def get_many(self, keys: Sequence[Key]) -> OnlineRows:
+        packed, version, layout = self._read([packed_key(key) for key in keys])
+        return layout.many(packed, version)
+
+    def _read(self, keys: list[bytes]) -> tuple[list[bytes | None], int, Layout]:
+        for _ in range(_ATTEMPTS):
+            live, about, version, layout = self._seen  # one value, as threads share the view
+            hmget = (b"HMGET", self._name.encode() + b":" + live, _ABOUT, *keys)
+            found, pointer = self._asked([hmget, (b"GET", self._pointer)])
+            if pointer is None:
+                raise MlpError(f"View {self._name!r} is not online yet. Materialize its online asset.")
+            if pointer != live:
+                self._seen = self._described(pointer)
+            elif found[0] != about:
+                raise MlpError(f"The rows of view {self._name!r} are gone from Redis. Materialize its online asset.")
+            else:
+                return found[1:], version, layout
+        raise OnlineUnavailableError(f"View {self._name!r} was published anew {_ATTEMPTS} times during one read.")
+
+    def _described(self, live: bytes) -> tuple[bytes, bytes, int, Layout]:
+        """What a publication says of itself; asked for once each. None when it was just replaced."""
+        (about,) = self._asked([(b"HGET", self._name.encode() + b":" + live, _ABOUT)])
+        if about is None:
+            return self._seen
+        return live, about, _version(live), Layout(self._name, json.loads(about)["features"], self._wanted)
+
+    def _asked(self, commands: list[tuple[bytes, ...]]) -> list[Any]:
+        """The answers to the commands, sent together; once more on a new connection where the first one broke."""
+        try:
+            return _answers(self._client, commands)
+        except redis.ConnectionError:
+            try:
+                return _answers(self._client, commands)
+            except redis.RedisError as error:
+                raise _unavailable(self._location, error) from error
+        except redis.RedisError as error:
+            raise _unavailable(self._location, error) from error
+
+
+def _answers(client: Any, commands: list[tuple[bytes, ...]]) -> list[Any]:
+    """A pipeline without the cost of one: half of a read's time on this side would go there."""
+    connection = client.connection_pool.get_connection()
+    try:
+        connection.send_packed_command(connection.pack_commands(commands))
+        return [connection.read_response() for _ in commands]
+    except BaseException:
+        connection.disconnect()  # answers may still be under way on it
+        raise
+    finally:
+        client.connection_pool.release(connection)
+
+
+def _version(publication: bytes) -> int:
+    return int(publication.partition(b".")[0])
+
+
+def _stale(name: str, live: int, version: int) -> StalePublicationError:
+    return StalePublicationError(
+        f"{name}: version {live} is online already, version {version} is older. "
+        f"If the view's table was made anew, remove the key {name}:live from Redis and publish again."
+    )
+
+
+def _unavailable(location: str, error: Exception) -> OnlineUnavailableError:
+    return OnlineUnavailableError(
+        f"Redis at {location} does not answer ({type(error).__name__}: {error}). See that it runs, that MLP_ONLINE "
+        "names it, and that MLP_REDIS_PASSWORD holds its password where it wants one."
+    )

@@ -1,0 +1,82 @@
+"""Where a Redis server is, and how to log in: the address may be shown, the password stays in the environment."""
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from mlp_assets.errors import MlpError
+
+SCHEMES = ("redis", "rediss")
+READ_SECONDS, WRITE_SECONDS = 2.0, 60.0
+_CLIENTS: dict[tuple[str, int, str | None, float], Any] = {}
+_CONNECTING = threading.Lock()
+
+
+@dataclass(frozen=True, repr=False)
+class Address:
+    """A server's address. ``shown`` has no password in it."""
+
+    shown: str
+    password: str | None
+
+    @classmethod
+    def parsed(cls, url: str) -> "Address":
+        """Reads ``redis://[user[:password]@]host[:port][/db]``. Raises MlpError, which does not repeat the URL."""
+        try:
+            parts = urlsplit(url)
+            port, database = parts.port or 6379, int(parts.path.strip("/") or 0)
+            if parts.scheme not in SCHEMES or not parts.hostname or parts.query or parts.fragment:
+                raise ValueError
+        except ValueError:
+            raise MlpError(
+                "The address of the online store is not one of Redis. Write MLP_ONLINE=redis://host:6379/0, and the "
+                "password in MLP_REDIS_PASSWORD; without MLP_ONLINE the store is embedded."
+            ) from None
+        user = f"{parts.username}@" if parts.username else ""
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        shown = f"{parts.scheme}://{user}{host}:{port}/{database}"
+        return cls(shown, unquote(parts.password) if parts.password else None)
+
+    def __repr__(self) -> str:
+        return f"Address({self.shown!r})"
+
+
+def client_of(location: str, seconds: float = READ_SECONDS, password: str | None = None) -> tuple[Any, str]:
+    """A client of the server at a location, shared in the process, and the name of the view there.
+
+    Args:
+        seconds: how long an answer may take.
+        password: where it is not the environment's.
+    """
+    server, _, view = location.partition("#")
+    shown = Address.parsed(server).shown
+    password = password or _password_of(shown)
+    with _CONNECTING:
+        known = (shown, os.getpid(), password, seconds)
+        if known not in _CLIENTS:
+            _CLIENTS[known] = redis.Redis.from_url(
+                shown,
+                password=password,
+                socket_timeout=seconds,
+                socket_connect_timeout=READ_SECONDS,
+                retry=Retry(NoBackoff(), 1),
+            )
+        return _CLIENTS[known], f"mlp:{view}"
+
+
+def _password_of(shown: str) -> str | None:
+    """From MLP_REDIS_PASSWORD, or out of MLP_ONLINE where that is the same server's address."""
+    given = os.environ.get("MLP_REDIS_PASSWORD")
+    if given:
+        return given
+    url = os.environ.get("MLP_ONLINE")
+    if not url or not url.startswith(SCHEMES):
+        return None
+    address = Address.parsed(url)
+    return address.password if address.shown == shown else None

@@ -1,0 +1,226 @@
+"""The model registry on MLflow: runs, versions, and the alias ``champion``. Works on SQLite without a server."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mlp_assets.artifact.manifest import ArtifactError, load_scorer, verify
+from mlp_resources.ports.search import Outcome
+from mlp_resources.ports.training import Candidate, RegisteredVersion, RegistryError
+
+CHAMPION = "champion"
+_DESCRIPTION = 4900  # the column of MLflow's store has 5,000
+_DATABASE = "mlflow.db"
+_KEY, _DIGEST = "mlp.key", "mlp.digest"
+# What MLflow answers for a model that is not there, and for one without the alias.
+_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+
+class MlflowRegistry:
+    """Registered models below ``folder``: ``mlflow.db``, artifacts, and their lock."""
+
+    def __init__(self, folder: Path, tracking_uri: str | None = None) -> None:
+        self.folder = folder
+        self._own_store = f"sqlite:///{folder / _DATABASE}"
+        self.tracking_uri = tracking_uri or self._own_store
+
+    def register(self, candidate: Candidate) -> RegisteredVersion:
+        """Registers the candidate once: a second call with the same key returns the version of the first."""
+        with self._locked(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's advice to its own callers is no news to ours
+            for version in self.versions(candidate.model):
+                if version.tags.get(_KEY) == candidate.key:
+                    return version
+            self._clear(candidate)
+            run_id = self._log_run(candidate)
+            client = self._client()
+            with contextlib.suppress(self._mlflow_error()):
+                client.create_registered_model(candidate.model)
+            tags = dict(candidate.tags) | {_KEY: candidate.key, _DIGEST: candidate.digest}
+            source, card = f"runs:/{run_id}/model", _description(candidate.card)
+            made = client.create_model_version(candidate.model, source, run_id=run_id, tags=tags, description=card)
+            return RegisteredVersion(candidate.model, str(made.version), run_id, candidate.digest, tags)
+
+    def versions(self, model: str) -> list[RegisteredVersion]:
+        found = self._client().search_model_versions(f"name='{model}'")
+        return sorted((_version(version) for version in found), key=lambda version: int(version.version))
+
+    def champion(self, model: str) -> RegisteredVersion | None:
+        if self.tracking_uri == self._own_store and not (self.folder / _DATABASE).exists():
+            return None  # to ask would make the store, while the server may be making it
+        try:
+            return _version(self._client().get_model_version_by_alias(model, CHAMPION))
+        except self._mlflow_error() as error:
+            if error.error_code in _NOT_THERE:  # type: ignore[attr-defined]  # MLflow's own errors have it
+                return None
+            raise
+
+    def url(self, version: RegisteredVersion) -> str:
+        port = os.environ.get("MLP_PORT_MLFLOW", "5000")
+        return f"http://127.0.0.1:{port}/#/models/{version.model}/versions/{version.version}"
+
+    def document(self, version: RegisteredVersion, name: str) -> str:
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                return Path(self._client().download_artifacts(version.run_id, name, scratch)).read_text()
+            except (OSError, self._mlflow_error()) as error:
+                raise RegistryError(
+                    f"Version {version.version} of {version.model} has no {name}. It was registered before that was "
+                    "kept, or somebody removed it."
+                ) from error
+
+    def name_champion(self, model: str, version: str) -> None:
+        self._client().set_registered_model_alias(model, CHAMPION, version)
+
+    def download(self, version: RegisteredVersion) -> Path:
+        target = self.folder / "downloads" / version.digest
+        with self._locked():
+            with contextlib.suppress(ArtifactError):
+                verify(target, version.digest)
+                return target
+            shutil.rmtree(target, ignore_errors=True)  # a copy that is torn or was changed is fetched again
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+                fetched = Path(self._client().download_artifacts(version.run_id, "serving", scratch))
+                verify(fetched, version.digest)
+                fetched.rename(target)
+        return target
+
+    def _clear(self, candidate: Candidate) -> None:
+        """Takes away the runs of earlier tries that became no version."""
+        mine = f"tags.`{_KEY}` = '{candidate.key}'"
+        for run in self._client().search_runs([self._experiment(candidate.model)], mine):
+            self._client().delete_run(run.info.run_id)
+
+    def _log_run(self, candidate: Candidate) -> str:
+        mlflow = self._mlflow()
+        name = f"{candidate.model}-{candidate.key[:8]}"
+        tags = {_KEY: candidate.key} | {str(key): str(value) for key, value in candidate.tags.items()}
+        with mlflow.start_run(experiment_id=self._experiment(candidate.model), run_name=name, tags=tags) as run:
+            mlflow.log_params(dict(candidate.params))
+            metrics = [mlflow.entities.Metric(n, v, 0, s) for s, n, v in candidate.history]
+            self._client().log_batch(run.info.run_id, metrics=metrics)
+            mlflow.log_metrics(dict(candidate.metrics))
+            mlflow.log_artifacts(str(candidate.artifact), "serving")
+            with tempfile.TemporaryDirectory() as scratch:
+                for name, png in candidate.pictures.items():
+                    path = Path(scratch) / f"{name}.png"
+                    path.write_bytes(png)
+                    mlflow.log_artifact(str(path), "pictures")
+            for name, text in candidate.documents.items():
+                mlflow.log_text(text, name)
+            mlflow.log_text(candidate.card, "model-card.md")
+            mlflow.log_input(_dataset(candidate), context="training")
+            self._log_model(mlflow, candidate)
+            for trial in candidate.trials:
+                self._log_trial(mlflow, candidate, trial)
+            return run.info.run_id
+
+    def _log_trial(self, mlflow: Any, candidate: Candidate, trial: Outcome) -> None:
+        """A trial of the search, as a child of the run that is open."""
+        tags = {_KEY: candidate.key, "mlp.trial": trial.state, "mlp.told": trial.told[:500]}
+        experiment, name = self._experiment(candidate.model), f"trial-{trial.number}"
+        with mlflow.start_run(experiment_id=experiment, run_name=name, nested=True, tags=tags) as run:
+            mlflow.log_params(dict(trial.params))
+            metrics = [mlflow.entities.Metric(n, v, 0, s) for s, n, v in trial.history]
+            self._client().log_batch(run.info.run_id, metrics=metrics)
+            mlflow.log_metric("seconds", trial.seconds)
+            if trial.value is not None:
+                mlflow.log_metric("value", trial.value)
+
+    def _experiment(self, name: str) -> str:
+        client = self._client()
+        found = client.get_experiment_by_name(name)
+        if found is not None:
+            return found.experiment_id
+        return client.create_experiment(name, artifact_location=(self.folder / "artifacts" / name).as_uri())
+
+    def _log_model(self, mlflow: Any, candidate: Candidate) -> None:
+        """The same artifact as an MLflow user expects it: with flavour, signature and input example."""
+        from mlflow.models import infer_signature
+
+        manifest = verify(candidate.artifact, candidate.digest)
+        path, scorer = str(candidate.artifact / manifest["file"]), load_scorer(candidate.artifact)
+        matrix = scorer.encoding.matrix(candidate.example)
+        if manifest["format"] == "lightgbm":
+            import lightgbm
+            import pandas as pd
+
+            example = pd.DataFrame(matrix, columns=pd.Index(scorer.encoding.columns))
+            booster = lightgbm.Booster(model_file=path)
+            signature = infer_signature(example, booster.predict(example))
+            mlflow.lightgbm.log_model(booster, name="model", signature=signature, input_example=example)
+            return
+        matrix = matrix.astype("float32")
+        signature = infer_signature(matrix, scorer.predict(matrix.astype("float64")))
+        if manifest["format"] == "xgboost":
+            import xgboost
+
+            told = {"signature": signature, "input_example": matrix, "model_format": "ubj"}
+            mlflow.xgboost.log_model(xgboost.Booster(model_file=path), name="model", **told)
+        elif manifest["format"] == "onnx":
+            import onnx
+
+            mlflow.onnx.log_model(onnx.load(path), name="model", signature=signature, input_example=matrix)
+        else:
+            code, artifacts = str(Path(__file__).with_name("mlflow_own_model.py")), {"serving": str(candidate.artifact)}
+            told = {"signature": signature, "input_example": matrix, "pip_requirements": []}
+            mlflow.pyfunc.log_model(name="model", python_model=code, artifacts=artifacts, **told)
+
+    def _mlflow(self) -> Any:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import mlflow
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(self.tracking_uri)
+        return mlflow
+
+    def _client(self) -> Any:
+        mlflow = self._mlflow()
+        return mlflow.MlflowClient(self.tracking_uri)
+
+    def _mlflow_error(self) -> type[Exception]:
+        from mlflow.exceptions import MlflowException
+
+        return MlflowException
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "registry.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _description(card: str) -> str:
+    """As much of the card as the store takes, whole lines."""
+    if len(card) <= _DESCRIPTION:
+        return card
+    return card[:_DESCRIPTION].rpartition("\n")[0] + "\n\nThe rest is in the run's model-card.md."
+
+
+def _dataset(candidate: Candidate) -> Any:
+    from mlflow.data.delta_dataset_source import DeltaDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    found = candidate.dataset
+    source = DeltaDatasetSource(path=found.location, delta_table_version=found.version)
+    return MetaDataset(source, name=found.name, digest=found.digest[:32])
+
+
+def _version(found: Any) -> RegisteredVersion:
+    tags = dict(found.tags)
+    return RegisteredVersion(found.name, str(found.version), found.run_id, tags.get(_DIGEST, ""), tags)

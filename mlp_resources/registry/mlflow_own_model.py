@@ -1,0 +1,24 @@
+"""What MLflow runs to load a project's own kind of model: as code, as its other way is a pickle."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
+
+from mlp_assets.artifact.manifest import load_scorer
+
+
+class OwnModel(PythonModel):
+    """The artifact's scorer."""
+
+    def load_context(self, context: Any) -> None:
+        self._scorer = load_scorer(Path(context.artifacts["serving"]))
+
+    # MLflow would make a schema of annotations.
+    def predict(self, context, model_input, params=None):  # pyright: ignore[reportIncompatibleMethodOverride]  # so it has none
+        return self._scorer.predict(np.asarray(model_input, dtype=np.float64))
+
+
+set_model(OwnModel())

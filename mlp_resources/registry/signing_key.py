@@ -1,0 +1,60 @@
+"""The key that signs judgements and promotions: a file that only its owner reads, and no training is told of."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mlp_assets.artifact import signed_records
+from mlp_resources.ports.training import RegistryError
+
+# Names the file of the key, where it is not the one below the home: a mounted secret, say.
+KEY_VARIABLE = "MLP_PROMOTION_KEY"
+_BYTES = 32
+
+
+class LocalNotary:
+    """Signs with an Ed25519 key in a file, which is made when it is first needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def sign(self, record: Mapping[str, Any]) -> str:
+        return signed_records.sign(record, self._private)
+
+    def read(self, text: str) -> dict[str, Any]:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        return signed_records.read(
+            text, Ed25519PrivateKey.from_private_bytes(self._private).public_key().public_bytes_raw()
+        )
+
+    @cached_property
+    def _private(self) -> bytes:
+        if not self.path.exists():
+            self._make()
+        found = self.path.read_bytes()
+        if len(found) != _BYTES:
+            raise RegistryError(
+                f"The promotion key {self.path} has {len(found)} bytes, not {_BYTES}. Put the key back; without it no "
+                "champion can be told from a version that somebody named so."
+            )
+        return found
+
+    def _make(self) -> None:
+        """Whoever is first makes it; the file is whole before it has its name."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        partial = self.path.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(_BYTES))
+        with contextlib.suppress(FileExistsError):
+            os.link(partial, self.path)
+        partial.unlink()
+
+
+def local_notary(home: Path) -> LocalNotary:
+    """By the file that ``MLP_PROMOTION_KEY`` names, or by one below the home."""
+    return LocalNotary(Path(os.environ.get(KEY_VARIABLE) or home / "keys" / "promotion"))

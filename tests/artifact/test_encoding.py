@@ -1,0 +1,120 @@
+"""Encoders against the plain meaning of their words: on any rows, in one piece or many, kept as plain data."""
+
+import json
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mlp_assets as mlp
+from mlp_assets.artifact.encoding import Encoding, fitted
+from mlp_assets.artifact.tokens import FittedTokens
+from mlp_assets.examples.catalogue import feed
+
+ENCODE = {"brand": mlp.Categories(min_rows=2), "spend": mlp.Standardized(), "looks": mlp.Vector(size=2)}
+ROW = st.fixed_dictionaries(
+    {
+        "brand": st.none() | st.sampled_from(["a", "b", "ä", "", "c"]),
+        "spend": st.none() | st.floats(-1e6, 1e6),
+        "looks": st.none() | st.lists(st.floats(-9, 9), min_size=2, max_size=2),
+        "hour": st.none() | st.integers(0, 23),
+    }
+)
+SCHEMA = {"brand": pl.String, "spend": pl.Float64, "looks": pl.List(pl.Float64), "hour": pl.Int64}
+INPUTS = ("hour", "looks", "brand", "spend")
+
+
+def frame(rows: list[dict[str, object]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+@settings(max_examples=60, deadline=None)
+@given(train=st.lists(ROW, min_size=1, max_size=30), rows=st.lists(ROW, min_size=1, max_size=12))
+def test_every_value_is_what_its_encoder_says(train: list[dict[str, object]], rows: list[dict[str, object]]) -> None:
+    encoding = fitted(INPUTS, ENCODE, frame(train).lazy())
+    assert encoding.columns == ("hour", "looks[0]", "looks[1]", "brand", "spend")
+    made = encoding.matrix(frame(rows))
+    counts = [one["brand"] for one in train]
+    known = sorted({value for value in counts if value is not None and counts.count(value) >= 2})
+    spends = np.array([one["spend"] for one in train if one["spend"] is not None], dtype=float)
+    mean, deviation = (spends.mean(), spends.std() or 1.0) if spends.size else (0.0, 1.0)
+    for got, row in zip(made, rows, strict=True):
+        wanted = [
+            *(row[name] if row[name] is not None else float("nan") for name in ("hour",)),
+            *(row["looks"] or [float("nan")] * 2),  # type: ignore[misc]
+            known.index(row["brand"]) + 1 if row["brand"] in known else 0,
+            float("nan") if row["spend"] is None else (row["spend"] - mean) / deviation,  # type: ignore[operator]
+        ]
+        np.testing.assert_allclose(got, np.array(wanted, dtype=float), rtol=1e-12, atol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.lists(ROW, min_size=2, max_size=20), cut=st.integers(1, 19))
+def test_pieces_and_plain_data_give_the_same_bits(rows: list[dict[str, object]], cut: int) -> None:
+    encoding = fitted(INPUTS, ENCODE, frame(rows).lazy())
+    again = Encoding.of_told(INPUTS, json.loads(json.dumps(encoding.told())))
+    whole = encoding.matrix(frame(rows))
+    pieces = [again.matrix(frame(part)) for part in (rows[:cut], rows[cut:]) if part]
+    assert np.concatenate(pieces).tobytes() == whole.tobytes()
+    columns = {name: [row[name] for row in rows] for name in INPUTS}
+    assert encoding.of(len(rows), columns).tobytes() == whole.tobytes()
+
+
+def test_a_list_of_another_size_is_told_with_its_input() -> None:
+    encoding = fitted(("looks",), {"looks": mlp.Vector(size=3)}, pl.LazyFrame())
+    with pytest.raises(mlp.MlpError, match=r"Input 'looks': a list has 2 numbers where mlp.Vector\(size=3\) is decl"):
+        encoding.matrix(pl.DataFrame({"looks": [[1.0, 2.0]]}))
+    with pytest.raises(mlp.MlpError, match="The encoders are not this platform's"):
+        Encoding.of_told(("looks",), {"looks": {"kind": "pickled"}})
+
+
+def test_some_of_the_inputs() -> None:
+    encoding = fitted(INPUTS, ENCODE, frame([{"brand": "a", "spend": 1.0, "looks": None, "hour": 1}] * 3).lazy())
+    assert encoding.only(["brand", "hour"]).columns == ("brand", "hour")
+    assert encoding.only(["hour"]).encoders == {}
+    assert encoding.places["looks"] == slice(1, 3)
+
+
+TEXTS = st.lists(st.none() | st.text(max_size=30), max_size=8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(texts=TEXTS, train=st.lists(st.text(max_size=20), max_size=20), length=st.integers(1, 9))
+def test_tokens_are_padded_and_cut_and_depend_on_the_text_alone(
+    texts: list[str | None], train: list[str], length: int
+) -> None:
+    learnt = [pl.LazyFrame({"brand": part}, schema={"brand": pl.String}) for part in (train, train[::-1] * 2)]
+    encoders = [fitted(["brand"], {"brand": mlp.Tokens(length, vocabulary=512)}, rows) for rows in learnt]
+    assert encoders[0].told() == encoders[1].told()  # whatever their order, and how often they are there
+    again = Encoding.of_told(["brand"], json.loads(json.dumps(encoders[0].told())))
+    made = again.of(len(texts), {"brand": texts})
+    assert made.shape == (len(texts), length)
+    assert made.astype(np.float32).tolist() == made.tolist()
+    for row, text in zip(made, texts, strict=True):
+        assert row.tolist() == again.of(1, {"brand": [text]})[0].tolist()
+        kept = row[row != 0]
+        assert (row[len(kept) :] == 0).all()
+        assert bool(len(kept)) == bool(unicodedata.normalize("NFKC", text or "").lower())
+
+
+def test_a_pretrained_tokenizer_is_kept_as_it_is(tmp_path: Path) -> None:
+    encoding = fitted(["brand"], {"brand": mlp.Tokens(6, tokenizer=feed.encoder_tokenizer)}, pl.LazyFrame())
+    tokens = encoding.encoders["brand"]
+    assert isinstance(tokens, FittedTokens)
+    assert tokens.tokenizer == feed.encoder_tokenizer().read_text(encoding="utf-8")
+    assert tokens.vocabulary == 30522
+    begin, soap, end = 101.0, 7815.0, 102.0
+    assert encoding.of(2, {"brand": ["SOAP", None]}).tolist() == [[begin, soap, end, 0, 0, 0], [begin, end, 0, 0, 0, 0]]
+
+
+def no_tokenizer() -> Path:
+    return Path(__file__)
+
+
+def test_what_is_no_tokenizer_is_told() -> None:
+    with pytest.raises(mlp.MlpError, match=r"test_encoding.py is no tokenizer.*leave tokenizer out to learn one"):
+        fitted(["brand"], {"brand": mlp.Tokens(6, tokenizer=no_tokenizer)}, pl.LazyFrame())

@@ -1,0 +1,168 @@
+"""`mlp up` for real: all services, a second start, the doctor, Ctrl-C, `mlp down`, and nothing left behind."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from mlp_assets.local_platform.services import health_urls
+from tests.support.browser import rendered
+from tests.support.ports import platform_ports
+
+MLP = str(Path(sys.executable).parent / "mlp")
+START_SECONDS = 120
+LAUNCH = """
+mutation($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on Error { message }
+  }
+}"""
+STATUS = "query($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }"
+
+
+class Installed:
+    """The `mlp` command with a home and ports of its own, as a user has it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.output = home.with_suffix(".out")
+        self.ports = platform_ports()
+        self.environment = os.environ | {name: str(port) for name, port in self.ports.by_variable().items()}
+        self.environment |= {"MLP_HOME": str(home), "MLP_SENSOR_SECONDS": "5"}
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [MLP, *words], env=self.environment, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def up(self, *words: str) -> "subprocess.Popen[bytes]":
+        """Starts `mlp up` and returns when it says that it is up."""
+        with self.output.open("wb") as out:
+            process = subprocess.Popen(
+                [MLP, "up", *words], env=self.environment, stdout=out, stderr=out, preexec_fn=_heed_interrupts
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and "The platform is up" not in self.told():
+            assert process.poll() is None, self.output.read_text()
+            time.sleep(0.2)
+        return process
+
+    def told(self) -> str:
+        """What `mlp up` has said so far."""
+        return _flat(self.output.read_text())
+
+    def left(self) -> list[str]:
+        """Processes that have to do with this home and still live."""
+        found = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
+        return [command[:200] for command in found if str(self.home) in command]
+
+
+def _heed_interrupts() -> None:
+    """A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.fixture
+def installed() -> Iterator[Installed]:
+    home = Path(tempfile.mkdtemp(prefix="mlp", dir="/tmp"))
+    made = Installed(home)
+    yield made
+    made.run("down")
+    shutil.rmtree(home, ignore_errors=True)
+    made.output.unlink(missing_ok=True)
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def launched(installed: Installed, job: str, tags: dict[str, str], location: str = "retail") -> str:
+    """How a run ends that is launched as the web UI does it."""
+    url = f"http://127.0.0.1:{installed.ports.dagster}/graphql"
+    selector = {
+        "repositoryLocationName": location, "repositoryName": "__repository__", "pipelineName": job,
+    }  # fmt: skip
+    metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+    params = {"selector": selector, "mode": "default", "executionMetadata": metadata, "runConfigData": {}}
+    answer = httpx.post(url, json={"query": LAUNCH, "variables": {"params": params}}, timeout=60).json()
+    assert "run" in answer["data"]["launchRun"], answer
+    run = answer["data"]["launchRun"]["run"]["runId"]
+    deadline, status = time.monotonic() + START_SECONDS, ""
+    while time.monotonic() < deadline and status not in ("SUCCESS", "FAILURE", "CANCELED"):
+        asked = httpx.post(url, json={"query": STATUS, "variables": {"run": run}}, timeout=60).json()
+        status = asked["data"]["runOrError"]["status"]
+        time.sleep(0.5)
+    return status
+
+
+def _with_a_broken_location(home: Path) -> Path:
+    (home / "broken.py").write_text("raise ValueError('no such table')")
+    retail, broken = (
+        {"python_module": {"module_name": "mlp_assets.definitions", "location_name": "retail"}},
+        {"python_file": {"relative_path": str(home / "broken.py"), "location_name": "broken"}},
+    )
+    workspace = home / "workspace.yaml"
+    workspace.write_text(json.dumps({"load_from": [retail, broken]}))
+    return workspace
+
+
+def test_up_stays_listens_here_alone_and_leaves_nothing(installed: Installed) -> None:
+    process = installed.up()
+    for url in health_urls(installed.ports).values():
+        assert httpx.get(url, timeout=10).status_code == 200
+    tree = {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
+    listening = [c for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.pid in tree]
+    assert len(listening) > 5
+    assert {c.laddr.ip.removeprefix("::ffff:") for c in listening} == {"127.0.0.1"}
+
+    page = rendered(f"http://127.0.0.1:{installed.ports.dagster}/locations/retail/asset-groups/retail")
+    assert all(name in page for name in ("purchases", "household_habits", "repurchase_score"))
+    assert launched(installed, "retail__weekly", {"dagster/partition": "2017-01-02"}) == "SUCCESS"
+    assert (installed.home / "lake" / "retail" / "features" / "household_habits" / "_delta_log").is_dir()
+
+    second = installed.run("up")
+    assert second.returncode == 1
+    assert f"The platform is up already (process {process.pid}). Stop it with `mlp down`." in _flat(second.stdout)
+    doctor = installed.run("doctor")
+    assert f"up (process {process.pid})" in _flat(doctor.stdout)
+    assert doctor.returncode == 0, doctor.stdout
+
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=40) == 0
+    assert installed.left() == []
+
+
+def test_down_stops_it_and_it_starts_again_where_it_was(installed: Installed) -> None:
+    process = installed.up()
+    down = installed.run("down")
+    assert "Stopped." in down.stdout
+    assert process.wait(timeout=40) is not None
+    assert installed.left() == []
+    assert "Nothing is running." in installed.run("down").stdout
+    runs = (installed.home / "dagster" / "dagster.yaml").stat().st_mtime
+    again = installed.up("-w", str(_with_a_broken_location(installed.home)))
+    deadline = time.monotonic() + 10
+    while "did not load" not in installed.told() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert "The code location broken did not load" in installed.told()
+    assert "no such table" in installed.told()
+    doctor = installed.run("doctor")
+    assert (doctor.returncode, "code location broken" in doctor.stdout) == (1, True), doctor.stdout
+    assert (installed.home / "dagster" / "dagster.yaml").stat().st_mtime == runs
+    again.kill()
+    again.wait()
+    assert installed.run("down").returncode == 0
+    assert installed.left() == []

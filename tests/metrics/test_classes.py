@@ -1,0 +1,158 @@
+"""Classes: metrics against scikit-learn's, their intervals, gates and baselines, and the classes of two models."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as oracle
+
+import mlp_assets as mlp
+from mlp_assets.metrics.bootstrap import interval
+from mlp_assets.metrics.calibration import calibration_error, confidence_error
+from mlp_assets.metrics.classes import Classes, classes_of, finite
+from mlp_assets.metrics.metrics import METRICS, scores
+from mlp_assets.models.evaluation.baselines import baseline_prediction
+from mlp_assets.models.evaluation.gates import judge
+from mlp_assets.models.evaluation.judgement import Trial
+from mlp_assets.models.evaluation.pictures import performance_picture
+
+KINDS = ("beer", "milk", "rolls", "soap")
+
+
+def drawn(seed: int, rows: int, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    odds = rng.exponential(size=(rows, classes)) ** 3 + 1e-9
+    return rng.integers(0, classes, rows).astype(np.float64), odds / odds.sum(axis=1, keepdims=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**31), rows=st.integers(1, 60), classes=st.integers(2, 6))
+def test_the_metrics_are_those_of_scikit_learn(seed: int, rows: int, classes: int) -> None:
+    truth, prediction = drawn(seed, rows, classes)
+    found, guess = scores("multiclass", truth, prediction), prediction.argmax(axis=1)
+    assert found["accuracy"] == pytest.approx(oracle.accuracy_score(truth, guess))
+    assert found["macro_f1"] == pytest.approx(oracle.f1_score(truth, guess, average="macro"))
+    assert found["log_loss"] == pytest.approx(oracle.log_loss(truth, prediction, labels=range(classes)))
+    weights = np.random.default_rng(seed).integers(0, 3, rows).astype(np.float64)
+    if weights.sum():
+        prepared = METRICS["macro_f1"].prepared
+        assert prepared is not None
+        there = _there(truth, guess, weights)
+        wanted = oracle.f1_score(truth, guess, average="macro", sample_weight=weights, labels=there)
+        assert prepared(truth, prediction)(weights) == pytest.approx(wanted)
+
+
+def _there(truth: np.ndarray, guess: np.ndarray, weights: np.ndarray) -> list[float]:
+    """Classes that rows of some weight have or were given: a resample knows no others."""
+    kept = weights > 0
+    return sorted({*truth[kept].tolist(), *guess[kept].astype(np.float64).tolist()})
+
+
+def test_a_class_that_the_model_does_not_know_counts_against_it() -> None:
+    prediction = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    known = scores("multiclass", np.array([0.0, 1.0, 0.0]), prediction)
+    for stranger in (-1.0, 2.0):
+        found = scores("multiclass", np.array([0.0, 1.0, stranger]), prediction)
+        assert known["accuracy"] == 1
+        assert found["accuracy"] == pytest.approx(2 / 3)
+        assert found["log_loss"] == pytest.approx((-np.log(0.9) - np.log(0.8) - np.log(1e-15)) / 3)
+
+
+def test_intervals_hold_the_value_and_shrink_with_the_rows() -> None:
+    widths = []
+    for rows in (100, 1600):
+        truth, prediction = drawn(1, rows)
+        prediction[:, 0] += 2 * (truth == 0)  # better than chance
+        prediction /= prediction.sum(axis=1, keepdims=True)
+        for name in ("accuracy", "log_loss", "macro_f1"):
+            value, low, high = interval(name, truth, prediction, np.arange(rows), seed=3)
+            assert low < value < high, name
+            widths.append(high - low)
+    assert all(wide > 2 * narrow for wide, narrow in zip(widths[:3], widths[3:], strict=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(values=st.lists(st.none() | st.sampled_from(["a", "b", "ä", ""]), min_size=1))
+def test_classes_are_the_values_and_go_there_and_back(values: list[str | None]) -> None:
+    column = pl.Series("kind", values, dtype=pl.String)
+    classes = classes_of(column)
+    assert list(classes.values) == sorted({value for value in values if value is not None})
+    numbers = classes.truth(column)
+    assert [classes.values[int(n)] if n >= 0 else None for n in numbers] == values
+    if len(classes):
+        sure = np.eye(len(classes))
+        assert classes.answers(sure) == {"prediction": list(classes.values), "probability": [1.0] * len(classes)}
+
+
+def test_whole_numbers_are_classes_and_others_are_not() -> None:
+    assert classes_of(pl.Series("kind", [3.0, 1.0, 3.0])).values == (1, 3)
+    assert classes_of(pl.Series("kind", [3, 1, None])).truth(pl.Series([3.0, 2.0])).tolist() == [1.0, -1.0]
+    with pytest.raises(mlp.MlpError, match=r"kind holds 1.5, which names no class.*pl.String"):
+        classes_of(pl.Series("kind", [1.0, 1.5]))
+
+
+def test_two_models_of_other_classes_are_compared_on_all_of_them() -> None:
+    old, new = Classes(("beer", "milk")), Classes(("milk", "soap"))
+    both = new.with_those_of(old)
+    assert both.values == ("milk", "soap", "beer")
+    placed = old.placed(np.array([[0.3, 0.7]]), both)
+    assert placed.tolist() == [[0.7, 0.0, 0.3]]
+    assert old.placed(placed, old) is placed  # nothing to do
+
+
+def test_calibration_is_that_of_the_likeliest_class() -> None:
+    truth, prediction = drawn(5, 400)
+    right = (prediction.argmax(axis=1) == truth).astype(np.float64)
+    assert confidence_error(truth, prediction) == calibration_error(right, prediction.max(axis=1))
+    assert confidence_error(np.arange(4.0), np.eye(4)) == 0
+
+
+def trial(candidate: np.ndarray, champion: np.ndarray | None, rows: pl.DataFrame) -> Trial:
+    fit = rows.head(200)
+    return Trial("multiclass", "kind", ("text",), (), fit, rows, candidate, champion, 0, classes=Classes(KINDS))
+
+
+def products(rows: int = 400) -> pl.DataFrame:
+    """Texts of which one word, not always, tells the kind."""
+    rng = np.random.default_rng(2)
+    kinds = rng.choice(KINDS, rows)
+    words = np.where(rng.random(rows) < 0.7, kinds, rng.choice(KINDS, rows))
+    texts = [f"{word} brand{number % 7} {number} oz" for number, word in enumerate(words)]
+    return pl.DataFrame({"text": texts, "kind": kinds})
+
+
+def test_gates_on_classes() -> None:
+    rows = products()
+    truth = Classes(KINDS).truth(rows["kind"])
+    good = np.full((rows.height, 4), 0.05)
+    good[np.arange(rows.height), truth.astype(int)] = 0.85
+    gates = (
+        mlp.BetterThan("tfidf"), mlp.BetterThan("base_rate"), mlp.AtLeast("accuracy", 0.9), mlp.AtMost("log_loss", 0.5),
+        mlp.NoWorseThan("champion"), mlp.Calibrated(0.2), mlp.OnEverySlice("accuracy", 0.9, by="kind", min_rows=50),
+    )  # fmt: skip
+    found = judge(trial(good, good, rows), gates)
+    assert found.passed, [one.sentence for one in found.results]
+    rival = found.metrics["tfidf"]["accuracy"]
+    assert 0.65 < rival < 0.95  # it has learnt the word
+    poor = np.roll(good, 1, axis=1)
+    refused = {one.name for one in judge(trial(poor, good, rows), gates).results if not one.passed}
+    assert refused == {gate.name for gate in gates}
+    broken = good.copy()
+    broken[3, 2] = np.nan
+    assert finite(broken).sum() == rows.height - 1
+    assert "1 of 400 predictions are not finite" in judge(trial(broken, None, rows), gates).results[0].sentence
+
+
+def test_the_baseline_of_texts_knows_a_binary_model_too() -> None:
+    rows = products().with_columns(y=(pl.col("kind") == "beer").cast(pl.Float64))
+    found = baseline_prediction("tfidf", rows, rows, target="y", keys=("text",), features=())
+    assert found.shape == (rows.height,)
+    assert METRICS["roc_auc"].compute(rows["y"].to_numpy(), found) > 0.9
+
+
+def test_a_picture_of_classes_with_one_that_is_unknown() -> None:
+    truth, prediction = drawn(7, 50)
+    truth[:5] = -1
+    assert performance_picture("multiclass", truth, prediction, KINDS)[:4] == b"\x89PNG"
+    assert performance_picture("multiclass", np.arange(4.0), np.eye(4), KINDS)[:4] == b"\x89PNG"  # no mistakes

@@ -1,0 +1,217 @@
+"""The record of promotions: what is served goes by it, whatever somebody writes into the registry."""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import dagster as dg
+import mlflow
+import polars as pl
+import pytest
+
+import mlp_assets as mlp
+from mlp_assets.artifact.signed_records import digest
+from mlp_assets.models.promotions import JUDGEMENT_TAG, champion, judgement_of, promote, promotions, standing
+from mlp_assets.orchestration import keys
+from mlp_resources.ports.lake import Transaction
+from mlp_resources.ports.training import RegistryError, TrainingJob
+from tests.models.test_champion_asset import WEEKS, live_version, scope_and_model
+from tests.support import shop
+from tests.support.platform import Platform, failure
+
+NAME = "shop.comes_again"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """A platform with version 1 live, and version 2 that may become the champion."""
+    platform = Platform(shop.make(), tmp_path_factory.mktemp("built"))
+    platform.run("source", "features", tags=WEEKS)
+    platform.run("training_set", "candidate", "champion")
+    platform.run("candidate")
+    return platform
+
+
+@pytest.fixture
+def made(built: Platform, home: Path) -> Platform:
+    """A copy of it."""
+    shutil.copytree(built.environment.home, home, dirs_exist_ok=True)
+    return Platform(shop.make(), home)
+
+
+def set_tag(made: Platform, version: str, name: str, value: str) -> None:
+    made.environment.registry._client().set_model_version_tag(NAME, version, name, value)  # type: ignore[attr-defined]
+
+
+def test_a_promotion_is_signed_with_what_it_rests_on(built: Platform) -> None:
+    made = built
+    record = made.metadata("champion", "comes_again")["record"]
+    (version, _) = made.environment.registry.versions(NAME)
+    assert isinstance(record, dict)
+    assert (record["version"], record["before"], record["number"], record["passed"]) == ("1", "none", 1, True)
+    assert record["artifact"] == version.digest
+    assert record["training_set"] == version.tags["mlp.training_set_digest"]
+    (candidate,) = [key for key in made.job.asset_layer.executable_asset_keys if key.path[1] == "candidate"]
+    events = made.instance.event_log_storage.get_latest_asset_check_execution_by_key(
+        [dg.AssetCheckKey(candidate, name) for name in record["checks"]]
+    )
+    assert set(record["checks"]) == {key.name for key in events}
+    assert {"finite_outputs", "no_worse_than_champion"} <= set(record["checks"])
+
+
+def test_a_version_says_where_it_comes_from_and_what_was_measured(built: Platform) -> None:
+    registry = built.environment.registry
+    version = registry.versions(NAME)[0]
+    client = registry._client()  # type: ignore[attr-defined]
+    run = client.get_run(version.run_id)
+    for part in ("train", "validation", "test"):
+        value, low, high = (run.data.metrics[f"{part}.roc_auc{end}"] for end in ("", ".low", ".high"))
+        assert 0.5 < low < value < high < 1
+    assert run.data.metrics["used.cpu_seconds"] > 0
+    assert run.data.metrics["used.peak_memory_bytes"] > 1e7
+    read = json.loads(version.tags["mlp.tables_read"])
+    assert set(read) == {"shop/source/outcomes", "shop/features/spending"}
+    made_by = json.loads(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/environment.json"))
+    assert made_by["packages"]["polars"] == pl.__version__
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    assert version.tags["mlflow.source.git.commit"].startswith(commit or "none")
+    card = client.get_model_version(NAME, version.version).description
+    assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/model-card.md") == card
+    for told in ("It passed its gates.", "| train |", "What it leans on", "`spend_28d`", version.tags["mlp.seed"]):
+        assert told in card
+    pictures = {item.path for item in client.list_artifacts(version.run_id, "pictures")}
+    assert {"pictures/performance.png", "pictures/importance.png", "pictures/curves.png"} <= pictures
+
+
+def test_a_version_that_somebody_says_has_passed_is_not_promoted(home: Path) -> None:
+    made = Platform(shop.make([mlp.AtLeast("roc_auc", 0.999)]), home)
+    made.run("source", "features", tags=WEEKS)
+    made.run("training_set", "candidate", fails=True)
+    set_tag(made, "1", "mlp.gates", "passed")
+    assert "did not pass its gates" in failure(made.run("champion", fails=True))
+    scope, model = scope_and_model(made)
+    (version,) = made.environment.registry.versions(NAME)
+    forged = version.tags[JUDGEMENT_TAG].replace('"passed": false', '"passed": true')
+    assert forged != version.tags[JUDGEMENT_TAG]
+    set_tag(made, "1", JUDGEMENT_TAG, forged)
+    assert "not signed with this platform's key, or was changed" in failure(made.run("champion", fails=True))
+    assert champion(scope, model) is None
+    assert made.environment.registry.champion(NAME) is None
+
+
+def test_another_artifact_than_the_judged_one_is_not_promoted(made: Platform) -> None:
+    set_tag(made, "2", "mlp.digest", "0" * 64)
+    assert "was judged with another artifact than it has" in failure(made.run("champion", fails=True))
+    made.environment.registry._client().delete_model_version_tag(NAME, "2", JUDGEMENT_TAG)  # type: ignore[attr-defined]
+    assert "has no judgement to be promoted by" in failure(made.run("champion", fails=True))
+
+
+def test_an_alias_moved_by_hand_is_named_not_served_and_put_back(made: Platform) -> None:
+    scope, model = scope_and_model(made)
+    assert standing(scope, model) is None
+    made.environment.registry.name_champion(NAME, "2")  # as in MLflow's own page
+    told = standing(scope, model)
+    assert told is not None
+    assert "names version 2, and no promotion did that: the record says 1" in told
+    made.run("online")
+    assert made.serve()[1].plan.model_version == "1"
+    made.run("champion")  # version 2 has passed: now it is promoted
+    assert (live_version(made), standing(scope, model)) == ("2", None)
+    made.environment.registry.name_champion(NAME, "1")
+    made.run("champion")
+    found = made.environment.registry.champion(NAME)
+    assert found is not None
+    assert (found.version, live_version(made), len(promotions(scope, model))) == ("2", "2", 2)
+
+
+def test_the_digest_that_was_signed_is_served(made: Platform) -> None:
+    """A version whose artifact and tag were both changed in the registry is still not the one promoted."""
+    set_tag(made, "1", "mlp.digest", "0" * 64)
+    scope, model = scope_and_model(made)
+    live = champion(scope, model)
+    assert live is not None
+    assert live.digest == judgement_of(scope, live)["artifact"]
+
+
+def test_of_many_promotions_at_once_one_wins(made: Platform) -> None:
+    scope, model = scope_and_model(made)
+    made.run("candidate")
+    waiting = made.environment.registry.versions(NAME)[1:]
+
+    def try_to(place: int) -> str:
+        try:
+            promote(scope, model, waiting[place % 2], at="now")
+        except RegistryError as error:
+            return str(error)
+        return waiting[place % 2].version
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(try_to, range(8)))
+    (won,) = [answer for answer in answers if answer in ("2", "3")]
+    assert sum("another promotion came between" in answer for answer in answers) == 7
+    assert [one.version for one in promotions(scope, model)] == ["1", won]
+
+
+@pytest.mark.parametrize("change", ["signature", "gap", "other"])
+def test_a_record_that_was_tampered_with_promotes_nothing(made: Platform, change: str) -> None:
+    scope, model = scope_and_model(made)
+    (first,) = promotions(scope, model)
+    table = keys.promotions("shop", model)
+    own = scope.environment.notary.read(first.text)
+    text = {
+        "signature": first.text.replace('"version": "1"', '"version": "2"'),
+        "gap": scope.environment.notary.sign(own | {"number": 3, "previous": digest(first.text)}),
+        "other": scope.environment.notary.sign(own | {"number": 2, "previous": ""}),
+    }[change]
+    row = pl.DataFrame({"number": [2], "version": ["2"], "record": [text]})
+    made.environment.lake.append(table, row, Transaction("promotions", 2, after=1))
+    with pytest.raises(RegistryError, match="cannot be trusted|does not follow the one before it"):
+        champion(scope, model)
+    assert "Promotion 2 of comes_again" in failure(made.run("candidate", fails=True))
+
+
+def test_the_key_is_its_owners_alone_and_no_training_hears_of_it(
+    made: Platform, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from mlp_resources.compute.local_training import _environment
+    from mlp_resources.registry.signing_key import local_notary
+
+    key = home / "keys" / "promotion"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    monkeypatch.setenv("MLP_PROMOTION_KEY", str(tmp_path / "mounted"))
+    assert "MLP_PROMOTION_KEY" in os.environ
+    job = TrainingJob("m", "tests.support.shop:train", "table", 1, (), "y", "binary", processes=1, seed=0, gpus=0)
+    assert "MLP_PROMOTION_KEY" not in _environment(job, {})
+    other = local_notary(home)
+    other.sign({})
+    with pytest.raises(mlp.MlpError, match="not signed with this platform's key"):
+        other.read(promotions(*scope_and_model(made))[0].text)
+    (tmp_path / "mounted").write_bytes(b"short")
+    with pytest.raises(RegistryError, match="has 5 bytes, not 32"):
+        local_notary(home).sign({})
+
+
+def test_the_sensor_fails_the_check_of_the_champion_and_passes_it_again(made: Platform) -> None:
+    (sensor,) = [one for one in made.definitions.sensors or [] if one.name == "watch_aliases"]
+
+    def tick(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
+        with dg.build_sensor_context(instance=made.instance, cursor=cursor) as context:
+            return sensor(context)  # type: ignore[operator, return-value]
+
+    assert isinstance(tick(None), dg.SkipReason)
+    made.environment.registry.name_champion(NAME, "2")
+    told = tick(None)
+    assert isinstance(told, dg.SensorResult)
+    (event,) = told.asset_events
+    assert isinstance(event, dg.AssetCheckEvaluation)
+    assert not event.passed
+    assert "names version 2" in str(event.metadata["told"].value)
+    assert isinstance(tick(told.cursor), dg.SkipReason)  # it is said once
+    made.environment.registry.name_champion(NAME, "1")
+    well = tick(told.cursor)
+    assert isinstance(well, dg.SensorResult)
+    assert [event.passed for event in well.asset_events if isinstance(event, dg.AssetCheckEvaluation)] == [True]

@@ -1,0 +1,192 @@
+"""A search: the same choice however it was broken off, its trials in MLflow, and the best of them before the gates."""
+
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mlp_assets as mlp
+from mlp_assets.models.candidate_asset import training_job
+from mlp_assets.models.search import searched
+from mlp_assets.orchestration.scope import Scope
+from mlp_assets.platform import reproduced
+from mlp_resources.ports.training import Dataset, TrainingFailedError, TrainingJob
+from tests.models.test_champion_asset import WEEKS
+from tests.support import shop
+from tests.support.platform import Platform, failure
+
+NAME = "shop.comes_again"
+SPACE = {
+    "rate": mlp.FloatRange(0.001, 0.5, log=True),
+    "leaves": mlp.IntRange(2, 31),
+    "objective": mlp.Choice(["binary", "cross_entropy"]),
+}
+
+
+def train(run: mlp.TrainingRun) -> object:
+    """Trees that are judged after each ten of them."""
+    import lightgbm
+
+    if run.params.get("dies"):
+        raise mlp.MlpError("it cannot learn with these")
+    settings = {
+        "objective": run.params["objective"], "learning_rate": run.params["rate"], "num_leaves": run.params["leaves"],
+        "metric": "binary_logloss" if run.params["objective"] == "binary" else "cross_entropy",
+        "verbose": -1, "num_threads": 1, "seed": run.seed,
+    }  # fmt: skip
+    data = lightgbm.Dataset(run.train.x.astype(float), run.train.y, free_raw_data=False)
+    other = lightgbm.Dataset(run.validation.x.astype(float), run.validation.y, reference=data)
+    curve: dict[str, Any] = {}
+    booster = lightgbm.train(
+        settings, data, 30, valid_sets=[other], valid_names=["v"], callbacks=[lightgbm.record_evaluation(curve)]
+    )
+    for step, value in enumerate(next(iter(curve["v"].values()))):
+        if step % 10 == 9:
+            run.log(step, loss=value)
+    return booster
+
+
+def with_search(search: mlp.Search, **params: Any) -> mlp.Project:
+    project = shop.make()
+    (model,) = project.models
+    for name, value in {"train": train, "search": search, "params": params}.items():
+        object.__setattr__(model, name, value)
+    return project
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    platform = Platform(shop.make(), tmp_path_factory.mktemp("built"))
+    platform.run("source", "features", tags=WEEKS)
+    platform.run("training_set")
+    return platform
+
+
+def prepared(built: Platform, search: mlp.Search, same: str, **params: Any) -> tuple[Scope, mlp.Model, TrainingJob]:
+    project = with_search(search, **params)
+    (model,) = project.models
+    location = built.environment.home / "lake" / "shop" / "training_set" / "history"
+    job = training_job(model, Dataset("history", str(location), 1, ""), "code")
+    return Scope(project, built.environment), model, replace(job, same=same)
+
+
+def test_the_best_is_trained_judged_and_registered_with_its_trials(built: Platform) -> None:
+    made = Platform(with_search(mlp.Search(SPACE, trials=5)), built.environment.home)
+    made.run("training_set", "candidate")
+    registry = made.environment.registry
+    version = registry.versions(NAME)[-1]
+    client = registry._client()  # type: ignore[attr-defined]
+    chosen = json.loads(version.tags["mlp.searched_params"])
+    assert set(chosen) == set(SPACE)
+    run = client.get_run(version.run_id)
+    assert {name: run.data.params[name] for name in chosen} == {name: str(value) for name, value in chosen.items()}
+    children = client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{version.run_id}'")
+    assert len(children) == 5
+    best = max(children, key=lambda child: child.data.metrics["value"])
+    assert best.data.params == {name: str(value) for name, value in chosen.items()}
+    assert [point.step for point in client.get_metric_history(best.info.run_id, "loss")] == [9, 19, 29]
+    shown = made.metadata("candidate", "comes_again")
+    assert shown["searched_params"] == chosen
+    assert str(shown["search"]).startswith("![picture](data:image/png;base64,")
+    assert not list((made.environment.home / "training" / "searches").glob("*.journal"))
+    again = reproduced(made.project, made.project.models[0], version.version, environment=made.environment)
+    assert again.weights.same
+
+
+def test_the_choice_is_the_same_however_often_it_is_broken_off(
+    built: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = mlp.Search(SPACE, trials=7, at_once=2, stop_early=mlp.StopEarly("loss", after=2))
+    whole = searched(*prepared(built, search, "whole"), say=lambda _: None)
+    assert any(one.state == "stopped" for one in whole.outcomes)
+    from mlp_resources.compute.local_training import LocalRunner
+
+    own, calls, lock = LocalRunner.run, [0], threading.Lock()
+
+    def dies(self: LocalRunner, job: TrainingJob, context: Any = None) -> Any:
+        with lock:
+            calls[0] += 1
+            dead = calls[0] % 3 == 0
+        if dead:
+            raise KeyboardInterrupt
+        return own(self, job, context)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(LocalRunner, "run", dies)
+        for _ in range(12):
+            try:
+                resumed = searched(*prepared(built, search, "broken"), say=lambda _: None)
+                break
+            except KeyboardInterrupt:
+                continue
+        else:
+            pytest.fail("it never came to an end")
+    assert calls[0] > 7
+    assert resumed.params == whole.params
+    told = [
+        [(one.number, one.params, one.state, one.value, one.history) for one in each.outcomes]
+        for each in (whole, resumed)
+    ]
+    assert told[0] == told[1]
+    resumed.done()
+    whole.done()
+
+
+def test_a_trial_that_fails_ends_no_search_and_none_left_is_told(built: Platform) -> None:
+    space = {**SPACE, "dies": mlp.Choice([True, False])}
+    found = searched(*prepared(built, mlp.Search(space, trials=6), "some"), say=lambda _: None)
+    states = [one.state for one in found.outcomes]
+    assert {"done", "failed"} <= set(states)
+    assert found.params["dies"] is False
+    found.done()
+    with pytest.raises(TrainingFailedError, match=r"none of 2 trials came to an end: .*it cannot learn with these"):
+        searched(*prepared(built, mlp.Search(SPACE, trials=2), "none", dies=True), say=lambda _: None)
+    made = Platform(with_search(mlp.Search(SPACE, trials=2), dies=True), built.environment.home)
+    before = len(made.environment.registry.versions(NAME))
+    assert "none of 2 trials came to an end" in failure(made.run("training_set", "candidate", fails=True))
+    assert len(made.environment.registry.versions(NAME)) == before
+
+
+def test_a_budget_ends_a_search_after_the_trials_that_run(built: Platform) -> None:
+    search = mlp.Search(SPACE, trials=50, at_once=2, budget="1s")
+    found = searched(*prepared(built, search, "budget"), say=lambda _: None)
+    found.done()
+    assert len(found.outcomes) == 2
+
+
+def test_the_journal_of_one_search_is_not_shared(built: Platform) -> None:
+    """Two runs of the same search at once: the second keeps nothing, and comes to the same."""
+    scope, model, job = prepared(built, mlp.Search(SPACE, trials=2), "shared")
+    name = f"shop.comes_again-{job.same}"
+    held = built.environment.tuner(name, mlp.Search(SPACE), model.seed, higher_is_better=True)
+    found = searched(scope, model, job, say=lambda _: None)
+    found.done()
+    assert [one.number for one in found.outcomes] == [0, 1]
+    assert held.outcomes() == []
+    held.forget()
+
+
+def test_settings_that_cannot_be_searched_are_told_together(tmp_path: Path) -> None:
+    space = {
+        "rate": mlp.FloatRange(1.0, 0.1), "zero": mlp.FloatRange(0, 1, log=True), "none": mlp.Choice([]),
+        "list": mlp.Choice([[1]]), "nan": mlp.Choice([float("nan")]),
+    }  # fmt: skip
+    search = mlp.Search(space, trials=0, at_once=0, cpus=0, budget="soon", stop_early=mlp.StopEarly("loss", after=0))
+    found = " ".join(str(problem) for problem in replace(shop.make().models[0], search=search).problems())
+    for told in (
+        "'rate' goes from 1 to 0.1. Write the smaller number first",
+        "'zero' goes from 0 to 1 with log=True. Write a low above 0",
+        "'none' has nothing to choose from",
+        "'list' may be [1], which is no plain value",
+        "'nan' may be a number that is not finite",
+        "trials=0 tries nothing",
+        "at_once=0 tries nothing",
+        "cpus=0 reserves nothing",
+        "budget='soon'",
+        "after=0 is not usable",
+    ):
+        assert told in found
+    assert "its space has no parameter" in str(replace(shop.make().models[0], search=mlp.Search({})).problems()[0])

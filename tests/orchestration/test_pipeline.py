@@ -1,0 +1,116 @@
+"""From the source to the champion in real runs: what is written, what is shown, what is refused."""
+
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+import mlp_assets as mlp
+from mlp_assets.tables.digest import canonical_digest
+from mlp_resources.online.open_view import open_view
+from mlp_resources.ports.lake import Table
+from tests.support import shop
+from tests.support.platform import Platform, failure, weeks
+
+WEEKS = weeks("2024-01-01", "2024-04-22")
+
+
+@pytest.fixture
+def platform(home: Path) -> Platform:
+    made = Platform(shop.make(), home)
+    made.run("source", tags=WEEKS)
+    made.run("features", tags=WEEKS)
+    return made
+
+
+def test_from_source_to_champion(platform: Platform) -> None:
+    platform.run("online", "training_set", "candidate", "champion")
+    champion = platform.environment.registry.champion("shop.comes_again")
+    assert champion is not None
+    assert champion.version == "1"
+    shown = platform.metadata("candidate", "comes_again")
+    assert shown["version"] == "1"
+    assert shown["metrics"]["candidate"]["roc_auc"] > 0.6  # type: ignore[index]
+    assert str(shown["performance"]).startswith("![picture](data:image/png;base64,")
+    assert len(str(shown["performance"])) < 70_000
+    values, _, found, _ = open_view(platform.environment.online.location("shop", "spending")).get_many([(7,), (9999,)])
+    assert found.tolist() == [True, False]
+    features = platform.environment.lake.scan(Table("shop", "features", "spending"))
+    newest = features.filter(pl.col("user_id") == 7).sort("event_time").last().collect()
+    assert tuple(values[0].tolist()) == newest.select("spend_7d", "spend_28d", "spend_share").row(0)
+
+
+def test_a_refused_candidate_is_registered_and_not_promoted(home: Path) -> None:
+    made = Platform(shop.make([mlp.AtLeast("roc_auc", 0.999)]), home)
+    made.run("source", tags=WEEKS)
+    made.run("features", tags=WEEKS)
+    made.run("training_set", "candidate", "champion", fails=True)
+    registry = made.environment.registry
+    assert [version.tags["mlp.gates"] for version in registry.versions("shop.comes_again")] == ["refused"]
+    assert registry.champion("shop.comes_again") is None
+    made.run("champion", fails=True)
+    assert registry.champion("shop.comes_again") is None
+
+
+def test_an_identical_recomputation_is_identical(platform: Platform) -> None:
+    table = Table("shop", "features", "spending")
+    before = canonical_digest(platform.environment.lake.scan(table).collect())
+    key = dg.AssetKey(["shop", "features", "spending"])
+    first = platform.instance.get_latest_data_version_record(key)
+    platform.run("features", tags=WEEKS)
+    again = platform.instance.get_latest_data_version_record(key)
+    assert canonical_digest(platform.environment.lake.scan(table).collect()) == before
+    assert first is not None
+    assert again is not None
+    version = "dagster/data_version"
+    assert first.asset_materialization.tags[version] == again.asset_materialization.tags[version]  # type: ignore[union-attr]
+
+
+def test_one_week_after_the_other_gives_the_same_table_as_all_at_once(platform: Platform, tmp_path: Path) -> None:
+    stepwise = Platform(shop.make(), tmp_path / "stepwise")
+    definition = stepwise.definitions.get_assets_def(dg.AssetKey(["shop", "source", "purchases"])).partitions_def
+    assert definition is not None
+    for week in [key for key in definition.get_partition_keys() if key <= "2024-04-22"]:
+        stepwise.run("source", "features", tags={"dagster/partition": week})
+    table = Table("shop", "features", "spending")
+    both = [made.environment.lake.scan(table).collect() for made in (platform, stepwise)]
+    assert canonical_digest(both[0]) == canonical_digest(both[1])
+
+
+def test_training_rows_see_only_what_was_known(platform: Platform) -> None:
+    platform.run("training_set")
+    rows = platform.environment.lake.scan(Table("shop", "training_set", "history")).collect()
+    features = platform.environment.lake.scan(Table("shop", "features", "spending")).collect()
+    joined = rows.join(features, left_on=["user_id", "at"], right_on=["user_id", "event_time"], suffix="_then")
+    assert joined.height == rows.height
+    assert joined.filter(pl.col("spend_28d") != pl.col("spend_28d_then")).is_empty()
+    assert (
+        rows.filter(pl.col("split") == "train")["known_at"].max()
+        <= rows.filter(pl.col("split") == "validation")["at"].min()
+    )
+
+
+def test_every_asset_says_who_owns_it_and_what_it_is(home: Path) -> None:
+    definitions = Platform(shop.make(), home).definitions
+    specs = list(definitions.resolve_all_asset_specs())
+    assert len(specs) == 14
+    for spec in specs:
+        assert spec.owners == ["team:shop"]
+        assert spec.group_name == "shop"
+        assert spec.description
+        assert spec.kinds
+        assert spec.code_version
+    assert {sensor.name for sensor in definitions.sensors or []} == {
+        "recompute_monitors",
+        "retrain_on_alarm",
+        "watch_aliases",
+    }
+
+
+def test_the_endpoint_without_ray_says_what_to_start(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLP_PORT_RAY_DASHBOARD", "1")
+    platform.run("online", "training_set", "candidate", "champion")
+    told = failure(platform.run("endpoint", fails=True))
+    assert "Ray does not answer" in told
+    assert "mlp up" in told

@@ -1,0 +1,83 @@
+"""What runs by the clock: a job and a schedule for each cadence."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+import mlp_assets as mlp
+from mlp_assets.platform import definitions_for
+from mlp_resources.environments.local import Environment
+from mlp_resources.online.open_view import open_view
+from mlp_resources.ports.lake import Table
+from tests.support import shop
+
+USER = mlp.Entity("user", keys=["user_id"])
+COLUMNS = {"user_id": pl.Int64, "amount": pl.Float64, "bought_at": pl.Datetime}
+
+
+def read_day(window: mlp.Window) -> pl.DataFrame:
+    rows = shop.read_purchases(window)
+    return rows.filter(pl.col("bought_at") < window.end)
+
+
+def purchases(**changes: Any) -> mlp.Source:
+    options = {"read": read_day, "every": "1d", "start": "2024-01-01"} | changes
+    return mlp.Source("purchases", event_time="bought_at", columns=COLUMNS, **options)
+
+
+def spending(name: str, source: mlp.Source, every: str) -> mlp.FeatureView:
+    features = {f"{name}_28d": mlp.total("amount", over="28d")}
+    return mlp.FeatureView(name, entity=USER, source=source, every=every, features=features, online=True)
+
+
+def schedules(*assets: Any, home: Path) -> dict[str, tuple[str, dg.ScheduleDefinition]]:
+    project = mlp.Project("shop", owner="team:shop", assets=assets)
+    repository = definitions_for(project, environment=Environment(home)).get_repository_def()
+    return {found.job_name: (str(found.cron_schedule), found) for found in repository.schedule_defs}
+
+
+def test_a_closed_history_has_a_job_and_no_schedule(home: Path) -> None:
+    project = mlp.Project("shop", owner="team:shop", assets=[spending("spend", purchases(end="2024-02-01"), "1d")])
+    definitions = definitions_for(project, environment=Environment(home))
+    assert definitions.resolve_job_def("shop__daily").partitions_def is not None
+    assert not list(definitions.schedules or [])
+
+
+def test_a_coarser_cadence_runs_an_hour_after_the_one_that_it_reads(home: Path) -> None:
+    source = purchases()
+    found = schedules(spending("daily_spend", source, "1d"), spending("weekly_spend", source, "1w"), home=home)
+    assert {job: cron for job, (cron, _) in found.items()} == {"shop__daily": "0 0 * * *", "shop__weekly": "0 1 * * 1"}
+    assert all(schedule.default_status == dg.DefaultScheduleStatus.RUNNING for _, schedule in found.values())
+
+
+def test_a_table_of_someone_else_has_an_hour_to_arrive(home: Path) -> None:
+    found = schedules(spending("spend", purchases(read=None, delta="/lake/purchases"), "1d"), home=home)
+    assert found["shop__daily"][0] == "0 1 * * *"
+
+
+def test_two_histories_of_one_cadence_are_two_jobs(home: Path) -> None:
+    views = [spending("old", purchases(), "1d")]
+    other = mlp.Source(
+        "returns", read=read_day, start="2024-03-01", event_time="bought_at", columns=COLUMNS, every="1d"
+    )
+    found = schedules(*views, spending("new", other, "1d"), home=home)
+    assert set(found) == {"shop__daily_from_20240101", "shop__daily_from_20240301"}
+
+
+def test_a_tick_computes_the_window_that_has_just_ended(home: Path) -> None:
+    project = mlp.Project("shop", owner="team:shop", assets=[spending("spend", purchases(), "1d")])
+    environment, instance = Environment(home), dg.DagsterInstance.ephemeral()
+    repository = definitions_for(project, environment=environment).get_repository_def()
+    at = datetime(2024, 1, 15, 0, 0, 5, tzinfo=UTC)
+    context = dg.build_schedule_context(instance, scheduled_execution_time=at, repository_def=repository)
+    tick = repository.get_schedule_def("shop__daily_schedule").evaluate_tick(context)
+    (request,) = tick.run_requests or []
+    assert request.partition_key == "2024-01-14"
+    done = repository.get_job("shop__daily").execute_in_process(instance=instance, partition_key=request.partition_key)
+    assert done.success
+    rows = environment.lake.scan(Table("shop", "features", "spend")).collect()
+    assert rows["partition"].unique().to_list() == ["2024-01-14"]
+    assert open_view(environment.online.location("shop", "spend")).features == ("spend_28d",)

@@ -1,0 +1,134 @@
+"""What a changed project file will do, told before it is done, against what was really materialized."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import mlp_assets as mlp
+from mlp_assets.cli.main import app
+from mlp_assets.endpoints.serving_plan import serving_plan
+from mlp_assets.nouns.feature_view import Derive
+from mlp_assets.orchestration.scope import Scope
+from mlp_assets.platform import Consequences, planned
+from mlp_resources.ports.lake import Table
+from mlp_resources.ports.serving import PublicationRefusedError
+from tests.support import shop
+from tests.support.platform import Platform, failure, weeks
+
+WEEKS = weeks("2024-01-01", "2024-01-08")
+
+
+def project(
+    start: str = "2024-01-01", every: str = "1w", derive: Derive | None = None, **features: mlp.Aggregation
+) -> mlp.Project:
+    purchases, outcomes = (replace(source, start=start, every=every) for source in shop.ingested())
+    outcomes = replace(outcomes, inputs=[purchases])
+    return shop.make(sources=(purchases, outcomes), features=features)
+
+
+FIRST = {"spend": mlp.total("amount", over="7d"), "orders": mlp.count(over="7d"), "most": mlp.maximum("amount", "7d")}
+
+
+@pytest.fixture
+def platform(home: Path) -> Platform:
+    made = Platform(project(**FIRST), home)
+    made.run("source", "features", tags=WEEKS)
+    made.run("online")
+    return made
+
+
+def told(platform: Platform, changed: mlp.Project) -> Consequences:
+    return planned(changed, instance=platform.instance, environment=platform.environment)
+
+
+def serve(platform: Platform) -> None:
+    """The desired state of an endpoint that is live, as the serving adapter keeps it."""
+    (endpoint,) = platform.project.endpoints
+    plan = serving_plan(Scope(platform.project, platform.environment), endpoint, "1", Path("model.onnx"), "0" * 64)
+    state = platform.environment.home / "serving" / "desired.json"
+    state.parent.mkdir(parents=True)
+    state.write_text(json.dumps({"shop.score": {"plan": plan, "options": {}}}))
+
+
+def test_the_same_file_has_no_consequences(platform: Platform) -> None:
+    found = told(platform, project(**FIRST))
+    assert found == Consequences((), (), (), ())
+    assert not found.breaks
+
+
+def test_each_change_of_a_feature_is_told_with_the_endpoints_that_look_it_up(platform: Platform) -> None:
+    serve(platform)
+    changed = {
+        "spend": mlp.total("amount", over="14d", description="More."),
+        "visits": mlp.count(over="7d"),
+        "least": mlp.minimum("amount", "7d"),
+    }
+    found = told(platform, project(**changed))
+    live = ("shop.score",)
+    assert [(c.view, c.name, c.kind, c.before, c.after, c.endpoints) for c in found.features] == [
+        ("shop.spending", "visits", "renamed", "orders", "visits", live),
+        ("shop.spending", "most", "removed", "maximum('amount', over='7d')", None, live),
+        ("shop.spending", "least", "new", None, "minimum('amount', over='7d')", ()),
+        ("shop.spending", "spend", "changed", "total('amount', over='7d')", "total('amount', over='14d')", live),
+    ]
+    assert found.breaks
+    assert [(stale.asset, stale.because, stale.partitions) for stale in found.stale] == [
+        ("shop/features/spending", "its definition changed", 2),
+        ("shop/online/spending_online", "its definition changed", 0),
+    ]
+
+
+def test_prose_changes_nothing(platform: Platform) -> None:
+    worded = FIRST | {"spend": mlp.total("amount", over="7d", description="What it is.", tags={"tier": "gold"})}
+    assert told(platform, project(**worded)) == Consequences((), (), (), ())
+
+
+def test_what_is_no_longer_declared_is_told(platform: Platform) -> None:
+    (view,) = platform.project.feature_views
+    found = told(platform, mlp.Project("shop", owner="team:shop", assets=[view.source]))  # type: ignore[list-item]
+    assert found.gone == ("shop/features/spending", "shop/online/spending_online", "shop/source/outcomes")
+
+
+@pytest.mark.parametrize(
+    ("change", "grid"), [({"start": "2024-01-03"}, "every week, on Wednesdays"), ({"every": "1d"}, "every day")]
+)
+def test_partitions_that_would_begin_on_other_days_are_refused(
+    platform: Platform, change: dict[str, Any], grid: str
+) -> None:
+    moved = project(**change, **FIRST)
+    (refused, *_) = told(platform, moved).refused
+    assert "the partitions of its table begin every week, on Mondays" in refused
+    key = "2024-01-10" if "start" in change else "2024-01-08"
+    before = platform.environment.lake.version(Table("shop", "source", "purchases"))
+    failed = Platform(moved, platform.environment.home)
+    sentence = failure(failed.run("source", tags={"dagster/partition": key}, fails=True))
+    assert "Source 'purchases': the partitions of its table begin every week, on Mondays; with start=" in sentence
+    assert f"they would begin {grid}, and rows would count twice or not at all" in sentence
+    assert platform.environment.lake.version(Table("shop", "source", "purchases")) == before
+
+
+def test_a_view_without_what_a_live_endpoint_looks_up_is_not_published(platform: Platform) -> None:
+    serve(platform)
+    fewer = Platform(project(**{name: FIRST[name] for name in ("spend", "orders")}), platform.environment.home)
+    sentence = failure(fewer.run("online", fails=True))
+    assert PublicationRefusedError.__name__ in sentence
+    assert "endpoint shop.score looks up 'most', which the view no longer has, so what is online stays." in sentence
+    more = Platform(project(**FIRST, least=mlp.minimum("amount", "7d")), platform.environment.home)
+    more.run("source", "features", tags=WEEKS)
+    more.run("online")
+
+
+def test_the_command_prints_it(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "workspace.yaml"
+    file.write_text(
+        "load_from:\n  - python_module: {module_name: mlp_assets.examples.retail.project, location_name: retail}\n"
+    )
+    done = CliRunner().invoke(app, ["plan", "-w", str(file)])
+    assert done.exit_code == 0, done.output
+    assert "Features: none changed. Assets: 0 become stale." in done.output
+    as_json = CliRunner().invoke(app, ["plan", "--json", "-w", str(file)])
+    assert json.loads(as_json.output) == {"features": [], "stale": [], "refused": [], "gone": [], "breaks": False}

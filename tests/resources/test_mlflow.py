@@ -1,0 +1,148 @@
+"""The registry on a real MLflow store: one version a candidate, one champion, nothing unverified."""
+
+import json
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mlp_assets.artifact.manifest import ArtifactError, load_scorer
+from mlp_assets.training.export import export
+from mlp_resources.ports.training import Candidate, Dataset
+from mlp_resources.registry.mlflow import MlflowRegistry
+from tests.endpoints.test_app import doubling_model
+from tests.training.test_frameworks import X, Y, near, run_of
+
+DATASET = Dataset("shop/training_set/history", "/lake/history", 3, "d" * 64)
+
+
+def candidate(folder: Path, key: str) -> Candidate:
+    artifact = folder / key
+    digest = doubling_model(artifact)
+    example = pl.DataFrame({"spend": [1.0, 2.0], "hour": [3.0, 4.0]})
+    history = ((1, "loss", 0.5), (2, "loss", 0.4))
+    tags = {"mlp.training_set": json.dumps({"shop/training_set/history": 3})}
+    pictures = {"performance": b"\x89PNG"}
+    return Candidate(
+        "shop.buys",
+        key,
+        artifact,
+        digest,
+        example,
+        {"seed": 0},
+        {"mae": 1.5},
+        history,
+        tags,
+        pictures,
+        DATASET,
+        "# card",
+        {"checks.json": "[]"},
+    )
+
+
+def test_versions_and_the_champion(tmp_path: Path) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    first = registry.register(candidate(tmp_path, "one"))
+    assert registry.register(replace(candidate(tmp_path, "again"), key="one")).version == first.version
+    second = registry.register(candidate(tmp_path, "two"))
+    assert [version.version for version in registry.versions("shop.buys")] == ["1", "2"]
+    assert registry.champion("shop.buys") is None
+    registry.name_champion("shop.buys", "1")
+    registry.name_champion("shop.buys", second.version)
+    champion = registry.champion("shop.buys")
+    assert champion is not None
+    assert (champion.version, champion.digest) == ("2", second.digest)
+
+
+def test_a_run_shows_what_an_mlflow_user_expects(tmp_path: Path) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    version = registry.register(candidate(tmp_path, "one"))
+    client = registry._client()
+    run = client.get_run(version.run_id)
+    assert run.data.metrics == {"mae": 1.5, "loss": 0.4}
+    assert run.data.params == {"seed": "0"}
+    assert [point.value for point in client.get_metric_history(version.run_id, "loss")] == [0.5, 0.4]
+    assert {item.path for item in client.list_artifacts(version.run_id)} == {
+        "serving", "pictures", "model-card.md", "checks.json",
+    }  # fmt: skip
+    (given,) = run.inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == (DATASET.name, DATASET.digest[:32])
+    assert client.get_model_version("shop.buys", "1").description == "# card"
+    from mlflow.models import get_model_info
+
+    assert get_model_info(client.get_model_version("shop.buys", "1").source).signature is not None
+
+
+@pytest.mark.parametrize("kind", ["xgboost", "own"])
+def test_mlflow_itself_loads_every_format_and_unpickles_none(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+    import xgboost
+
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    model = xgboost.XGBRegressor(n_estimators=3).fit(X, Y) if kind == "xgboost" else near()
+    (tmp_path / "run").mkdir()
+    digest = export(run_of(tmp_path / "run", "regression"), model, tmp_path / "made")
+    features = load_scorer(tmp_path / "made").encoding.inputs
+    example = pl.DataFrame({name: [0.25, 0.75] for name in features})
+    given = replace(candidate(tmp_path, "one"), artifact=tmp_path / "made", digest=digest, example=example)
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    version = registry.register(given)
+    source = registry._client().get_model_version("shop.buys", version.version).source
+    loaded = mlflow.pyfunc.load_model(source)
+    matrix = example.to_numpy().astype(np.float32)
+    own = load_scorer(registry.download(version), digest).predict(matrix.astype(np.float64))
+    assert np.asarray(loaded.predict(matrix)).tolist() == pytest.approx(own.tolist())
+    pickles = [path for path in (tmp_path / "mlflow").rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
+    assert pickles == []
+
+
+def test_a_changed_artifact_is_not_downloaded(tmp_path: Path) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    version = registry.register(candidate(tmp_path, "one"))
+    stored = next((tmp_path / "mlflow" / "artifacts").rglob("serving/model.onnx"))
+    stored.write_bytes(stored.read_bytes() + b"x")
+    with pytest.raises(ArtifactError, match="was changed after it was registered"):
+        registry.download(version)
+
+
+def test_a_changed_copy_is_fetched_again_by_all_who_ask_at_once(tmp_path: Path) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    version = registry.register(candidate(tmp_path, "one"))
+    copy = registry.download(version)
+    (copy / "stray.py").write_text("")
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: registry.download(version), range(4))) == {copy}
+    assert {path.name for path in copy.iterdir()} == {"model.json", "model.onnx"}
+
+
+def test_a_store_that_cannot_be_read_is_not_a_model_without_a_champion(tmp_path: Path) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    version = registry.register(candidate(tmp_path, "one"))
+    assert registry.champion("shop.unknown") is None
+    database = next((tmp_path / "mlflow").glob("*.db"))
+    with sqlite3.connect(database) as store:
+        store.execute("ALTER TABLE registered_model_aliases RENAME TO gone")
+    with pytest.raises(Exception, match="registered_model_aliases"):
+        registry.champion(version.model)
+
+
+def test_a_long_card_is_cut_for_the_version_and_whole_in_the_run(tmp_path: Path) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    version = registry.register(replace(candidate(tmp_path, "one"), card="| a line |\n" * 1000))
+    told = registry._client().get_model_version("shop.buys", version.version).description
+    assert len(told) < 5000
+    assert told.endswith("| a line |\n\nThe rest is in the run's model-card.md.")
+
+
+def test_a_version_has_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow")
+    monkeypatch.setenv("MLP_PORT_MLFLOW", "5123")
+    assert registry.url(registry.register(candidate(tmp_path, "one"))) == (
+        "http://127.0.0.1:5123/#/models/shop.buys/versions/1"
+    )

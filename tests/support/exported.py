@@ -1,0 +1,46 @@
+"""A model as it is exported and loaded again, on some rows that all frameworks can learn from."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import mlp_assets as mlp
+from mlp_assets.artifact.encoding import Encoding
+from mlp_assets.artifact.manifest import load_scorer
+from mlp_assets.training.export import export
+from mlp_assets.training.part_rows import PartRows
+
+FEATURES = ("a", "b", "c")
+DRAW = np.random.default_rng(0)
+X = DRAW.normal(size=(400, 3)).astype(np.float32)
+GAPS = np.where(DRAW.random(X.shape) < 0.2, np.nan, X).astype(np.float32)
+Y = X[:, 0] - X[:, 1] ** 2
+CLASS = (Y.mean() < Y).astype(int)
+KINDS = ("low", "middle", "high")
+KIND = np.digitize(Y, np.quantile(Y, [0.3, 0.7]))
+
+
+def run_of(folder: Path, task: str, x: np.ndarray = X) -> mlp.TrainingRun:
+    rows = pl.DataFrame({name: x[:, n] for n, name in enumerate(FEATURES)} | {"y": Y}).with_columns(
+        pl.lit("validation").alias("split")
+    )
+    rows.write_delta(str(folder / "table"))
+    part = mlp.Split(PartRows(str(folder / "table"), 0, "validation", Encoding(FEATURES), "y"))
+    return mlp.TrainingRun(part, part, Encoding(FEATURES), "y", task, 0, {}, 0, 1, folder, str(folder / "checkpoints"))
+
+
+def answers(folder: Path, model: Any, task: str, x: np.ndarray = X) -> np.ndarray:
+    """What the exported model says of the rows: of all at once, and of each by itself."""
+    classes = KINDS if task == "multiclass" else ()
+    digest = export(replace(run_of(folder, task, x), classes=classes), model, folder / "artifact")
+    scorer = load_scorer(folder / "artifact", digest)
+    assert scorer.encoding == Encoding(FEATURES)
+    assert scorer.known.classes.values == classes
+    together = scorer.predict(x.astype(np.float64))
+    assert together.shape == ((len(x), len(KINDS)) if classes else (len(x),))
+    assert scorer.predict(x[:1].astype(np.float64)) == pytest.approx(together[:1], abs=1e-6)
+    return together

@@ -1,0 +1,74 @@
+"""The assets of a project, run for real in an instance and a home of their own."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import dagster as dg
+from starlette.testclient import TestClient
+
+from mlp_assets.endpoints.replica.app import create_app
+from mlp_assets.endpoints.replica.model import ServedModel
+from mlp_assets.endpoints.replica.plan import ServingPlan
+from mlp_assets.endpoints.serving_plan import serving_plan
+from mlp_assets.models.promotions import champion
+from mlp_assets.nouns.project import Project
+from mlp_assets.orchestration.keys import table
+from mlp_assets.orchestration.scope import Scope
+from mlp_assets.platform import definitions_for
+from mlp_resources.environments.local import Environment
+from mlp_resources.online.open_view import open_view
+from mlp_resources.ports.lake import Table
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    """What the first step that failed says."""
+    (event, *_) = [event for event in result.all_events if event.is_step_failure]
+    return str(event.step_failure_data.error)
+
+
+def weeks(first: str, last: str) -> dict[str, str]:
+    """The tags of a run over these weeks."""
+    return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+
+
+class Platform:
+    """Runs assets of a project by kind, in an instance of its own."""
+
+    def __init__(self, project: Project, home: Path, now: Callable[[], datetime] | None = None) -> None:
+        self.project = project
+        self.environment = Environment(home) if now is None else Environment(home, now=now)
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.definitions = definitions_for(project, environment=self.environment)
+        self.job = self.definitions.resolve_implicit_global_asset_job_def()
+
+    def run(self, *kinds: str, tags: dict[str, str] | None = None, fails: bool = False) -> dg.ExecuteInProcessResult:
+        chosen = [key for key in self.job.asset_layer.executable_asset_keys if key.path[1] in kinds]
+        result = self.job.execute_in_process(
+            instance=self.instance, asset_selection=chosen, tags=tags or {}, raise_on_error=False
+        )
+        assert result.success != fails
+        return result
+
+    def metadata(self, kind: str, name: str) -> dict[str, object]:
+        (key,) = [key for key in self.job.asset_layer.executable_asset_keys if table(key) == Table("shop", kind, name)]
+        event = self.instance.get_latest_materialization_event(key)
+        assert event is not None
+        assert event.asset_materialization is not None
+        return {key: value.value for key, value in event.asset_materialization.metadata.items()}
+
+    def serve(self) -> tuple[TestClient, ServedModel]:
+        """The project's one endpoint with its champion, as a replica serves it but for Ray."""
+        (endpoint,) = self.project.endpoints
+        scope = Scope(self.project, self.environment)
+        live = champion(scope, endpoint.model)
+        assert live is not None
+        plan = serving_plan(scope, endpoint, live.version, self.environment.registry.download(live), live.digest)
+        model = ServedModel(ServingPlan.from_json(plan), open_view)
+        return TestClient(create_app(lambda: model)), model
+
+
+def infer_body(users: list[int], at: datetime) -> dict[str, object]:
+    """A request for these users at this time."""
+    column = {"name": "user_id", "datatype": "INT64", "shape": [len(users)], "data": users}
+    return {"inputs": [column], "parameters": {"at": at.isoformat()}}

@@ -1,0 +1,39 @@
+"""A real redis-server of a test's own, on a free port of this machine."""
+
+import contextlib
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.support.ports import free_ports
+
+# A server that a user's machine may lack; CI installs it, so there nothing is skipped.
+NEEDED = pytest.mark.skipif(shutil.which("redis-server") is None, reason="apt-get install redis-server")
+
+
+@contextlib.contextmanager
+def redis_server(folder: Path, password: str | None = None) -> Iterator[str]:
+    """Runs a server that keeps nothing; gives its URL, without the password."""
+    (port,) = free_ports(1)
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    command += ["--requirepass", password] if password else []
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        with redis.Redis(port=port, password=password) as client:
+            deadline = time.monotonic() + 10
+            while True:
+                try:
+                    client.ping()
+                    break
+                except redis.ConnectionError:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.02)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.kill()
+        server.wait()

@@ -1,0 +1,41 @@
+"""A process that computes a view's partitions in a fork of itself for each line that it reads: ``<home> <location>``.
+
+Everything is imported before, and nothing has run yet, so that a fork is at work within milliseconds.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from mlp_assets.features.feature_asset import computed
+from mlp_assets.orchestration.partitions import partitions_of, window_of
+from mlp_assets.orchestration.scope import Scope
+from mlp_resources.environments.local import Environment
+from mlp_resources.ports.lake import Written
+from tests.features.test_late_data import day, project
+
+
+def compute(home: Path, delta: str, first: int = 0, last: int = 9) -> Written:
+    """The partitions of these days, as the asset computes them."""
+    made = project(delta=delta, known_at="arrived_at")
+    (view,) = made.feature_views
+    definition = partitions_of(view.root, view.every)
+    windows = [(day(number), window_of(definition, day(number))) for number in range(first, last + 1)]
+    there = {day(number) for number in range(10)}
+    return computed(Scope(made, Environment(home)), view, windows, there).written
+
+
+def main() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for line in sys.stdin:
+        home, delta, *days = line.split()
+        child = os.fork()
+        if child == 0:
+            compute(Path(home), delta, *map(int, days))
+            os._exit(0)
+        print(child, flush=True)
+
+
+if __name__ == "__main__":
+    main()

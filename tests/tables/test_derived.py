@@ -1,0 +1,50 @@
+"""Derived features: the same bits whatever rows stand beside a row, finite or null, keys as they were."""
+
+import math
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlp_assets.tables.derived import with_derived
+
+EXPRESSIONS = {
+    "third": pl.col("a") / 3,
+    "tenths": pl.col("a") // 0.1,
+    "rest": pl.col("a") % 0.1,
+    "cube": pl.col("a") ** 3,
+    "root": pl.col("a") ** 0.5,
+    "of_third": pl.col("third").fill_null(1.0) / 7,
+    "inverse": 1 / pl.col("a"),
+}
+
+
+@given(st.lists(st.none() | st.floats() | st.integers(0, 50).map(float), min_size=1, max_size=30))
+@settings(max_examples=100, deadline=None)
+def test_a_row_has_the_same_bits_alone_and_among_others(values: list[float | None]) -> None:
+    frame = pl.DataFrame({"a": values}, schema={"a": pl.Float64})
+    together = with_derived(frame, EXPRESSIONS, ["a"])
+    alone = pl.concat(with_derived(frame[row : row + 1], EXPRESSIONS, ["a"]) for row in range(frame.height))
+    assert [list(map(repr, row)) for row in together.rows()] == [list(map(repr, row)) for row in alone.rows()]
+    pieces = with_derived(pl.concat([frame[row : row + 1] for row in range(frame.height)]), EXPRESSIONS, ["a"])
+    repeated = with_derived(pl.select(a=pl.repeat(frame["a"][0], 3, dtype=pl.Float64)), EXPRESSIONS, ["a"])
+    assert list(map(repr, pieces.rows())) == list(map(repr, together.rows()))
+    assert repr(repeated.row(0)) == repr(together.row(0))
+    assert all(value is None or math.isfinite(value) for row in together.rows() for value in row)
+
+
+def test_numbers_become_floats_and_keys_keep_their_type() -> None:
+    frame = pl.DataFrame({"user_id": [12], "yes": [True], "count": pl.Series([3], dtype=pl.UInt32)})
+    asked = {
+        "letters": pl.col("user_id").cast(pl.String).str.len_chars(),
+        "minus": pl.col("count") - 4,  # below zero, where an unsigned number would have wrapped around
+        "twice": pl.col("yes") + pl.col("yes"),
+    }
+    found = with_derived(frame, asked, ["yes", "count"])
+    assert found.row(0) == (12, 1.0, 3.0, 2.0, -1.0, 2.0)
+    assert found.schema["user_id"] == pl.Int64
+
+
+def test_no_rows_stay_no_rows() -> None:
+    frame = pl.DataFrame({"a": []}, schema={"a": pl.Float64})
+    assert with_derived(frame, EXPRESSIONS, ["a"]).shape == (0, 1 + len(EXPRESSIONS))

@@ -1,0 +1,153 @@
+"""Each line of the tables of docs/as-known.md that no other test proves, by the smallest case of it."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+
+import mlp_assets as mlp
+from mlp_assets import testing
+from mlp_assets.tables.arrivals import Arrival, stamped
+from tests.support import samples as s
+
+MONDAY = datetime(2024, 3, 4)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+COLUMNS = {"user_id": pl.Int64, "amount": pl.Float64, "at": pl.Datetime}
+
+
+def view(feature: mlp.Aggregation, **source: object) -> mlp.FeatureView:
+    changes = {"start": "2024-03-04", "columns": COLUMNS} | source
+    return s.view(source=s.source(**changes), features={"value": feature}, ttl=None)
+
+
+def rows(*times: object, amounts: list[float | None] | None = None) -> dict[str, list[object]]:
+    return {"user_id": [1] * len(times), "amount": list(amounts or [1.0] * len(times)), "at": list(times)}
+
+
+def value(feature: mlp.Aggregation, given: dict[str, list[object]], at: object, **source: object) -> float | None:
+    made = testing.features(view(feature, **source), given, at=at, entities={"user_id": [1]})  # type: ignore[arg-type]
+    return made["value"].item()
+
+
+def test_a_window_holds_its_first_moment_and_not_its_last() -> None:
+    day = mlp.count(over="1d")
+    assert value(day, rows(MONDAY, MONDAY + DAY), MONDAY + DAY) == 1
+    assert value(day, rows(MONDAY + DAY - timedelta(microseconds=1)), MONDAY + DAY) == 1
+
+
+def test_a_row_is_known_when_its_source_says() -> None:
+    both = mlp.count(over="5d")
+    assert [value(both, rows(MONDAY), MONDAY + n * DAY, delay="2d") for n in (1, 2)] == [None, 1]
+    columns = COLUMNS | {"came": pl.Datetime}
+    declared = rows(MONDAY) | {"came": [MONDAY + 3 * DAY]}
+    found = [value(both, declared, MONDAY + n * DAY, columns=columns, known_at="came") for n in (2, 3)]
+    assert found == [None, 1]
+    # A row cannot be known before it happened.
+    early = rows(MONDAY + DAY / 2) | {"came": [MONDAY]}
+    assert value(both, early, MONDAY + DAY, columns=columns, known_at="came") == 1
+    # What is known two days later is never in a window of one.
+    never = [value(mlp.count(over="1d"), rows(MONDAY), MONDAY + n * DAY, delay="2d") for n in (1, 2, 3)]
+    assert never == [None, None, None]
+
+
+def test_a_row_that_has_exactly_its_ttl_is_used() -> None:
+    source = s.source(start="2024-03-04", end="2024-03-05")
+    short = s.view(source=source, features={"value": mlp.count(over="1d")}, ttl="2d")
+    times = [MONDAY + 3 * DAY, MONDAY + 3 * DAY + timedelta(microseconds=1)]
+    assert testing.features(short, rows(MONDAY), at=times)["value"].to_list() == [1, None]
+
+
+def test_ties() -> None:
+    tie = rows(MONDAY, MONDAY, amounts=[3.0, 5.0])
+    assert value(mlp.latest("amount", over="1d"), tie, MONDAY + DAY) == 5
+    assert value(mlp.first("amount", over="1d"), tie, MONDAY + DAY) == 3
+    columns = COLUMNS | {"came": pl.Datetime}
+    known = tie | {"came": [MONDAY + 2 * HOUR, MONDAY + HOUR]}
+    assert value(mlp.attribute("amount"), known, MONDAY + DAY, columns=columns, known_at="came") == 3
+
+
+def test_a_label_of_the_moment_sees_the_row_of_the_moment() -> None:
+    spec = s.training_set(features=[view(mlp.count(over="1d"))], labels=s.labels(start="2024-03-04"))
+    times = [MONDAY + DAY, MONDAY + DAY - timedelta(microseconds=1)]
+    labels = {"user_id": [1, 1], "at": times, "bought": [1, 0], "hour": [0, 0]}
+    assert testing.training_set(spec, labels, rows(MONDAY), split=False)["value"].to_list() == [None, 1]
+
+
+@pytest.mark.parametrize(
+    ("feature", "wanted"),
+    [
+        (mlp.total("amount", over="1d"), 4), (mlp.count(over="1d"), 3), (mlp.count_distinct("amount", over="1d"), 1),
+        (mlp.mean("amount", over="1d"), 2), (mlp.minimum("amount", over="1d"), 2),
+        (mlp.maximum("amount", over="1d"), 2),
+        (mlp.latest("amount", over="1d"), 2), (mlp.first("amount", over="1d"), 2), (mlp.std("amount", over="1d"), 0),
+        (mlp.attribute("amount"), None), (mlp.count(over="1d", where=pl.col("amount") > 1), 2),
+    ],
+)  # fmt: skip
+def test_nulls_and_duplicates(feature: mlp.Aggregation, wanted: float | None) -> None:
+    """A value is there twice, at one time; a later event has none."""
+    given = rows(MONDAY + HOUR, MONDAY + HOUR, MONDAY + 2 * HOUR, amounts=[2.0, 2.0, None])
+    assert value(feature, given, MONDAY + DAY) == wanted
+
+
+def test_rows_without_a_key_or_a_time_are_left_out() -> None:
+    given = {"user_id": [1, None, 1], "amount": [1.0, 1.0, 1.0], "at": [MONDAY, MONDAY, None]}
+    made = testing.table(view(mlp.count(over="1d")), given)
+    assert made.select("user_id", "value").rows() == [(1, 1)]
+
+
+def test_labels_without_an_answer_are_left_out_and_equal_ones_stay() -> None:
+    spec = s.training_set(features=[view(mlp.count(over="1d"))], labels=s.labels(start="2024-03-04"))
+    labels = {"user_id": [1, 1, 1], "at": [MONDAY + DAY] * 3, "bought": [1, 1, None], "hour": [0, 0, 0]}
+    assert testing.training_set(spec, labels, rows(MONDAY), split=False)["bought"].to_list() == [1, 1]
+
+
+def test_of_equal_rows_that_are_ingested_again_each_counts() -> None:
+    once = pl.DataFrame({"user_id": [1], "at": [MONDAY.replace(tzinfo=UTC)]})
+    stored = stamped(once, once.clear(), Arrival(MONDAY.replace(tzinfo=UTC), bounds=False))
+    later = Arrival((MONDAY + DAY).replace(tzinfo=UTC), bounds=True)
+    again = stamped(pl.concat([once, once]), stored, later)
+    assert again["ingested_at"].to_list() == [None, later.time]
+    assert again["withdrawn_at"].to_list() == [None, None]
+    gone = stamped(once.clear(), stored, later)
+    assert gone["withdrawn_at"].to_list() == [later.time]
+
+
+def test_times_are_utc_however_they_are_written() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    day = mlp.count(over="1d")
+    assert value(day, rows(MONDAY), MONDAY + DAY) == 1
+    # Half past midnight in Berlin is still the day before in UTC.
+    assert value(day, rows(datetime(2024, 3, 6, 0, 30, tzinfo=berlin)), "2024-03-06") == 1
+    assert value(day, rows(datetime(2024, 3, 6, 1, 30, tzinfo=berlin)), "2024-03-06") is None
+    assert value(day, rows(date(2024, 3, 5)), "2024-03-06") == 1
+    assert value(day, rows(MONDAY + 2 * DAY), datetime(2024, 3, 7, 1, tzinfo=berlin)) == 1
+
+
+@pytest.mark.parametrize(("night", "hours"), [("2024-03-31", 23), ("2024-10-27", 25)])
+def test_a_night_of_summer_time_changes_no_window(night: str, hours: int) -> None:
+    """An event each hour on the clock of Berlin: its day has 23 or 25 of them, a window of a day always 24."""
+    berlin, first = ZoneInfo("Europe/Berlin"), datetime.fromisoformat(night)
+    begins = (first - DAY).replace(tzinfo=berlin).astimezone(UTC)
+    times = [(begins + n * HOUR).astimezone(berlin) for n in range(4 * 24)]
+    assert sum(time.date() == first.date() for time in times) == hours
+    source = {"start": f"{begins:%Y-%m-%d}"}
+    moments = [datetime.fromisoformat(f"{first + n * DAY:%Y-%m-%d}") for n in (0, 1, 2)]
+    assert [value(mlp.count(over="1d"), rows(*times), at, **source) for at in moments] == [24, 24, 24]
+    since = mlp.days_since_last(over="7d")
+    last = (first + DAY).replace(tzinfo=berlin)
+    real = (moments[2].replace(tzinfo=UTC) - last.astimezone(UTC)) / DAY
+    assert value(since, rows(last), moments[2], **source) == real
+
+
+def test_weeks_begin_on_the_weekday_of_the_start() -> None:
+    made = s.view(source=s.source(start="2024-03-06"), features={"value": mlp.count(over="7d")}, every="1w", ttl=None)
+    moments = testing.table(made, rows(datetime(2024, 3, 6)))["event_time"].to_list()
+    assert moments == [datetime(2024, 3, 13, tzinfo=UTC)]
+
+
+def test_an_own_expression_reads_the_events_in_the_order_of_time() -> None:
+    given = rows(MONDAY + 2 * HOUR, MONDAY, amounts=[9.0, 4.0])
+    assert (
+        value(mlp.expression(pl.col("amount").last() - pl.col("amount").first(), over="1d"), given, MONDAY + DAY) == 5
+    )

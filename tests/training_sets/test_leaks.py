@@ -1,0 +1,142 @@
+"""No false alarm on clean training rows, whatever the data; what the certificate says of a leak."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+import mlp_assets as mlp
+from mlp_assets.features.compute.windows import feature_rows
+from mlp_assets.tables.as_of_join import FeatureTable, join_as_known
+from mlp_assets.tables.derived import with_derived
+from mlp_assets.tables.events import UTC_TIME, as_events
+from mlp_assets.training_sets.compute.leaks import ViewEvidence, leaks
+from mlp_assets.training_sets.compute.target_leaks import near_perfect
+from tests.features.test_late_versions import FEATURES
+from tests.support import samples as s
+
+START = datetime(2024, 3, 1, tzinfo=UTC)
+DAYS = 20
+COLUMNS = {"user_id": pl.Int64, "amount": pl.Float64, "at": pl.Datetime, "arrived": pl.Datetime}
+
+
+def shares() -> dict[str, pl.Expr]:
+    return {"per_visit": pl.col("spend") / pl.col("visits"), "odd": (pl.col("spend") - pl.col("mean")).sin()}
+
+
+def levels() -> dict[str, pl.Expr]:
+    return {"above": pl.col("spend") - pl.col("per_visit")}
+
+
+def whole_table() -> dict[str, pl.Expr]:
+    return {"above": pl.col("spend") - pl.col("spend").mean()}
+
+
+def drawn(seed: int) -> tuple[mlp.TrainingSet, pl.DataFrame]:
+    """A training set over some weeks of random orders, some of which come late, and the orders."""
+    chance = random.Random(seed)
+    late = chance.random() < 0.6
+    source = s.source(
+        columns=COLUMNS, start="2024-03-01", known_at="arrived" if late else None, delay=None if late else "1d"
+    )
+    ttl = chance.choice([None, "1d", "3d", "30d"])
+    view = s.view(
+        source=source,
+        features=FEATURES,
+        every=chance.choice(["1d", "1w"]) if ttl in (None, "30d") else "1d",
+        ttl=ttl,
+        derive=shares,
+    )
+    orders = []
+    for _ in range(chance.randint(5, 150)):
+        at = START + timedelta(days=chance.uniform(0, DAYS))
+        wait = timedelta(days=chance.choice([0, 0, 0, 0.1, 1.5, 4]))
+        amount = chance.choice([None, chance.gauss(0, 100), chance.randint(-2, 2) * 1.0])
+        orders.append({"user_id": chance.randint(0, 4), "amount": amount, "at": at, "arrived": at + wait})
+    return s.training_set(features=[view], derive=levels, request=[]), pl.DataFrame(
+        orders, schema_overrides={"amount": pl.Float64}
+    )
+
+
+def rows_of(training_set: mlp.TrainingSet, orders: pl.DataFrame, seed: int = 0) -> tuple[pl.DataFrame, ViewEvidence]:
+    """Training rows as the platform makes them, and the evidence for their view."""
+    (view,) = training_set.features
+    events = as_events(view.source, orders.lazy()).collect()
+    step = {"1d": 1, "1w": 7}[view.every]
+    moments = [START + timedelta(days=day) for day in range(step, DAYS + 1, step)]
+    table = feature_rows(view, events.lazy(), moments)
+    chance = random.Random(seed)
+    spine = pl.DataFrame(
+        [
+            {"user_id": chance.randint(0, 5), "at": START + timedelta(days=chance.uniform(0, DAYS + 5))}
+            for _ in range(60)
+        ]
+    ).with_columns(pl.col("at").cast(UTC_TIME), bought=pl.Series([float(chance.randint(0, 1)) for _ in range(60)]))
+    features = FeatureTable(table.lazy(), ("user_id",), view.feature_names, view.ttl_length)
+    joined = join_as_known(spine.lazy(), "at", [features]).collect()
+    made = with_derived(joined, training_set.derived, view.feature_names)
+    return made, ViewEvidence(view, events, table["event_time"].unique().sort().to_list())
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_clean_training_set_passes(seed: int) -> None:
+    training_set, orders = drawn(seed)
+    rows, evidence = rows_of(training_set, orders, seed)
+    assert list(leaks(training_set, rows.to_dicts(), [evidence])) == []
+
+
+def test_a_statistic_over_the_whole_table_is_named() -> None:
+    training_set, orders = drawn(3)
+    leaky = s.training_set(features=training_set.features, derive=whole_table, request=[])
+    rows, evidence = rows_of(leaky, orders)
+    (leak,) = leaks(leaky, rows.to_dicts(), [evidence])
+    assert leak.feature == "above"
+    assert "it depends on other rows than its own" in str(leak)
+
+
+def test_a_value_of_the_future_is_named_with_its_moment() -> None:
+    training_set, orders = drawn(5)
+    rows, evidence = rows_of(training_set, orders)
+    told = {
+        leak.feature: str(leak)
+        for leak in leaks(training_set, rows.with_columns(at=pl.col("at") - timedelta(days=2)).to_dicts(), [evidence])
+    }
+    assert "which was in the future" in told["spend"]
+    assert "of row user_id=" in told["spend"]
+
+
+@pytest.mark.parametrize(
+    ("column", "target"),
+    [
+        ([0, 1, 1, 0, 1] * 20, [0, 1, 1, 0, 1] * 20),
+        ([5, None, None, 5, None] * 20, [0, 1, 1, 0, 1] * 20),
+        (range(100), range(100)),
+    ],
+)
+def test_what_tells_the_target_by_itself_is_named(column: list[float], target: list[float]) -> None:
+    training_set, _ = drawn(1)
+    noise = {name: [float((7 * n) % 13) for n in range(100)] for name in training_set.feature_names}
+    rows = pl.DataFrame(noise | {"spend": column, "bought": target}, strict=False)
+    assert list(near_perfect(training_set, rows)) == ["spend"]
+    assert near_perfect(s.training_set(features=training_set.features, derive=levels, trust=["spend"]), rows) == {}
+
+
+@pytest.mark.parametrize(
+    ("answers", "wanted"),
+    [
+        (["a", "b", "c"], ["named", "code"]),
+        ([0.0, 1.0, 0.0], ["named"]),  # 0, 1, 2 do not rank 0, 1, 0
+        ([1.5, 2.5, 9.0], ["code"]),  # an amount may follow from a text
+    ],
+)
+def test_a_text_or_number_that_names_the_answer_is_a_leak(answers: list[object], wanted: list[str]) -> None:
+    kinds, count = ["x", "y", "z"] * 60, 180
+    rows = pl.DataFrame({
+        "named": kinds, "unlike": [f"text {n}" for n in range(count)], "loose": ["u", "v"] * 90,
+        "code": [float("xyz".index(kind)) for kind in kinds], "bought": answers * 60,
+    })  # fmt: skip
+    columns = {"named": pl.String, "unlike": pl.String, "loose": pl.String, "code": pl.Float64}
+    labels = s.labels(columns=s.labels().columns | columns | {"bought": rows.schema["bought"]})
+    training_set = s.training_set(labels=labels, features=[], entity=s.user, request=list(columns))
+    assert list(near_perfect(training_set, rows)) == wanted

@@ -1,0 +1,209 @@
+"""Training sets in shards: the same table from one piece, from many, and from a Ray cluster that loses a worker."""
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import psutil
+import pytest
+
+import mlp_assets as mlp
+from mlp_assets.errors import MlpError
+from mlp_assets.local_platform.services import services
+from mlp_assets.local_platform.supervisor import Supervisor
+from mlp_assets.tables.as_of_join import FeatureTable
+from mlp_assets.tables.digest import canonical_digest
+from mlp_assets.training_sets.compute.split import parts_of
+from mlp_assets.training_sets.compute.training_rows import Recipe
+from mlp_assets.training_sets.shard_writer import Made, write_rows
+from mlp_resources.compute.shards_local import LocalShards, shard_runner
+from mlp_resources.compute.shards_ray import RayShards
+from mlp_resources.lake.delta import DeltaLake
+from mlp_resources.ports.lake import Table
+from tests.features.test_feature_batches import orders, run, view_of
+from tests.support.ports import platform_ports
+
+START, UTC_TIME = datetime(2024, 1, 1, tzinfo=UTC), pl.Datetime("us", "UTC")
+ROWS, USERS, DAYS = 1_200_000, 500, 90
+HISTORY, SPENDING = Table("shop", "training_set", "history"), Table("shop", "features", "spending")
+TASK = "ray::_done"
+
+
+def write_tables(lake: DeltaLake) -> None:
+    """Features of each user and day, some with a later version; labels, three in ten of them of one user."""
+    rng = np.random.default_rng(7)
+    days = pl.DataFrame({"day": range(DAYS)}).join(pl.DataFrame({"user_id": range(USERS)}), how="cross")
+    event = pl.lit(START).cast(UTC_TIME) + pl.col("day") * timedelta(days=1)
+    base = days.select("user_id", event_time=event, known_at=event, spend=pl.Series(rng.random(days.height)))
+    late = base.gather_every(17).with_columns(pl.col("known_at") + timedelta(hours=30), pl.col("spend") + 1)
+    features = pl.concat([base, late]).with_columns(partition=pl.col("event_time").dt.strftime("%Y-%m-%d"))
+    lake.write_partitions(SPENDING, features, features["partition"].unique().to_list())
+    users = np.where(rng.random(ROWS) < 0.3, 7, rng.integers(0, USERS + 20, ROWS))
+    asked = pl.Series(rng.integers(0, DAYS * 86_400_000_000, ROWS)).cast(pl.Duration("us")) + START
+    labels = pl.DataFrame({"user_id": users, "asked_at": asked.cast(UTC_TIME), "came": rng.random(ROWS)})
+    lake.replace(Table("shop", "source", "outcomes"), labels)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> DeltaLake:
+    made = DeltaLake(tmp_path_factory.mktemp("lake"))
+    write_tables(made)
+    return made
+
+
+def recipe_of(lake: DeltaLake, derived_from: str = "spend") -> Recipe:
+    known = pl.col("asked_at") + timedelta(days=7)
+    spine = lake.scan(Table("shop", "source", "outcomes")).with_columns(known_at=known)
+    spine = spine.select("user_id", "asked_at", "known_at", "came")
+    table = FeatureTable(lake.scan(SPENDING), ("user_id",), ("spend",), timedelta(days=14))
+    derived = {"third": pl.col(derived_from) / 3}
+    parts = parts_of(spine, "asked_at", mlp.SplitByTime())
+    return Recipe(spine, "asked_at", ("user_id",), (table,), ("spend",), derived, ("spend", "third"), "came", parts)
+
+
+@pytest.fixture(scope="module")
+def whole(lake: DeltaLake) -> pl.DataFrame:
+    return recipe_of(lake).rows()
+
+
+def check(lake: DeltaLake, made: Made, whole: pl.DataFrame) -> None:
+    stored = lake.scan(HISTORY, made.written.version).collect()
+    assert stored.equals(whole)
+    assert made.digest == canonical_digest(whole)
+    assert made.rows == whole.height
+    assert made.first.equals(whole.head(5))
+    assert dict(made.splits.select("split", "rows").iter_rows()) == dict(whole["split"].value_counts().iter_rows())
+
+
+@pytest.mark.parametrize(("memory", "least", "most"), [("100", 1, 1), ("0.2", 4, 30)])
+def test_any_number_of_shards_is_the_same_table(
+    lake: DeltaLake, whole: pl.DataFrame, monkeypatch: pytest.MonkeyPatch, memory: str, least: int, most: int
+) -> None:
+    monkeypatch.setenv("MLP_MEMORY_GB", memory)
+    made = write_rows(recipe_of(lake), lake, HISTORY, LocalShards())
+    assert least <= made.shards <= most
+    check(lake, made, whole)
+
+
+def test_a_run_that_fails_leaves_nothing(lake: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLP_MEMORY_GB", "0.2")
+    folder = Path(lake.location(HISTORY))
+    before = sorted(folder.glob("*")) if folder.exists() else []
+    with pytest.raises(pl.exceptions.ColumnNotFoundError):
+        write_rows(recipe_of(lake, "missing"), lake, HISTORY, LocalShards())
+    assert (sorted(folder.glob("*")) if folder.exists() else []) == before
+
+
+def test_what_is_written_wrong_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MlpError, match="MLP_SHARDS='dask'"):
+        shard_runner("dask")
+    monkeypatch.setenv("MLP_MEMORY_GB", "4GB")
+    with pytest.raises(MlpError, match="Write MLP_MEMORY_GB=4 for 4 GB"):
+        LocalShards().memory()
+    with pytest.raises(MlpError, match="No Ray answers at 127.0.0.1:1,"):
+        RayShards("127.0.0.1:1").memory()
+
+
+@pytest.fixture(scope="module")
+def ray_address() -> Iterator[str]:
+    """A Ray of two workers, as `mlp up` starts it."""
+    import ray
+
+    folder = Path(tempfile.mkdtemp(prefix="mlp", dir="/tmp"))
+    ports = platform_ports()
+    before, os.environ["MLP_HOME"] = os.environ.get("MLP_HOME"), str(folder)
+    supervisor = Supervisor()
+    supervisor.start([service for service in services(ports, Path("workspace.yaml")) if service.name == "ray"])
+    try:
+        yield f"127.0.0.1:{ports.ray}"
+    finally:
+        ray.shutdown()
+        supervisor.stop()
+        os.environ.pop("MLP_HOME") if before is None else os.environ.update(MLP_HOME=before)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Watch(threading.Thread):
+    """Watches the workers that do shards: their peak memory; kills the first that it meets, if it may."""
+
+    def __init__(self, kills: int) -> None:
+        super().__init__(daemon=True)
+        self.kills, self.killed, self.peak, self.seen = kills, 0, 0, set[int]()
+        self.stop = threading.Event()
+
+    def run(self) -> None:
+        while not self.stop.wait(0.02):
+            for process in psutil.process_iter(["cmdline", "memory_info"]):
+                if (process.info["cmdline"] or [""])[0].startswith(TASK):
+                    self._met(process)
+
+    def _met(self, process: psutil.Process) -> None:
+        self.peak = max(self.peak, process.info["memory_info"].rss)
+        self.seen.add(process.pid)
+        if self.killed < self.kills:
+            time.sleep(0.05)
+            process.kill()
+            self.killed += 1
+
+
+@pytest.mark.parametrize("kills", [0, 2])
+def test_a_ray_cluster_writes_the_same_table(
+    lake: DeltaLake, whole: pl.DataFrame, ray_address: str, monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    """A third of the rows are of one user; workers that are killed amid a shard are made up for."""
+    monkeypatch.setenv("MLP_MEMORY_GB", "0.05")
+    watch = Watch(kills)
+    watch.start()
+    try:
+        made = write_rows(recipe_of(lake), lake, HISTORY, RayShards(ray_address))
+    finally:
+        watch.stop.set()
+        watch.join()
+    assert watch.killed == kills
+    assert len(watch.seen) >= 2
+    assert made.shards >= 8
+    assert watch.peak < 500e6  # 200 MB of it are Python, Polars and Ray
+    check(lake, made, whole)
+    assert not list(Path(lake.location(HISTORY)).glob("*.partial"))
+
+
+def test_a_shard_that_fails_on_ray_leaves_nothing(
+    lake: DeltaLake, ray_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLP_MEMORY_GB", "0.05")
+    before = sorted(Path(lake.location(HISTORY)).glob("*"))
+    with pytest.raises(pl.exceptions.ColumnNotFoundError, match="missing"):
+        write_rows(recipe_of(lake, "missing"), lake, HISTORY, RayShards(ray_address))
+    assert sorted(Path(lake.location(HISTORY)).glob("*")) == before
+
+
+@pytest.mark.parametrize("kills", [0, 1])
+def test_a_ray_cluster_computes_the_same_features(
+    ray_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    """Piece by piece, three in ten events of one user, and a worker lost on the way."""
+    location = str(tmp_path / "orders")
+    orders().write_delta(location)
+    view = view_of(location)
+    whole = run(view, tmp_path / "whole", days=24)
+    monkeypatch.setenv("MLP_MEMORY_GB", "0.1")
+    monkeypatch.setenv("MLP_SHARDS", "ray")
+    monkeypatch.setenv("RAY_ADDRESS", ray_address)
+    watch = Watch(kills)
+    watch.start()
+    try:
+        made = run(view, tmp_path / "ray", days=24)
+    finally:
+        watch.stop.set()
+        watch.join()
+    assert watch.killed == kills
+    assert watch.peak < 500e6
+    assert (whole.pieces, made.pieces > 3) == (1, True)
+    assert made.digest == whole.digest
