@@ -1,7 +1,7 @@
 """What all nouns have in common: a name, an owner, tags, references to others, and the order of their checks."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import field, fields
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -10,6 +10,16 @@ from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.checks.field_types import Named, shape_problems
 
 T = TypeVar("T")
+LATER = "later"
+"""Metadata key of a field that was added after specs had been stored."""
+
+
+def later_field(default: T) -> T:
+    """A dataclass field that was added after the first release of its noun.
+
+    At its default it is no part of the spec's code version, so that nothing that was materialized before becomes stale.
+    """
+    return field(default=default, metadata={LATER: True})
 
 
 class Noun(Named):

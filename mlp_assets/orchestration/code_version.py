@@ -4,7 +4,7 @@ import ast
 import hashlib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from mlp_assets.jobs.source_files import source_of
+from mlp_assets.nouns.noun import LATER
 
 _PROSE = {"description", "describe", "owner", "tags"}
 
@@ -37,7 +38,7 @@ def _described(value: Any, depth: int = 0) -> str:
         if depth and hasattr(value, "where") and hasattr(value, "problems"):
             return f"{type(value).__name__}:{value.name}"  # type: ignore[attr-defined]  # all specs have one
         listed = (
-            f"{f.name}={_described(getattr(value, f.name), depth + 1)}" for f in fields(value) if f.name not in _PROSE
+            f"{f.name}={_described(getattr(value, f.name), depth + 1)}" for f in fields(value) if _counts(value, f)
         )
         return f"{type(value).__name__}({', '.join(listed)})"
     if isinstance(value, Mapping):
@@ -47,6 +48,13 @@ def _described(value: Any, depth: int = 0) -> str:
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}:{value.__qualname__}"
     return repr(value)
+
+
+def _counts(spec: Any, field: "Field[Any]") -> bool:
+    """Whether the field is part of the version: prose is not, nor a later field that is left at its default."""
+    if field.name in _PROSE:
+        return False
+    return not field.metadata.get(LATER) or _described(getattr(spec, field.name)) != _described(field.default)
 
 
 @cache
