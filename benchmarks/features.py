@@ -25,7 +25,7 @@ from datetime import timedelta
 from pathlib import Path
 import mlp_assets as mlp, polars as pl
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.features.feature_asset import computed
+from mlp_assets.features.partition_writer import compute_partitions
 from mlp_assets.orchestration.partitions import partitions_of, window_of
 from mlp_resources.environments.local import Environment
 events, home, year = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "year"
@@ -40,7 +40,7 @@ definition = partitions_of(source, "1d")
 names = definition.get_partition_keys()
 begun = time.perf_counter()
 scope = Scope(mlp.Project("bench", owner="team:bench", assets=[view]), Environment(home))
-done = computed(scope, view, [(n, window_of(definition, n)) for n in (names[:-1] if year else names[-1:])], set())
+done = compute_partitions(scope, view, [(n, window_of(definition, n)) for n in (names[:-1] if year else names[-1:])], set())
 print(time.perf_counter() - begun)
 """
 SHARED = """

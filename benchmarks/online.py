@@ -21,7 +21,7 @@ from peers import python_of
 
 from mlp_assets.endpoints.replica.lookup import Lookup
 from mlp_assets.endpoints.replica.plan import ServingPlan
-from mlp_assets.features.parity_check import compared
+from mlp_assets.features.parity_check import compare_online_with_offline
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from mlp_resources.online.redis import RedisOnlineStore
@@ -95,9 +95,9 @@ def differences(store: OnlineStore, location: str, rows: pl.DataFrame) -> tuple[
     """(values that differ from the offline join, values compared), by the check of every publication."""
     plan = ViewPlan("view", ("user_id",), tuple(FEATURES), int(TTL.total_seconds()), location)
     known = rows.with_columns(known_at="event_time").lazy()
-    check = compared(plan, TTL, known, store.open_view(location, FEATURES), datetime.now(UTC))
-    differ, count = (check.metadata[name].value for name in ("differences", "values_compared"))
-    return int(str(differ)), int(str(count))
+    published = store.open_view(location, FEATURES)
+    facts = compare_online_with_offline(plan, TTL, known, published, datetime.now(UTC)).facts
+    return facts["differences"], facts["values_compared"]
 
 
 def feast(folder: Path, rows: pl.DataFrame, ours: Lookup) -> Figures:

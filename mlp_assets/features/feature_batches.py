@@ -1,4 +1,4 @@
-"""A view's partitions computed piece by piece, here or on other machines, each piece within a bound of memory."""
+"""Batches of a view's partitions: each fits in memory, and any process can compute it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,54 +13,59 @@ from mlp_assets.tables.sharding import width
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Partitions whose rows fit in memory; their entities are gone through in so many ``buckets``, one at a time."""
+class FeatureBatch:
+    """Partitions to compute together.
+
+    Args:
+        buckets: the number of groups into which the entities are split; one group is in memory at a time.
+    """
 
     windows: Windows
     buckets: int = 1
 
 
 @dataclass(frozen=True)
-class PieceWork:
-    """Computes one piece: plain data, so that another process can do it too."""
+class BatchWork:
+    """Computes a batch of a view from its events. Holds plain data only, so another process can run it."""
 
     view: FeatureView
     events: pl.LazyFrame
 
-    def __call__(self, piece: Piece) -> pl.DataFrame:
-        """The feature rows with their ``partition``, sorted by partition, key and version."""
-        names = {window.end: name for name, window in piece.windows}
+    def __call__(self, batch: FeatureBatch) -> pl.DataFrame:
+        """The feature rows with their ``partition``, sorted by moment, key and ``known_at``."""
+        names = {window.end: name for name, window in batch.windows}
         keys, moments = list(self.view.entity.keys), list(names)
-        parts = [self.events]
-        if piece.buckets > 1:
-            bucket = pl.struct(keys).hash() % piece.buckets
-            parts = [self.events.filter(bucket == number) for number in range(piece.buckets)]
-        frame = pl.concat([feature_rows(self.view, part, moments) for part in parts])
-        frame = frame.sort("event_time", *keys, "known_at") if piece.buckets > 1 else frame
-        named = pl.DataFrame({"event_time": moments, "partition": list(names.values())})
-        named = named.cast({"event_time": frame.schema["event_time"]})
-        return frame.join(named, on="event_time", how="left", maintain_order="left")
+        groups = [self.events]
+        if batch.buckets > 1:
+            bucket = pl.struct(keys).hash() % batch.buckets
+            groups = [self.events.filter(bucket == number) for number in range(batch.buckets)]
+        frame = pl.concat([feature_rows(self.view, group, moments) for group in groups])
+        frame = frame.sort("event_time", *keys, "known_at") if batch.buckets > 1 else frame
+        partitions = pl.DataFrame({"event_time": moments, "partition": list(names.values())})
+        partitions = partitions.cast({"event_time": frame.schema["event_time"]})
+        return frame.join(partitions, on="event_time", how="left", maintain_order="left")
 
 
-def pieces_of(view: FeatureView, events: pl.LazyFrame, windows: Windows, most_bytes: int) -> list[Piece]:
-    """Pieces of about ``most_bytes`` at most, in the order of time: one for a small input.
+def batches_of(view: FeatureView, events: pl.LazyFrame, windows: Windows, most_bytes: int) -> list[FeatureBatch]:
+    """Batches of at most about ``most_bytes``, in order of time; one batch for a small input.
 
-    A piece reads the events within reach of its moments, so one entity with a third of the rows is cut in time as any
-    other is; where a single moment needs more, its entities are cut too.
+    A batch reads the events within reach of its moments. So cutting in time bounds an entity with a third of all rows
+    too. If a single moment needs more than ``most_bytes``, its entities are split into buckets as well.
     """
     ordered = sorted(windows, key=lambda named: named[1].end)
     first, last, every = ordered[0][1].end, ordered[-1][1].end, duration(view.every)
-    far = view.reach
-    read, rows = _bytes_read(view, events, first - far if far is not None else None, last)
-    entities = _entities(view, events, first - far if far is not None else None, last) if rows else 0
-    made = entities * 8 * (len(view.entity.keys) + len(view.feature_names) + 3)
-    if read + made * len(ordered) <= most_bytes:
-        return [Piece(ordered)]
-    base = read if far is None else read * (far / (last - first + far))
-    each = made + (0.0 if far is None else read * (every / (last - first + far)))
+    reach = view.reach
+    oldest = first - reach if reach is not None else None
+    read, rows = _bytes_read(view, events, oldest, last)
+    entities = _entities(view, events, oldest, last) if rows else 0
+    written_a_moment = entities * 8 * (len(view.entity.keys) + len(view.feature_names) + 3)
+    if read + written_a_moment * len(ordered) <= most_bytes:
+        return [FeatureBatch(ordered)]
+    base = read if reach is None else read * (reach / (last - first + reach))
+    each = written_a_moment + (0.0 if reach is None else read * (every / (last - first + reach)))
     count = max(1, int((most_bytes - base) // each)) if each else len(ordered)
     buckets = max(1, -(-int(base + each) // most_bytes))
-    return [Piece(ordered[place : place + count], buckets) for place in range(0, len(ordered), count)]
+    return [FeatureBatch(ordered[place : place + count], buckets) for place in range(0, len(ordered), count)]
 
 
 def _within(view: FeatureView, events: pl.LazyFrame, first: datetime | None, last: datetime) -> pl.LazyFrame:
@@ -69,6 +74,7 @@ def _within(view: FeatureView, events: pl.LazyFrame, first: datetime | None, las
 
 
 def _bytes_read(view: FeatureView, events: pl.LazyFrame, first: datetime | None, last: datetime) -> tuple[int, int]:
+    """(bytes, rows) that the view reads of the events from ``first`` to ``last``."""
     read = [*view.entity.keys, view.source.event_time, *(column for part in view.parts for column in part.columns)]
     rows = _within(view, events, first, last).select(pl.len()).collect(engine="streaming").item()
     return rows * (width(events.select(*dict.fromkeys(read))) + 3 * 8), rows

@@ -1,4 +1,4 @@
-"""A view's newest rows -> the asset that publishes them online."""
+"""FeatureView -> the asset that publishes its newest rows online."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 
 from mlp_assets.features.lookups_in_use import check_lookups
-from mlp_assets.features.parity_check import CHECK, compared
+from mlp_assets.features.parity_check import CHECK, Parity, compare_online_with_offline
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
@@ -18,7 +18,7 @@ from mlp_assets.tables.digest import canonical_digest
 
 
 def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
-    """The asset that publishes the newest row of each entity for look-ups: all keys old until all are new."""
+    """The asset that publishes the newest row of each entity. Readers see all old rows until they see all new ones."""
     features_key = keys.features(scope.project.name, view)
     key = keys.online(scope.project.name, view)
     freshness = dg.FreshnessPolicy.time_window(fail_window=duration(view.fresh_within)) if view.fresh_within else None
@@ -29,7 +29,9 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         deps=[features_key],
         freshness_policy=freshness,
         check_specs=[
-            dg.AssetCheckSpec(CHECK, asset=key, description="A look-up gives what a training row would have.")
+            dg.AssetCheckSpec(
+                CHECK, asset=key, description="A look-up gives the values that a training row would have."
+            )
         ],
         spec=view,
         kinds=[location.partition("://")[0] if "://" in location else "lmdb"],
@@ -47,7 +49,8 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             environment.online.publish(location, view.entity.keys, view.feature_names, newest, version=version or 0)
         with measured() as checking:
             plan = ViewPlan.of(view, location)
-            check = compared(plan, view.ttl_length, rows, environment.online.open_view(location, plan.features), now)
+            published = environment.online.open_view(location, plan.features)
+            parity = compare_online_with_offline(plan, view.ttl_length, rows, published, now)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": newest.height,
@@ -61,26 +64,32 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             }
             | cost.shown,
             data_version=dg.DataVersion(canonical_digest(newest)[:16]),
-            check_results=[check],
+            check_results=[_check_result(parity)],
         )
 
     return publish
 
 
-def newest_rows(view: FeatureView, rows: pl.LazyFrame, now: datetime) -> pl.DataFrame:
-    """The newest row of each entity, as known by ``now``, that may be within its TTL: keys, ``event_time``, features.
+def _check_result(parity: Parity) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=CHECK, passed=parity.equal, severity=dg.AssetCheckSeverity.ERROR, metadata=parity.facts
+    )
 
-    One without any feature is left out, so that an entity that went quiet is missing as one never seen is.
+
+def newest_rows(view: FeatureView, rows: pl.LazyFrame, now: datetime) -> pl.DataFrame:
+    """The newest row of each entity, as known at ``now``, if it may be within its TTL: keys, ``event_time``, features.
+
+    Leaves out rows without any feature: an entity that went quiet is missing online, as one never seen is.
     """
-    keys_ = list(view.entity.keys)
+    entity_keys = list(view.entity.keys)
     rows = rows.filter(pl.col("event_time") <= now, pl.col("known_at") <= now)
     if view.ttl_length is not None:
         newest = rows.select(pl.col("event_time").max()).collect().item()
         if newest is not None:
             rows = rows.filter(pl.col("event_time") >= newest - view.ttl_length)
-    last = rows.group_by(keys_).agg(pl.col("event_time").max())  # spares sorting all that came before
-    rows = rows.join(last, on=[*keys_, "event_time"], how="semi")
-    best = best_as_known(rows, keys_).group_by(keys_, maintain_order=True).last()
-    held = pl.any_horizontal(pl.col(view.feature_names).is_not_null())
-    known = best.select(*keys_, "event_time", *view.feature_names).drop_nulls(keys_)
-    return known.filter(held).collect()
+    last = rows.group_by(entity_keys).agg(pl.col("event_time").max())  # avoids sorting all earlier rows
+    rows = rows.join(last, on=[*entity_keys, "event_time"], how="semi")
+    best = best_as_known(rows, entity_keys).group_by(entity_keys, maintain_order=True).last()
+    has_feature = pl.any_horizontal(pl.col(view.feature_names).is_not_null())
+    columns = best.select(*entity_keys, "event_time", *view.feature_names).drop_nulls(entity_keys)
+    return columns.filter(has_feature).collect()

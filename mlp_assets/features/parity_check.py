@@ -1,10 +1,10 @@
-"""The check of a publication: what a replica reads now is what a training row of now would have, to the last bit."""
+"""Checks a publication: an endpoint reads the values that a training row of that moment would have, bit for bit."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import dagster as dg
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -17,26 +17,37 @@ from mlp_resources.ports.serving import OnlineView
 
 CHECK = "online_equals_offline"
 VALUES = 100_000
-"""How many values are compared at least, where there are as many."""
+"""The least number of values to compare, if the table has as many."""
 _READ_AT_ONCE = 5_000
 
 
-def compared(
-    plan: ViewPlan, ttl: timedelta | None, rows: pl.LazyFrame, view: OnlineView, now: datetime
-) -> dg.AssetCheckResult:
-    """Compares the view, as a replica reads it, with the as-known join of the rows that were published.
+@dataclass(frozen=True)
+class Parity:
+    """The result of a comparison: ``facts`` count the values, the differences and the reasons for missing values."""
 
-    It does so at ``now``, and when the newest row became known. The entities are taken evenly out of all that the table
-    ever had, so those without a row online count too; a row past its TTL is missing on both sides. The reasons for
-    what is missing are counted at ``now``.
+    equal: bool
+    facts: dict[str, Any]
+
+
+def compare_online_with_offline(
+    plan: ViewPlan, ttl: timedelta | None, rows: pl.LazyFrame, view: OnlineView, now: datetime
+) -> Parity:
+    """Compares the view, as a replica reads it, with the as-known join of the published rows.
+
+    Compares at ``now`` and at the moment when the newest row became known. Samples entities evenly from all that the
+    table ever had, so entities without a row online are compared too. A row past its TTL is missing on both sides.
+
+    Args:
+        rows: the feature table: keys, ``event_time``, ``known_at`` and features.
+        now: also the moment at which the reasons for missing values are counted.
     """
-    entities = sampled(rows.select(plan.keys).drop_nulls().unique().collect(), plan)
+    entities = sample_entities(rows.select(plan.keys).drop_nulls().unique().collect(), plan)
     moments = _moments(rows, now)
-    offline = np.concatenate([_joined(plan, ttl, rows, entities, at) for at in moments])
-    reads = [_read(plan, view, entities.rows(), at) for at in moments]
+    offline = np.concatenate([_read_offline(plan, ttl, rows, entities, at) for at in moments])
+    reads = [_read_online(plan, view, entities.rows(), at) for at in moments]
     online, reasons = np.concatenate([values for values, _ in reads]), reads[0][1]
     differ = np.ascontiguousarray(offline).view(np.uint64) != online.view(np.uint64)
-    metadata: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "values_compared": int(differ.size),
         "values_present": int((~np.isnan(offline)).sum()),
         "differences": int(differ.sum()),
@@ -44,30 +55,19 @@ def compared(
         "at": ", ".join(at.isoformat() for at in moments),
     } | {reason: int((reasons == code).sum()) for code, reason in REASONS.items()}
     if differ.any():
-        metadata |= _first(plan, entities, differ, offline, online)
-    return dg.AssetCheckResult(
-        check_name=CHECK, passed=not differ.any(), severity=dg.AssetCheckSeverity.ERROR, metadata=metadata
-    )
+        facts |= _first_difference(plan, entities, differ, offline, online)
+    return Parity(not differ.any(), facts)
 
 
 def _moments(rows: pl.LazyFrame, now: datetime) -> list[datetime]:
-    """Now; and when the newest row became known, so that values are compared of a table that has expired since."""
+    """Now, and when the newest row became known: a table that has expired since would leave nothing to compare."""
     visible = rows.select(at=pl.max_horizontal("event_time", "known_at")).filter(pl.col("at") <= now)
     newest = visible.select(pl.col("at").max()).collect().item()
     return [now] if newest is None or newest == now else [now, newest]
 
 
-def _joined(
-    plan: ViewPlan, ttl: timedelta | None, rows: pl.LazyFrame, entities: pl.DataFrame, at: datetime
-) -> NDArray[np.float64]:
-    told = entities.lazy().with_columns(at=pl.lit(at).cast(pl.Datetime("us", "UTC"))).with_row_index("place")
-    mine = rows.join(told, on=list(plan.keys), how="semi")
-    joined = join_as_known(told, "at", [FeatureTable(mine, plan.keys, plan.features, ttl)]).sort("place")
-    return joined.select(pl.col(plan.features).cast(pl.Float64).fill_null(float("nan"))).collect().to_numpy()
-
-
-def sampled(entities: pl.DataFrame, plan: ViewPlan) -> pl.DataFrame:
-    """Entities at even distances in the order of their keys, enough for the values to compare; all if they are few."""
+def sample_entities(entities: pl.DataFrame, plan: ViewPlan) -> pl.DataFrame:
+    """Entities at even distances in key order: enough for ``VALUES`` values, or all if there are fewer."""
     wanted = -(-VALUES // len(plan.features))
     ordered = entities.sort(plan.keys)
     if ordered.height <= wanted:
@@ -75,21 +75,32 @@ def sampled(entities: pl.DataFrame, plan: ViewPlan) -> pl.DataFrame:
     return ordered[(np.arange(wanted) * ordered.height) // wanted]
 
 
-def _read(
-    plan: ViewPlan, view: OnlineView, entities: Sequence[Any], now: datetime
+def _read_offline(
+    plan: ViewPlan, ttl: timedelta | None, rows: pl.LazyFrame, entities: pl.DataFrame, at: datetime
+) -> NDArray[np.float64]:
+    """Values (entities, features) by the as-known join, NaN where missing."""
+    spine = entities.lazy().with_columns(at=pl.lit(at).cast(pl.Datetime("us", "UTC"))).with_row_index("place")
+    sampled_rows = rows.join(spine, on=list(plan.keys), how="semi")
+    joined = join_as_known(spine, "at", [FeatureTable(sampled_rows, plan.keys, plan.features, ttl)]).sort("place")
+    return joined.select(pl.col(plan.features).cast(pl.Float64).fill_null(float("nan"))).collect().to_numpy()
+
+
+def _read_online(
+    plan: ViewPlan, view: OnlineView, entities: Sequence[Any], at: datetime
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    reader, at = ViewReader(plan, view), microseconds(now)
+    """Values (entities, features), NaN where missing, and the reasons (entities,)."""
+    reader, time = ViewReader(plan, view), microseconds(at)
     starts = range(0, len(entities), _READ_AT_ONCE)
-    reads = [reader.many(entities[start : start + _READ_AT_ONCE], at) for start in starts]
+    reads = [reader.many(entities[start : start + _READ_AT_ONCE], time) for start in starts]
     values = [np.empty((0, len(plan.features))), *(read.values for read in reads)]
     reasons = [np.empty(0, dtype=np.uint8), *(read.reasons for read in reads)]
     return np.ascontiguousarray(np.concatenate(values)), np.concatenate(reasons)
 
 
-def _first(
+def _first_difference(
     plan: ViewPlan, entities: pl.DataFrame, differ: Any, offline: NDArray[np.float64], online: NDArray[np.float64]
 ) -> dict[str, Any]:
-    row, place = (int(found) for found in np.argwhere(differ)[0])
+    row, place = (int(index) for index in np.argwhere(differ)[0])
     return {
         "first_feature": plan.features[place],
         "first_entity": str(dict(zip(plan.keys, entities.row(row % entities.height), strict=True))),

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from mlp_assets.nouns.endpoint import Endpoint
-from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.nouns.feature_view import FeatureView, ViewInput
 from mlp_assets.nouns.model import Model
 from mlp_assets.nouns.monitor import Monitor
 from mlp_assets.nouns.project import Project
@@ -27,6 +27,11 @@ def source(project: str, spec: Source) -> dg.AssetKey:
 
 def features(project: str, spec: FeatureView) -> dg.AssetKey:
     return _of(tables.features(project, spec.name))
+
+
+def view_input(project: str, spec: ViewInput) -> dg.AssetKey:
+    """The key of what a view reads: a source or another view."""
+    return source(project, spec) if isinstance(spec, Source) else features(project, spec)
 
 
 def online(project: str, spec: FeatureView) -> dg.AssetKey:

@@ -48,6 +48,17 @@ def windows_of(context: dg.AssetExecutionContext) -> Windows:
     return [(key, window_of(definition, key)) for key in sorted(context.partition_keys)]
 
 
+def partitions_within(source: Source, every: str, windows: Windows) -> set[str]:
+    """The partitions that lie wholly in one of the windows; none in a window shorter than a partition."""
+    definition = partitions_of(source, every)
+    return {
+        key
+        for _, window in windows
+        for key in definition.get_partition_keys_in_time_window(dg.TimeWindow(window.start, window.end))
+        if definition.time_window_for_partition_key(key).end <= window.end
+    }
+
+
 def window_of(definition: dg.TimeWindowPartitionsDefinition, key: str) -> Window:
     span = definition.time_window_for_partition_key(key)
     return Window(_utc(span.start), _utc(span.end))

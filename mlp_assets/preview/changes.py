@@ -7,7 +7,7 @@ from typing import Any, Literal
 import dagster as dg
 
 from mlp_assets.features.lookups_in_use import lookups
-from mlp_assets.features.source_rows import rows_key
+from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.table_notes import Definition, definitions_of, moved_grid, recorded_definitions
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.project import Project
@@ -128,7 +128,7 @@ def _refused(scope: Scope) -> list[str]:
     ingested = [source for source in scope.project.sources if source.ingested]
     told: list[str] = []
     for rows in (*ingested, *scope.project.feature_views):
-        grid = moved_grid(scope, rows, keys.table(rows_key(scope, rows)))
+        grid = moved_grid(scope, rows, lake_table(scope, rows))
         if grid is not None:
             told.append(
                 f"{rows.where}: the partitions of its table begin {grid}; start and every must stay as they were"

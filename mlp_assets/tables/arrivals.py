@@ -1,4 +1,4 @@
-"""When did a live source's rows come? What a partition that is ingested again adds, keeps and withdraws."""
+"""Arrival times of a live source's rows: what an ingestion of a partition adds, keeps and withdraws."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,42 +10,46 @@ from mlp_assets.tables.events import INGESTED, UTC_TIME, WITHDRAWN
 
 @dataclass(frozen=True)
 class Arrival:
-    """An ingestion: its time, and whether that bounds when a new row was known.
+    """An ingestion.
 
-    It does for a partition that is ingested again, or later than one cadence after its end; not for the history before
-    the table was made, nor for a partition on its schedule, whose rows count as known when their source says.
+    Args:
+        bounds: whether a new row counts as known from ``time`` on. It does if the partition was ingested before, or is
+            ingested more than one cadence after its end. It does not for the history before the table was created, nor
+            for a partition on schedule: those rows count as known when their source says.
     """
 
     time: datetime
     bounds: bool
 
 
-def stamped(fresh: pl.DataFrame, stored: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
+def stamp_arrivals(fresh: pl.DataFrame, stored: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
     """The rows of a partition with ``ingested_at`` and ``withdrawn_at``.
 
-    A row that was there keeps its times; a new one is known from the arrival on, if that bounds it; one that is no
-    longer delivered stays, withdrawn from now on, since feature rows of earlier times have seen it. Equal rows count.
+    A stored row that arrives again keeps its times. A new row is known from the arrival on, if the arrival bounds it. A
+    stored row that no longer arrives stays, withdrawn from now on: feature rows of earlier times have seen it. Equal
+    rows are matched by their count.
 
     Args:
-        fresh: what was read, in the source's columns.
-        stored: what the table holds of the partition, with the times; no rows when it was never ingested.
+        fresh: the rows that were read, in the source's columns.
+        stored: the rows of the partition in the table, with both times; empty if it was never ingested.
     """
     columns = fresh.columns
     now = pl.lit(arrival.time).cast(UTC_TIME)
     never = pl.lit(None, dtype=UTC_TIME)
     if not stored.height:
         return fresh.with_columns((now if arrival.bounds else never).alias(INGESTED), never.alias(WITHDRAWN))
-    gone = stored.filter(pl.col(WITHDRAWN).is_not_null())
-    held = _numbered(stored.filter(pl.col(WITHDRAWN).is_null()).sort(INGESTED, nulls_last=False), columns)
-    came = _numbered(fresh, columns)
+    withdrawn = stored.filter(pl.col(WITHDRAWN).is_not_null())
+    valid = _numbered(stored.filter(pl.col(WITHDRAWN).is_null()).sort(INGESTED, nulls_last=False), columns)
+    arrived = _numbered(fresh, columns)
     on = [*columns, "__copy"]
-    kept = held.join(came, on=on, how="semi", nulls_equal=True)
-    new = came.join(held, on=on, how="anti", nulls_equal=True).with_columns(now.alias(INGESTED), never.alias(WITHDRAWN))
-    lost = held.join(came, on=on, how="anti", nulls_equal=True).with_columns(now.alias(WITHDRAWN))
+    kept = valid.join(arrived, on=on, how="semi", nulls_equal=True)
+    added = arrived.join(valid, on=on, how="anti", nulls_equal=True)
+    added = added.with_columns(now.alias(INGESTED), never.alias(WITHDRAWN))
+    missing = valid.join(arrived, on=on, how="anti", nulls_equal=True).with_columns(now.alias(WITHDRAWN))
     order = [*columns, INGESTED, WITHDRAWN]
-    return pl.concat([part.select(order) for part in (gone, kept, new, lost)])
+    return pl.concat([part.select(order) for part in (withdrawn, kept, added, missing)])
 
 
 def _numbered(rows: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
-    """Equal rows are told apart by their number."""
+    """Adds ``__copy``, which numbers equal rows."""
     return rows.with_columns(__copy=pl.int_range(pl.len()).over(columns))

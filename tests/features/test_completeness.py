@@ -21,8 +21,7 @@ def test_a_partition_that_was_never_ingested_is_named(home: Path, kind: str) -> 
         instance=made.instance, asset_selection=[chosen], tags=later, raise_on_error=False
     )
     assert not failed.success
-    sentence = "Source 'purchases' has not ingested partition 2024-01-15 (nor 2 later ones), of which this would be"
-    assert sentence in failure(failed)
+    assert "Source 'purchases' has not ingested partition 2024-01-15 (nor 2 later ones)" in failure(failed)
     assert "Materialize shop/source/purchases for it first" in failure(failed)
     made.run("features", tags=first)
 

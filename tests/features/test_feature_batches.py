@@ -1,4 +1,4 @@
-"""A backfill piece by piece: the table of one piece, in little memory, whatever entity has most of the events."""
+"""A backfill batch by batch: the table of one batch, in little memory, whatever entity has most of the events."""
 
 import pickle
 from datetime import UTC, datetime, timedelta
@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 import mlp_assets as mlp
-from mlp_assets.features.feature_asset import Computed, computed
-from mlp_assets.features.feature_batches import Piece, PieceWork, pieces_of
+from mlp_assets.features.feature_batches import BatchWork, FeatureBatch, batches_of
+from mlp_assets.features.partition_writer import ComputedPartitions, compute_partitions
 from mlp_assets.orchestration.partitions import Windows, partitions_of, window_of
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.events import as_events
@@ -66,23 +66,23 @@ def windows_of(view: mlp.FeatureView, days: int = DAYS) -> Windows:
     return [(name, window_of(definition, name)) for name in names]
 
 
-def run(view: mlp.FeatureView, home: Path, days: int = DAYS) -> Computed:
+def run(view: mlp.FeatureView, home: Path, days: int = DAYS) -> ComputedPartitions:
     project = mlp.Project("shop", owner="team:shop", assets=[view])
-    return computed(Scope(project, Environment(home)), view, windows_of(view, days), set())
+    return compute_partitions(Scope(project, Environment(home)), view, windows_of(view, days), set())
 
 
-def test_pieces_of_any_size_make_the_same_rows(location: str) -> None:
+def test_batches_of_any_size_make_the_same_rows(location: str) -> None:
     view = view_of(location)
     events = as_events(view.source, pl.scan_delta(location)).filter(pl.col("user_id") < 300)
-    windows, work = windows_of(view), pickle.loads(pickle.dumps(PieceWork(view, events)))
-    whole = PieceWork(view, events)(Piece(windows))
-    for most in (3_000_000, 1_000_000, 300_000):
-        pieces = pieces_of(view, events, windows, most)
-        assert [name for piece in pieces for name, _ in piece.windows] == [name for name, _ in windows]
-        assert len(pieces) > 1
-        assert pl.concat([work(piece) for piece in pieces]).equals(whole)
-    assert pieces_of(view, events, windows, 300_000)[0].buckets > 1
-    assert pieces_of(view, events, windows, 1_000_000_000) == [Piece(windows)]
+    windows, work = windows_of(view), pickle.loads(pickle.dumps(BatchWork(view, events)))
+    whole = BatchWork(view, events)(FeatureBatch(windows))
+    for most_bytes in (3_000_000, 1_000_000, 300_000):
+        batches = batches_of(view, events, windows, most_bytes)
+        assert [name for batch in batches for name, _ in batch.windows] == [name for name, _ in windows]
+        assert len(batches) > 1
+        assert pl.concat([work(batch) for batch in batches]).equals(whole)
+    assert batches_of(view, events, windows, 300_000)[0].buckets > 1
+    assert batches_of(view, events, windows, 1_000_000_000) == [FeatureBatch(windows)]
 
 
 def test_little_memory_leaves_the_table_of_much(
@@ -92,7 +92,7 @@ def test_little_memory_leaves_the_table_of_much(
     whole = run(view, home)
     monkeypatch.setenv("MLP_MEMORY_GB", "0.07")
     little = run(view, tmp_path / "little")
-    assert (whole.pieces, little.pieces > 3) == (1, True)
+    assert (whole.batches, little.batches > 3) == (1, True)
     assert little.digest == whole.digest
     assert little.rows == whole.rows
     assert little.newest.equals(whole.newest)

@@ -63,7 +63,7 @@ def test_the_asset_shows_them_with_a_picture_first(platform: Platform) -> None:
     assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {name}" for name in FEATURES]
     assert "| 0.0% |" in lines[2]
     assert lines[2].endswith("| team:shop | history, comes_again, score, health |")
-    assert (shown["newest_row"], shown["fresh_within"]) == ("2024-01-29 00:00:00+00:00", "not said")
+    assert (shown["newest_row"], shown["fresh_within"]) == ("2024-01-29 00:00:00+00:00", "not declared")
 
 
 def test_the_columns_say_what_they_are(platform: Platform) -> None:

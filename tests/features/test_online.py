@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from mlp_assets.features.online_asset import newest_rows
-from mlp_assets.features.parity_check import CHECK, VALUES, compared, sampled
+from mlp_assets.features.parity_check import CHECK, VALUES, compare_online_with_offline, sample_entities
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from tests.support import shop
@@ -35,7 +35,7 @@ def test_a_publication_is_checked_against_the_offline_join(home: Path) -> None:
     made = Platform(shop.make(), home)
     made.run("source", "features", tags=WEEKS)
     check = evaluation(made.run("online"))
-    assert check.passed
+    assert (check.passed, check.severity) == (True, dg.AssetCheckSeverity.ERROR)
     shown = {name: value.value for name, value in check.metadata.items()}
     assert (shown["values_compared"], shown["differences"], shown["entities"]) == (2400, 0, 400)
     assert (shown["expired"], shown["unknown"]) == (400, 0)  # the rows are of 2024, and their TTL is four weeks
@@ -59,10 +59,9 @@ def check_of(folder: Path, offline: pl.DataFrame, online: pl.DataFrame) -> dict[
     store = LmdbOnlineStore(folder)
     location = store.location("shop", "spending")
     store.publish(location, PLAN.keys, PLAN.features, online, version=1)
-    result = compared(PLAN, TTL, offline.lazy(), store.open_view(location, PLAN.features), NOW)
-    assert result.passed == (result.metadata["differences"].value == 0)
-    assert result.severity == dg.AssetCheckSeverity.ERROR
-    return {name: value.value for name, value in result.metadata.items()}
+    parity = compare_online_with_offline(PLAN, TTL, offline.lazy(), store.open_view(location, PLAN.features), NOW)
+    assert parity.equal == (parity.facts["differences"] == 0)
+    return parity.facts
 
 
 def test_the_check_counts_reasons_and_samples_evenly(tmp_path: Path) -> None:
@@ -70,8 +69,8 @@ def test_the_check_counts_reasons_and_samples_evenly(tmp_path: Path) -> None:
     assert (shown["values_compared"], shown["entities"], shown["differences"]) == (VALUES, 50_000, 0)
     assert shown["expired"] > 10_000
     assert shown["partial"] > 10_000
-    chosen = sampled(rows(120_000).select(PLAN.keys), PLAN)["user_id"]
-    assert (chosen[0], set(chosen.diff().drop_nulls())) == (0, {2, 3})
+    sampled = sample_entities(rows(120_000).select(PLAN.keys), PLAN)["user_id"]
+    assert (sampled[0], set(sampled.diff().drop_nulls())) == (0, {2, 3})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A read function that Polars cannot compute is told in a sentence, with the cure of the most frequent fault."""
+"""Errors in a source's ``read`` come as one sentence, with the fix of the most frequent mistake."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,26 +21,26 @@ def with_a_typo(window: mlp.Window) -> pl.DataFrame:
     return shop.read_purchases(window).filter(pl.col("amuont") > 1)
 
 
-def of_any_time(window: mlp.Window) -> pl.DataFrame:
+def shifted_by_three_days(window: mlp.Window) -> pl.DataFrame:
     return shop.read_purchases(window).with_columns(pl.col("bought_at") + pl.duration(days=3))
 
 
-def when_asked(window: mlp.Window, purchases: pl.LazyFrame) -> pl.DataFrame:
-    """By the time of the question, where the window holds what became known."""
+def filtered_by_event_time(window: mlp.Window, purchases: pl.LazyFrame) -> pl.DataFrame:
+    """Returns the rows that happened in the window, not those that became known in it."""
     return shop.read_outcomes(window, purchases).with_columns(asked_at=pl.lit(window.start + timedelta(days=1)))
 
 
-def test_rows_of_another_window_are_told_with_the_filter_to_write(home: Path) -> None:
-    made = Platform(shop.make(sources=shop.ingested(of_any_time)), home)
-    told = failure(made.run("source", tags=weeks("2024-01-01", "2024-01-01"), fails=True))
-    assert "became known outside of that window, at 2024-01-0" in told
-    assert "count once for each window: write filter(window.holds('bought_at'))." in told
+def test_rows_of_another_window_are_refused_with_the_filter_to_write(home: Path) -> None:
+    platform = Platform(shop.make(sources=shop.ingested(shifted_by_three_days)), home)
+    message = failure(platform.run("source", tags=weeks("2024-01-01", "2024-01-01"), fails=True))
+    assert "became known outside of that window, for example at 2024-01-0" in message
+    assert "write filter(window.holds('bought_at'))." in message
     purchases, outcomes = shop.ingested()
     fields = {name: getattr(outcomes, name) for name in ("event_time", "delay", "columns", "every", "start", "end")}
-    asked = mlp.Source("outcomes", read=when_asked, inputs=[purchases], **fields)
-    made = Platform(shop.make(sources=(purchases, asked)), home / "second")
-    told = failure(made.run("source", tags=weeks("2024-01-01", "2024-01-01"), fails=True))
-    assert "write filter(window.holds('asked_at', delay='7d'))." in told
+    asked = mlp.Source("outcomes", read=filtered_by_event_time, inputs=[purchases], **fields)
+    platform = Platform(shop.make(sources=(purchases, asked)), home / "second")
+    message = failure(platform.run("source", tags=weeks("2024-01-01", "2024-01-01"), fails=True))
+    assert "write filter(window.holds('asked_at', delay='7d'))." in message
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,10 @@ def test_rows_of_another_window_are_told_with_the_filter_to_write(home: Path) ->
         (with_a_typo, 'read(2024-01-01 to 2024-01-08) cannot be computed: unable to find column "amuont"'),
     ],
 )
-def test_it_is_told(home: Path, read: Callable[..., pl.DataFrame], sentence: str) -> None:
-    made = Platform(shop.make(sources=shop.ingested(read)), home)
-    told = failure(made.run("source", tags=weeks("2024-01-01", "2024-01-01"), fails=True))
-    assert "Source 'purchases': read(" in told
-    assert sentence in told
+def test_a_polars_error_names_the_source_and_the_fix(
+    home: Path, read: Callable[..., pl.DataFrame], sentence: str
+) -> None:
+    platform = Platform(shop.make(sources=shop.ingested(read)), home)
+    message = failure(platform.run("source", tags=weeks("2024-01-01", "2024-01-01"), fails=True))
+    assert "Source 'purchases': read(" in message
+    assert sentence in message

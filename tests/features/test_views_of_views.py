@@ -81,7 +81,7 @@ def test_a_view_is_computed_only_of_partitions_that_are_there(location: str, hom
         raise_on_error=False,
     )
     assert not failed.success
-    assert f"FeatureView 'spending' has not computed partition {day(6)}, of which this" in failure(failed)
+    assert f"FeatureView 'spending' has not computed partition {day(6)}, and this" in failure(failed)
 
 
 def test_the_lineage_goes_from_view_to_view(location: str, home: Path) -> None:

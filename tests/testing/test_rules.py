@@ -8,7 +8,7 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets import testing
-from mlp_assets.tables.arrivals import Arrival, stamped
+from mlp_assets.tables.arrivals import Arrival, stamp_arrivals
 from tests.support import samples as s
 
 MONDAY = datetime(2024, 3, 4)
@@ -104,12 +104,12 @@ def test_labels_without_an_answer_are_left_out_and_equal_ones_stay() -> None:
 
 def test_of_equal_rows_that_are_ingested_again_each_counts() -> None:
     once = pl.DataFrame({"user_id": [1], "at": [MONDAY.replace(tzinfo=UTC)]})
-    stored = stamped(once, once.clear(), Arrival(MONDAY.replace(tzinfo=UTC), bounds=False))
+    stored = stamp_arrivals(once, once.clear(), Arrival(MONDAY.replace(tzinfo=UTC), bounds=False))
     later = Arrival((MONDAY + DAY).replace(tzinfo=UTC), bounds=True)
-    again = stamped(pl.concat([once, once]), stored, later)
+    again = stamp_arrivals(pl.concat([once, once]), stored, later)
     assert again["ingested_at"].to_list() == [None, later.time]
     assert again["withdrawn_at"].to_list() == [None, None]
-    gone = stamped(once.clear(), stored, later)
+    gone = stamp_arrivals(once.clear(), stored, later)
     assert gone["withdrawn_at"].to_list() == [later.time]
 
 
