@@ -29,7 +29,8 @@ from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.digest import canonical_digest
 from mlp_assets.training_sets.leak_check import check_certified
 from mlp_resources.ports.lake import Table
-from mlp_resources.ports.training import Dataset, RegisteredVersion, TrainingJob, TrainingResult
+from mlp_resources.ports.registry import Dataset, RegisteredVersion
+from mlp_resources.ports.training import TrainingJob, TrainingResult
 
 
 def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:

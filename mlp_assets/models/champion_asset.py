@@ -11,7 +11,7 @@ from mlp_assets.nouns.model import Model
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.metadata import measured
 from mlp_assets.orchestration.scope import Scope
-from mlp_resources.ports.training import RegisteredVersion
+from mlp_resources.ports.registry import RegisteredVersion
 
 _ALIAS = "The alias champion names the version that was promoted, not one that somebody moved it to."
 

@@ -16,7 +16,8 @@ from mlp_assets.nouns.model import Model
 from mlp_assets.nouns.split import SplitByGroup
 from mlp_assets.orchestration.code_version import fingerprint
 from mlp_assets.orchestration.scope import Scope
-from mlp_resources.ports.training import RegisteredVersion, TrainingResult
+from mlp_resources.ports.registry import RegisteredVersion
+from mlp_resources.ports.training import TrainingResult
 
 TRAINED_TAG, SPLIT_TAG = "mlp.trained_until", "mlp.split_by_group"
 _PARTS = ("train", "validation", "test")

@@ -16,7 +16,7 @@ from mlp_assets.nouns.model import Model
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports.lake import Transaction
-from mlp_resources.ports.training import RegisteredVersion, RegistryError
+from mlp_resources.ports.registry import RegisteredVersion, RegistryError
 
 JUDGEMENT_TAG = "mlp.judgement"
 NO_RIVAL = "none"

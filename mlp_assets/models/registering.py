@@ -16,7 +16,8 @@ from mlp_assets.models.search import Searched
 from mlp_assets.nouns.model import Model
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.scope import Scope
-from mlp_resources.ports.training import Candidate, Dataset, RegisteredVersion, TrainingResult
+from mlp_resources.ports.registry import Candidate, Dataset, RegisteredVersion
+from mlp_resources.ports.training import TrainingResult
 
 # For people: whether the gates passed, against which champion, on which rows. A promotion goes by what was signed.
 GATES_TAG, RIVAL_TAG, SET_TAG = "mlp.gates", "mlp.judged_against", "mlp.training_set_digest"

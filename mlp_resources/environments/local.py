@@ -16,10 +16,11 @@ from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.online.open_view import online_store
 from mlp_resources.ports.lake import Lake
 from mlp_resources.ports.monitoring import MonitoringEngine
+from mlp_resources.ports.registry import Notary, Registry
 from mlp_resources.ports.search import Trials, Tuner
 from mlp_resources.ports.serving import OnlineStore, ServingControl
 from mlp_resources.ports.shards import ShardRunner
-from mlp_resources.ports.training import Notary, Registry, TrainingRunner
+from mlp_resources.ports.training import TrainingRunner
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,11 @@
-"""What training and the model registry take and give: plain data and Protocols."""
+"""The port of training: plain data in and out, and a Protocol."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import polars as pl
-
 from mlp_assets.errors import MlpError
-from mlp_resources.ports.search import Outcome
 
 
 class TrainingFailedError(MlpError):
@@ -24,10 +21,6 @@ class TrainingStoppedError(TrainingFailedError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (str(self), self.history)
-
-
-class RegistryError(MlpError):
-    """The model registry refused, or another promotion came between."""
 
 
 @dataclass(frozen=True)
@@ -94,92 +87,4 @@ class TrainingRunner(Protocol):
 
     def run(self, job: TrainingJob, context: Any = None) -> TrainingResult:
         """Raises TrainingFailedError. ``context`` is the Dagster context whose log shows the training's lines."""
-        ...
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """What a model was trained on: a Delta table at a version, and the canonical digest of its rows."""
-
-    name: str
-    location: str
-    version: int
-    digest: str
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What is registered: the artifact and all that is known of it. ``key`` names it, so a retry registers it once.
-
-    Args:
-        card: what a person should read of it, in Markdown.
-        documents: file name -> text.
-        pictures: name -> PNG.
-        trials: of the search that chose the params.
-    """
-
-    model: str
-    key: str
-    artifact: Path
-    digest: str
-    example: pl.DataFrame
-    params: Mapping[str, Any]
-    metrics: Mapping[str, float]
-    history: tuple[tuple[int, str, float], ...]
-    tags: Mapping[str, str]
-    pictures: Mapping[str, bytes]
-    dataset: Dataset
-    card: str = ""
-    documents: Mapping[str, str] = field(default_factory=dict[str, str])
-    trials: Sequence[Outcome] = ()
-
-
-@dataclass(frozen=True)
-class RegisteredVersion:
-    """A version in the registry."""
-
-    model: str
-    version: str
-    run_id: str
-    digest: str
-    tags: Mapping[str, str]
-
-
-class Registry(Protocol):
-    """Registered versions, and the alias ``champion`` that moves from one to the next."""
-
-    def register(self, candidate: Candidate) -> RegisteredVersion: ...
-
-    def versions(self, model: str) -> list[RegisteredVersion]:
-        """All versions, oldest first."""
-        ...
-
-    def champion(self, model: str) -> RegisteredVersion | None:
-        """What the alias names, whoever moved it."""
-        ...
-
-    def url(self, version: RegisteredVersion) -> str:
-        """Where a person looks at the version."""
-        ...
-
-    def document(self, version: RegisteredVersion, name: str) -> str:
-        """The text of a file that was registered with the version. Raises RegistryError when it is not there."""
-        ...
-
-    def name_champion(self, model: str, version: str) -> None:
-        """Moves the alias."""
-        ...
-
-    def download(self, version: RegisteredVersion) -> Path:
-        """The folder of the version's artifact, verified against its digest."""
-        ...
-
-
-class Notary(Protocol):
-    """Signs what was decided, with a key that no training has."""
-
-    def sign(self, record: Mapping[str, Any]) -> str: ...
-
-    def read(self, text: str) -> dict[str, Any]:
-        """The record. Raises RecordError when it was not signed by this notary, or was changed since."""
         ...

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mlp_assets.artifact.manifest import ArtifactError, load_scorer, verify
+from mlp_resources.ports.registry import Candidate, RegisteredVersion, RegistryError
 from mlp_resources.ports.search import Outcome
-from mlp_resources.ports.training import Candidate, RegisteredVersion, RegistryError
 
 CHAMPION = "champion"
 _DESCRIPTION = 4900  # the column of MLflow's store has 5,000

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp_assets.artifact import signed_records
-from mlp_resources.ports.training import RegistryError
+from mlp_resources.ports.registry import RegistryError
 
 # Names the file of the key, where it is not the one below the home: a mounted secret, say.
 KEY_VARIABLE = "MLP_PROMOTION_KEY"

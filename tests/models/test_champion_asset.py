@@ -11,7 +11,7 @@ from mlp_assets.models.champion_asset import _chosen
 from mlp_assets.models.promotions import champion, promote
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports.lake import Table
-from mlp_resources.ports.training import RegisteredVersion
+from mlp_resources.ports.registry import RegisteredVersion
 from tests.monitors.test_monitoring import DEPLOYED, MONITORS
 from tests.support import shop
 from tests.support.platform import Platform, failure, infer_body, weeks

@@ -18,7 +18,8 @@ from mlp_assets.artifact.signed_records import digest
 from mlp_assets.models.promotions import JUDGEMENT_TAG, champion, judgement_of, promote, promotions, standing
 from mlp_assets.orchestration import keys
 from mlp_resources.ports.lake import Transaction
-from mlp_resources.ports.training import RegistryError, TrainingJob
+from mlp_resources.ports.registry import RegistryError
+from mlp_resources.ports.training import TrainingJob
 from tests.models.test_champion_asset import WEEKS, live_version, scope_and_model
 from tests.support import shop
 from tests.support.platform import Platform, failure

@@ -13,7 +13,8 @@ from mlp_assets.models.candidate_asset import training_job
 from mlp_assets.models.search import searched
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import reproduced
-from mlp_resources.ports.training import Dataset, TrainingFailedError, TrainingJob
+from mlp_resources.ports.registry import Dataset
+from mlp_resources.ports.training import TrainingFailedError, TrainingJob
 from tests.models.test_champion_asset import WEEKS
 from tests.support import shop
 from tests.support.platform import Platform, failure

@@ -12,7 +12,7 @@ import pytest
 
 from mlp_assets.artifact.manifest import ArtifactError, load_scorer
 from mlp_assets.training.export import export
-from mlp_resources.ports.training import Candidate, Dataset
+from mlp_resources.ports.registry import Candidate, Dataset
 from mlp_resources.registry.mlflow import MlflowRegistry
 from tests.endpoints.test_app import doubling_model
 from tests.training.test_frameworks import X, Y, near, run_of

@@ -21,7 +21,7 @@ from mlp_assets.orchestration import keys
 from mlp_assets.platform import definitions_for
 from mlp_resources.environments.local import Environment
 from mlp_resources.ports.lake import Table
-from mlp_resources.ports.training import RegisteredVersion
+from mlp_resources.ports.registry import RegisteredVersion
 
 WEEK = timedelta(days=7)
 FIRST_WEEK = datetime(2016, 12, 26, tzinfo=UTC)
