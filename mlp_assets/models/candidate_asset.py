@@ -14,7 +14,8 @@ from mlp_assets.metrics.metrics import COMPARED, METRICS
 from mlp_assets.models.card import Card, gates_text, model_card, scores_table
 from mlp_assets.models.evaluation.judgement import Judgement
 from mlp_assets.models.evaluation.pictures import search_picture
-from mlp_assets.models.judging import check_parts, gate_checks, gate_results, judged
+from mlp_assets.models.evaluation.sanity import ALWAYS
+from mlp_assets.models.judging import check_parts, judged
 from mlp_assets.models.promotions import champion
 from mlp_assets.models.registering import candidate_of, provenance
 from mlp_assets.models.search import NO_SEARCH, Searched, searched, with_params
@@ -28,7 +29,6 @@ from mlp_assets.orchestration.metadata import markdown_table, measured, picture
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.digest import canonical_digest
 from mlp_assets.training_sets.leak_check import check_certified
-from mlp_resources.ports.lake import Table
 from mlp_resources.ports.registry import Dataset, RegisteredVersion
 from mlp_resources.ports.training import TrainingJob, TrainingResult
 
@@ -39,8 +39,8 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
 
     @scope.asset(
         key=key,
-        deps=[keys.training_set(scope.home(model.training_set), model.training_set)],
-        check_specs=gate_checks(key, model),
+        deps=[_training_set_key(scope, model)],
+        check_specs=_gate_checks(key, model),
         spec=model,
         kinds=["mlflow", "pytorch" if isinstance(model.compute, Accelerate) else "python"],
         what=f"A newly trained {model.name}, judged by its gates.",
@@ -48,7 +48,7 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
     )
     def train(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         with measured() as cost:
-            check_certified(context.instance, keys.training_set(scope.home(model.training_set), model.training_set))
+            check_certified(context.instance, _training_set_key(scope, model))
             rows, dataset = _training_rows(scope, model)
             check_parts(model, rows)
             code = code_version(model, model.train)
@@ -58,11 +58,25 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             live = champion(scope, model)
             trained = time.monotonic()
             judgement, trial = judged(scope, model, rows, result, live)
-            tags = provenance(scope, model, context.instance, dataset, code)
+            recorded = _recorded(context.instance, _training_set_key(scope, model), dataset.version)
+            tags = provenance(model, dataset, recorded, code)
             card = model_card(model, trial, judgement, rows, result, tags)
             described = time.monotonic()
             registered = scope.environment.registry.register(
-                candidate_of(scope, model, rows, dataset, result, judgement, card, live, tags, context.run, found)
+                candidate_of(
+                    scope,
+                    model,
+                    rows,
+                    dataset,
+                    result,
+                    judgement,
+                    card,
+                    live,
+                    tags,
+                    found,
+                    run_id=context.run.run_id,
+                    origin=context.run.root_run_id or context.run.run_id,
+                )
             )
             found.done()
             stages = {
@@ -77,14 +91,14 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             | stages
             | cost.shown,
             data_version=dg.DataVersion(registered.digest[:16]),
-            check_results=gate_results(judgement),
+            check_results=_gate_results(judgement),
         )
 
     return train
 
 
 def _training_rows(scope: Scope, model: Model) -> tuple[pl.DataFrame, Dataset]:
-    lake, table = scope.environment.lake, _table(scope, model)
+    lake, table = scope.environment.lake, keys.table(_training_set_key(scope, model))
     version = lake.version(table)
     if version is None:
         raise MlpError(f"{model.training_set.where} is not there yet. Materialize it first.")
@@ -92,8 +106,34 @@ def _training_rows(scope: Scope, model: Model) -> tuple[pl.DataFrame, Dataset]:
     return rows, Dataset(str(table), lake.location(table), version, canonical_digest(rows))
 
 
-def _table(scope: Scope, model: Model) -> Table:
-    return keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
+def _training_set_key(scope: Scope, model: Model) -> dg.AssetKey:
+    return keys.training_set(scope.home(model.training_set), model.training_set)
+
+
+def _recorded(instance: dg.DagsterInstance, key: dg.AssetKey, version: int) -> dict[str, Any]:
+    """Metadata of the materialization that wrote this version of the training set; empty where it is not the newest."""
+    event = instance.get_latest_materialization_event(key)
+    materialization = event.asset_materialization if event is not None else None
+    if materialization is None or materialization.metadata["delta_version"].value != version:
+        return {}
+    return {name: entry.value for name, entry in materialization.metadata.items()}
+
+
+def _gate_checks(key: dg.AssetKey, model: Model) -> list[dg.AssetCheckSpec]:
+    """The blocking checks of a candidate."""
+    descriptions = {gate.name: str(gate) for gate in model.gates} | ALWAYS
+    return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for name, text in descriptions.items()]
+
+
+def _gate_results(judgement: Judgement) -> list[dg.AssetCheckResult]:
+    return [
+        dg.AssetCheckResult(
+            passed=gate.passed,
+            check_name=gate.name,
+            metadata={"message": gate.sentence, **{name: float(value) for name, value in gate.numbers.items()}},
+        )
+        for gate in judgement.results
+    ]
 
 
 def training_job(model: Model, dataset: Dataset, code: str) -> TrainingJob:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import dagster as dg
 import numpy as np
 import polars as pl
 
@@ -11,7 +10,6 @@ from mlp_assets.errors import MlpError
 from mlp_assets.metrics.classes import Classes
 from mlp_assets.models.evaluation.gates import judge
 from mlp_assets.models.evaluation.judgement import Judgement, Trial
-from mlp_assets.models.evaluation.sanity import ALWAYS
 from mlp_assets.nouns.model import Model
 from mlp_assets.nouns.split import SplitByGroup
 from mlp_assets.orchestration.code_version import fingerprint
@@ -21,23 +19,6 @@ from mlp_resources.ports.training import TrainingResult
 
 TRAINED_TAG, SPLIT_TAG = "mlp.trained_until", "mlp.split_by_group"
 _PARTS = ("train", "validation", "test")
-
-
-def gate_checks(key: dg.AssetKey, model: Model) -> list[dg.AssetCheckSpec]:
-    """The blocking checks of a candidate."""
-    told = {gate.name: str(gate) for gate in model.gates} | ALWAYS
-    return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for name, text in told.items()]
-
-
-def gate_results(judgement: Judgement) -> list[dg.AssetCheckResult]:
-    return [
-        dg.AssetCheckResult(
-            passed=gate.passed,
-            check_name=gate.name,
-            metadata={"told": gate.sentence, **{name: float(value) for name, value in gate.numbers.items()}},
-        )
-        for gate in judgement.results
-    ]
 
 
 def check_parts(model: Model, rows: pl.DataFrame) -> None:

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
-import dagster as dg
 import polars as pl
 
 from mlp_assets.jobs.provenance import NO_COMMIT, commit_of, environment
@@ -26,13 +26,19 @@ SHARD_TAG, SEARCHED_TAG, ENVIRONMENT = "mlp.shard_bytes", "mlp.searched_params",
 PASSED = "passed"
 
 
-def provenance(scope: Scope, model: Model, instance: dg.DagsterInstance, dataset: Dataset, code: str) -> dict[str, str]:
-    """Tags: the data, the code and the seed that a model comes from."""
-    key = keys.training_set(scope.home(model.training_set), model.training_set)
+def provenance(model: Model, dataset: Dataset, recorded: Mapping[str, Any], code: str) -> dict[str, str]:
+    """Tags that name the data, the code and the seed of a model.
+
+    Args:
+        recorded: metadata of the materialization that wrote the training set; empty where it is not known.
+    """
+    made_of = {}
+    if recorded:
+        made_of = {READ_TAG: json.dumps(recorded["delta_versions_read"]), SHARD_TAG: str(recorded["shard_bytes"])}
     return {
         "mlp.training_set": json.dumps({dataset.name: dataset.version}),
         SET_TAG: dataset.digest,
-        **_made_of(instance, key, dataset.version),
+        **made_of,
         CODE_TAG: code,
         COMMIT_TAG: commit(model),
         "mlp.seed": str(model.seed),
@@ -45,22 +51,16 @@ def commit(model: Model) -> str:
     return commit_of(str(file)) if file is not None else NO_COMMIT
 
 
-def _made_of(instance: dg.DagsterInstance, key: dg.AssetKey, version: int) -> dict[str, str]:
-    """What this version of the training set was made of, and how it was cut; nothing where that is not known."""
-    event = instance.get_latest_materialization_event(key)
-    found = event.asset_materialization if event is not None else None
-    if found is None or found.metadata["delta_version"].value != version:
-        return {}
-    read, cut = found.metadata["delta_versions_read"].value, found.metadata["shard_bytes"].value
-    return {READ_TAG: json.dumps(read), SHARD_TAG: str(cut)}
-
-
 def candidate_of(
     scope: Scope, model: Model, rows: pl.DataFrame, dataset: Dataset, result: TrainingResult, judgement: Judgement,
-    card: Card, live: RegisteredVersion | None, tags: Mapping[str, str], run: dg.DagsterRun, found: Searched,
+    card: Card, live: RegisteredVersion | None, tags: Mapping[str, str], found: Searched, *, run_id: str, origin: str,
 ) -> Candidate:  # fmt: skip
-    """All that is registered of the candidate."""
-    origin = run.root_run_id or run.run_id  # a run that Dagster starts anew is the same candidate
+    """Everything that is registered of a candidate.
+
+    Args:
+        run_id: of the Dagster run.
+        origin: the run that this one retries, or the run itself: a retry registers the same candidate.
+    """
     made_by = environment(model.compute.processes, result.device)
     return Candidate(
         model=keys.registered_model(scope.project.name, model),
@@ -78,7 +78,7 @@ def candidate_of(
             JUDGEMENT_TAG: signed_judgement(scope, judgement, result.digest, dataset.digest, live),
             TRAINED_TAG: trained_until(rows),
             **split_tag(model),
-            "dagster.run_id": run.run_id,
+            "dagster.run_id": run_id,
             SEARCHED_TAG: json.dumps(found.params),
             "mlp.compared": json.dumps({who: dict(values) for who, values in judgement.metrics.items()}),
         },

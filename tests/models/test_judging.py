@@ -32,7 +32,7 @@ def test_every_gate_is_a_check_and_the_champion_is_judged_on_what_it_did_not_see
     always = {"finite_outputs", "same_in_any_order_and_batch"}
     assert checks.keys() == {gate.name for gate in GATES} | always
     assert all(each.passed and each.blocking for each in checks.values())
-    assert "on 4 of 4 slices by spend_28d" in str(checks["log_loss_on_every_spend_28d"].metadata["told"].value)
+    assert "on 4 of 4 slices by spend_28d" in str(checks["log_loss_on_every_spend_28d"].metadata["message"].value)
     (first,) = made.environment.registry.versions("shop.comes_again")
     seen = made.environment.lake.scan(Table("shop", "training_set", "history")).filter(pl.col("split") != "test")
     until = datetime.fromisoformat(first.tags[TRAINED_TAG])
@@ -41,7 +41,7 @@ def test_every_gate_is_a_check_and_the_champion_is_judged_on_what_it_did_not_see
     client = made.environment.registry._client()
     client.set_model_version_tag("shop.comes_again", "1", TRAINED_TAG, (until + timedelta(weeks=3)).isoformat())
     again = made.run("candidate")
-    told = {each.check_name: str(each.metadata["told"].value) for each in again.get_asset_check_evaluations()}
+    told = {each.check_name: str(each.metadata["message"].value) for each in again.get_asset_check_evaluations()}
     assert "Judged on the 400 of 1600 rows that the champion was not trained on." in told["no_worse_than_champion"]
     client.set_model_version_tag("shop.comes_again", "1", TRAINED_TAG, (until + timedelta(weeks=9)).isoformat())
     refused = made.run("candidate", fails=True)
@@ -61,7 +61,7 @@ def test_a_champion_was_not_trained_on_the_groups_of_the_test_part_either(home: 
             made.run("source", "features", tags=WEEKS)
         result = made.run("training_set", "candidate", "champion", fails=rule.seed == 1)
         checks = {each.check_name: each for each in result.get_asset_check_evaluations()}
-        told.append(str(checks["no_worse_than_champion"].metadata["told"].value))
+        told.append(str(checks["no_worse_than_champion"].metadata["message"].value))
     assert told[0].startswith("There is no champion yet")
     assert "better by 0.0000" in told[1]
     assert "that the champion was not trained on" not in told[1]
