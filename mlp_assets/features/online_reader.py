@@ -48,10 +48,23 @@ class ViewReader:
     def many(self, keys: Sequence[Key], now: int) -> Read:
         """The rows of several entities, out of one publication."""
         values, times, found, version = self._get_many(keys)
-        fresh = usable(times, now, self._ttl)
-        reasons = np.where(np.isfinite(values).all(axis=1), np.uint8(FINE), np.uint8(PARTIAL))
-        if not (fresh.all() and found.all()):
-            reasons[~fresh] = EXPIRED
-            reasons[~found] = UNKNOWN
-            values[~fresh] = np.nan
-        return Read(values, reasons, version)
+        return usable_rows(values, times, found, version, now, self._ttl)
+
+
+def usable_rows(values: Any, times: Any, found: NDArray[np.bool_], version: int, now: Any, ttl: int | None) -> Read:
+    """The rows of some entities without those that may not be used at ``now``.
+
+    Args:
+        values: (rows, features) float64 with NaN for missing; changed in place.
+        times: (rows,) event times in microseconds.
+        found: (rows,) whether there is a row of the entity.
+        now: microseconds, one number or (rows,).
+        ttl: microseconds; None means never too old.
+    """
+    fresh = usable(times, now, ttl)
+    reasons = np.where(np.isfinite(values).all(axis=1), np.uint8(FINE), np.uint8(PARTIAL))
+    if not (fresh.all() and found.all()):
+        reasons[~fresh] = EXPIRED
+        reasons[~found] = UNKNOWN
+        values[~fresh] = np.nan
+    return Read(values, reasons, version)

@@ -1,25 +1,25 @@
-"""A loaded endpoint: plan, look-up, scorer and spool. Made whole, then swapped in; never changed."""
+"""A loaded endpoint: plan, look-up, predictor and spool. Built completely, then swapped in; never changed."""
 
 import uuid
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.endpoints.replica.counts import Counts, reasons_by_row
-from mlp_assets.endpoints.replica.lookup import Looked, Lookup
+from mlp_assets.endpoints.replica.lookup import Lookup
 from mlp_assets.endpoints.replica.plan import ServingPlan
 from mlp_assets.endpoints.replica.prediction_log import prediction_entry
+from mlp_assets.endpoints.replica.predictor import Predictor
 from mlp_assets.endpoints.replica.protocol import PROBABILITIES, InferRequest, ProtocolError, outputs_of
+from mlp_assets.endpoints.replica.row_features import RowFeatures
 from mlp_assets.endpoints.replica.spool import PREDICTIONS, Spool
 from mlp_assets.errors import MlpError
 from mlp_assets.features.online_reader import REASONS
 from mlp_assets.metrics.classes import finite
 from mlp_resources.ports.serving import OnlineUnavailableError, OpenView
 
-_NOTHING: dict[str, Any] = {"String": "", "List": None}
+_PROBE_VALUES: dict[str, Any] = {"String": "", "List": None}
 _REFUSED = {
     "unknown": "view {view!r} knows nothing of its entity",
     "expired": "the features of its entity in view {view!r} have expired",
@@ -37,66 +37,54 @@ class ServedModel:
     def __init__(self, plan: ServingPlan, open_view: OpenView, spool: Spool | None = None) -> None:
         self.plan = plan
         self.spool = spool if spool is not None else Spool(plan.spool)
-        self._scorer = load_scorer(plan.model_path, plan.model_digest)
-        if self._scorer.encoding.inputs != plan.inputs:
-            raise MlpError(
-                f"Model {plan.model_name} version {plan.model_version} takes other features than the plan gives."
-            )
-        self.outputs, self.classes = outputs_of(plan.task, plan.label), self._scorer.known.classes
+        self._predict = Predictor(plan)
+        self.outputs, self.classes = outputs_of(plan.task, plan.label), self._predict.classes
         self._lookup = Lookup(plan, {view.name: open_view(view.location, view.features) for view in plan.views})
         self._refuses = {code: reason for code, reason in REASONS.items() if reason in plan.refuses}
         self.counts = Counts(view.name for view in plan.views)
 
     def infer(self, request: InferRequest) -> dict[str, Any]:
-        """The response of the protocol; the predictions are spooled before it is returned."""
-        looked = self._looked_up(request)
-        self.counts.add(looked.reads, request.rows)
-        self._refuse(looked)
-        predicted = self._scorer.predict(self._matrix(request.columns, looked))
+        """The response of the protocol; the predictions are in the spool before it is returned."""
+        features = self._look_up(request)
+        self.counts.add(features.reads, request.rows)
+        self._check_reasons(features)
+        try:
+            predicted = self._predict(request.columns, features)
+        except MlpError as error:
+            raise ProtocolError(422, str(error)) from error
         if not np.isfinite(predicted).all():
             raise ProtocolError(422, f"Row {int((~finite(predicted)).argmax())} gives no finite prediction.")
         answers = self.classes.answers(predicted)
         call = uuid.uuid4().hex
         ids = [f"{call}-{row}" for row in range(request.rows)]
         times = (datetime.now(UTC).isoformat(), request.at.isoformat())
-        self.spool.append(PREDICTIONS, prediction_entry(self.plan, ids, times, request.columns, looked, answers))
+        self.spool.append(PREDICTIONS, prediction_entry(self.plan, ids, times, request.columns, features, answers))
         if PROBABILITIES in request.outputs:
             answers[PROBABILITIES] = predicted.tolist()
-        return self._response(request, ids, answers, looked)
+        return self._response(request, ids, answers, features)
 
-    def _matrix(self, columns: Mapping[str, Sequence[Any]], looked: Looked) -> Any:
-        """What the model is given; raises ProtocolError 422 for an input that cannot be encoded."""
-        encoding, numbers = self._scorer.encoding, looked.matrix
-        if not encoding.encoders:
-            return numbers
-        given = dict(columns) | {name: numbers[:, place] for place, name in enumerate(self.plan.numbers)}
-        try:
-            return encoding.of(len(numbers), given)
-        except MlpError as error:
-            raise ProtocolError(422, str(error)) from error
-
-    def _looked_up(self, request: InferRequest) -> Looked:
+    def _look_up(self, request: InferRequest) -> RowFeatures:
         try:
             return self._lookup(request.columns, request.at)
         except OnlineUnavailableError as error:
             raise ProtocolError(503, "The store of features does not answer. Send the request again later.") from error
 
-    def _refuse(self, looked: Looked) -> None:
-        """Raises ProtocolError 422 for the first row whose features are missing for a reason that is not accepted."""
+    def _check_reasons(self, features: RowFeatures) -> None:
+        """Raises ProtocolError 422 for the first row whose features are missing for a reason that is refused."""
         for code, reason in self._refuses.items():
-            for view, read in looked.reads.items():
+            for view, read in features.reads.items():
                 rows = (read.reasons == code).nonzero()[0]
                 if rows.size:
                     what = f"Row {int(rows[0])}: {_REFUSED[reason].format(view=view)} ({rows.size} such rows)"
                     raise ProtocolError(422, f"{what}. This endpoint does not score them: leave them out.")
 
     def _response(
-        self, request: InferRequest, ids: list[str], answers: dict[str, Any], looked: Looked
+        self, request: InferRequest, ids: list[str], answers: dict[str, Any], features: RowFeatures
     ) -> dict[str, Any]:
         data = answers | {
             "prediction_id": ids,
-            "degraded": looked.degraded.tolist(),
-            "reasons": reasons_by_row(looked.reads, request.rows),
+            "degraded": features.degraded.tolist(),
+            "reasons": reasons_by_row(features.reads, request.rows),
         }
         response: dict[str, Any] = {
             "model_name": self.plan.endpoint,
@@ -113,8 +101,8 @@ class ServedModel:
         return [request.rows, len(self.classes)] if name == PROBABILITIES else [request.rows]
 
     def probe(self) -> None:
-        """A real prediction on missing features, unspooled. Raises when the model cannot answer."""
-        columns = {name: [_NOTHING.get(kind, 0)] for name, kind in self.plan.columns.items()}
-        looked = self._lookup(columns, datetime.now(UTC))
-        if not np.isfinite(self._scorer.predict(self._matrix(columns, looked))).all():
+        """Makes a real prediction on missing features and logs nothing. Raises when the model cannot answer."""
+        columns = {name: [_PROBE_VALUES.get(kind, 0)] for name, kind in self.plan.columns.items()}
+        features = self._lookup(columns, datetime.now(UTC))
+        if not np.isfinite(self._predict(columns, features)).all():
             raise MlpError("The model gives no finite prediction for missing features.")

@@ -1,15 +1,15 @@
-"""The serving plan: all that a replica knows, read once from plain JSON."""
+"""What answers a model's questions: its artifact, the features to look up, and the columns that callers send."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
 from mlp_assets.features.view_plan import ViewPlan
 
-# What a key or a request column may be, by the name that a plan gives it.
+# The types that a key or a request column may have, by the name that a plan gives them.
 TYPES: Mapping[str, type[pl.DataType] | pl.DataType] = {
     "Int64": pl.Int64,
     "Float64": pl.Float64,
@@ -19,19 +19,21 @@ TYPES: Mapping[str, type[pl.DataType] | pl.DataType] = {
 }
 
 
-@dataclass(frozen=True)
-class ServingPlan:
-    """An endpoint: what callers send, what is looked up, which model answers. See ``build/plans.py``.
+@dataclass(frozen=True, kw_only=True)
+class ModelPlan:
+    """One version of a model and the columns that it needs. Written by ``endpoints/serving_plan.py``.
 
     Args:
-        inputs: what the model is given; ``numbers`` are those of them that are numbers as they are.
-        sizes: how many numbers a list has that callers send.
-        label: the Polars type of what is predicted.
+        endpoint: name of the endpoint or batch score that answers; logged with each prediction.
+        keys, request: column -> type name in ``TYPES``.
+        derive: ``package.module:function`` that returns the derived features, or None.
+        inputs: inputs of the model, in order; ``numbers`` are the inputs that are numbers without an encoder.
+        sizes: request column that is a list -> its length.
+        label: Polars type name of the prediction.
     """
 
     project: str
     endpoint: str
-    route: str
     keys: Mapping[str, str]
     request: Mapping[str, str]
     views: tuple[ViewPlan, ...]
@@ -42,44 +44,63 @@ class ServingPlan:
     model_version: str
     model_path: Path
     model_digest: str
-    spool: Path
-    max_rows: int
-    max_body_bytes: int
     task: str
     target: str
-    refuses: tuple[str, ...]
     sizes: Mapping[str, int] = field(default_factory=dict[str, int])
     label: str = "Float64"
 
     @classmethod
-    def from_json(cls, plan: Mapping[str, Any]) -> "ServingPlan":
-        model = plan["model"]
-        plain = ("project", "endpoint", "route", "keys", "request", "derive", "max_rows", "max_body_bytes", "task")
-        return cls(
-            **{name: plan[name] for name in (*plain, "target")},
-            refuses=tuple(plan["refuses"]),
-            views=tuple(ViewPlan.from_json(view) for view in plan["views"]),
-            inputs=tuple(plan["inputs"]),
-            numbers=tuple(plan.get("numbers", plan["inputs"])),
-            sizes=plan.get("sizes", {}),
-            label=plan.get("label", "Float64"),
-            model_name=model["name"],
-            model_version=str(model["version"]),
-            model_path=Path(model["path"]),
-            model_digest=model["digest"],
-            spool=Path(plan["spool"]),
-        )
+    def from_json(cls, plan: Mapping[str, Any]) -> Self:
+        return cls(**cls._arguments(plan))
 
-    def shape(self, name: str, rows: int) -> list[int]:
-        """Of a tensor that callers send."""
-        return [rows, self.sizes[name]] if name in self.sizes else [rows]
+    @classmethod
+    def _arguments(cls, plan: Mapping[str, Any]) -> dict[str, Any]:
+        model = plan["model"]
+        plain = ("project", "endpoint", "keys", "request", "derive", "task", "target")
+        return {
+            **{name: plan[name] for name in plain},
+            "views": tuple(ViewPlan.from_json(view) for view in plan["views"]),
+            "inputs": tuple(plan["inputs"]),
+            "numbers": tuple(plan.get("numbers", plan["inputs"])),
+            "sizes": plan.get("sizes", {}),
+            "label": plan.get("label", "Float64"),
+            "model_name": model["name"],
+            "model_version": str(model["version"]),
+            "model_path": Path(model["path"]),
+            "model_digest": model["digest"],
+        }
 
     @property
-    def asked(self) -> tuple[str, ...]:
+    def request_numbers(self) -> tuple[str, ...]:
         """The request columns that are numbers."""
         return tuple(name for name in self.request if name in self.numbers)
 
     @property
     def columns(self) -> dict[str, str]:
-        """What a caller sends: name -> Polars type name."""
+        """Columns that a caller sends, keys first: name -> type name."""
         return {**self.keys, **self.request}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingPlan(ModelPlan):
+    """Everything that a replica of an endpoint needs, read once from plain JSON.
+
+    Args:
+        refuses: reasons for missing features for which a request is refused.
+    """
+
+    route: str
+    spool: Path
+    max_rows: int
+    max_body_bytes: int
+    refuses: tuple[str, ...]
+
+    @classmethod
+    def _arguments(cls, plan: Mapping[str, Any]) -> dict[str, Any]:
+        plain = {name: plan[name] for name in ("route", "max_rows", "max_body_bytes")}
+        own = {"refuses": tuple(plan["refuses"]), "spool": Path(plan["spool"])}
+        return super()._arguments(plan) | plain | own
+
+    def shape(self, name: str, rows: int) -> list[int]:
+        """Shape of the input tensor ``name`` for ``rows`` rows; -1 means any."""
+        return [rows, self.sizes[name]] if name in self.sizes else [rows]

@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from mlp_assets.endpoints.replica.plan import TYPES, ServingPlan
+from mlp_assets.endpoints.replica.plan import TYPES, ModelPlan
+from mlp_assets.endpoints.replica.row_features import RowFeatures
 from mlp_assets.endpoints.replica.spool import FEEDBACK, PREDICTIONS, Refused, read_lines, set_aside
 
 _TIME = pl.Datetime("us", "UTC")
@@ -43,15 +44,15 @@ def drained(file: Path, offset: int, kind: str) -> tuple[pl.DataFrame, int] | No
 
 
 def prediction_entry(
-    plan: ServingPlan,
+    plan: ModelPlan,
     ids: Sequence[str],
     times: tuple[str, str],
     columns: Mapping[str, Sequence[Any]],
-    looked: Any,
+    features: RowFeatures,
     answers: Mapping[str, Sequence[Any]],
 ) -> dict[str, Any]:
     """One request as a line of the spool."""
-    matrix = looked.matrix
+    matrix = features.matrix
     inputs = {
         name: [value if math.isfinite(value) else None for value in matrix[:, place].tolist()]
         for place, name in enumerate(plan.numbers)
@@ -69,10 +70,10 @@ def prediction_entry(
         "inputs": inputs,
         "prediction": answers["prediction"],
         **({"probability": answers["probability"], "label_type": plan.label} if "probability" in answers else {}),
-        "missing": _rows_of(looked.missing),
-        "expired": _rows_of(looked.expired),
-        "partial": _rows_of(looked.partial),
-        "view_versions": dict(looked.versions),
+        "missing": _rows_of(features.missing),
+        "expired": _rows_of(features.expired),
+        "partial": _rows_of(features.partial),
+        "view_versions": dict(features.versions),
     }
 
 
