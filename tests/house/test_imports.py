@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_assets.metrics": FOUNDATION,
     "mlp_assets.tables": FOUNDATION,
     "mlp_assets.jobs": FOUNDATION,
-    "mlp_assets.artifact": {*FOUNDATION, "mlp_assets.metrics"},
+    "mlp_assets.artifact": {*FOUNDATION, "mlp_assets.jobs", "mlp_assets.metrics"},
     "mlp_assets.training": {*PURE, "mlp_assets.artifact", "mlp_assets.jobs"},
     "mlp_assets.features.compute": PURE,
     "mlp_assets.training_sets.compute": PURE,
@@ -39,7 +39,8 @@ ALLOWED: dict[str, set[str]] = {
         "mlp_resources.environments",
     },
     "mlp_assets.endpoints.replica": {
-        *PURE, "mlp_assets.artifact", "mlp_assets.features", "mlp_resources.online", "mlp_resources.ports",
+        *PURE, "mlp_assets.artifact", "mlp_assets.features", "mlp_assets.jobs", "mlp_resources.online",
+        "mlp_resources.ports",
     },
     "mlp_assets.endpoints": {
         *ASSETS, "mlp_assets.endpoints.replica", "mlp_assets.features", "mlp_assets.models",

@@ -1,12 +1,12 @@
 """A project's own kind of model, loaded by its own class from files that hold no code."""
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlp_assets.artifact.formats.scorer import ArtifactError, Known, Loaded, Matrix
+from mlp_assets.jobs.function_paths import load_by_path
 
 
 class OwnScorer(Loaded):
@@ -27,9 +27,8 @@ class OwnScorer(Loaded):
 
 def class_of(path: str) -> Any:
     """The class at ``module:name``. Raises ArtifactError when there is none."""
-    module, _, name = path.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
+        return load_by_path(path)
     except (ImportError, AttributeError, ValueError) as error:
         raise ArtifactError(
             f"The model's class {path!r} is not there: {error}. Deploy the code that it was trained with."

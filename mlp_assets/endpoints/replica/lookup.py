@@ -1,6 +1,5 @@
 """Looks up the stored features of a request's rows in the online store."""
 
-import importlib
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -9,6 +8,7 @@ import polars as pl
 from mlp_assets.endpoints.replica.plan import ServingPlan
 from mlp_assets.endpoints.replica.row_features import Columns, FeatureAssembler, RowFeatures
 from mlp_assets.features.online_reader import Read, ViewReader
+from mlp_assets.jobs.function_paths import load_by_path
 from mlp_assets.tables.expiry import microseconds
 from mlp_resources.ports.serving import OnlineView
 
@@ -38,5 +38,4 @@ def derived_expressions(path: str | None) -> Mapping[str, pl.Expr]:
     """What the function ``package.module:function`` returns; nothing for None."""
     if path is None:
         return {}
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)()
+    return load_by_path(path)()
