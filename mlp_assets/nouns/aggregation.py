@@ -4,19 +4,56 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from typing import Literal, TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack, assert_never
 
 import polars as pl
 
 from mlp_assets.nouns.checks import texts
 
-Kind = Literal[
+AggregationKind = Literal[
     "total", "count", "count_distinct", "mean", "minimum", "maximum", "std", "latest", "first", "days_since_last",
     "expression", "attribute",
 ]  # fmt: skip
-
-WITHOUT_COLUMN = ("count", "days_since_last")
 Column = str | pl.Expr
+
+
+@dataclass(frozen=True)
+class KindTraits:
+    """The properties of a kind of aggregation.
+
+    Args:
+        needs_column: it aggregates values, not only the times of events.
+        needs_window: it goes back a declared time, not to the beginning.
+        numbers_only: its values must be numbers.
+        zero_without_events: it is 0, not missing, for a window without events.
+        from_partials: it is combined from partials of time steps; otherwise it reads the events of the whole window.
+    """
+
+    needs_column: bool = True
+    needs_window: bool = True
+    numbers_only: bool = True
+    zero_without_events: bool = False
+    from_partials: bool = True
+
+
+def traits_of(kind: AggregationKind) -> KindTraits:
+    match kind:
+        case "total":
+            return KindTraits(zero_without_events=True)
+        case "count":
+            return KindTraits(needs_column=False, zero_without_events=True)
+        case "count_distinct":
+            return KindTraits(numbers_only=False, zero_without_events=True)
+        case "mean" | "std" | "minimum" | "maximum" | "latest" | "first":
+            return KindTraits()
+        case "days_since_last":
+            return KindTraits(needs_column=False)
+        case "expression":
+            return KindTraits(numbers_only=False, from_partials=False)
+        case "attribute":
+            return KindTraits(needs_window=False)
+        case _:
+            assert_never(kind)
 
 
 class Told(TypedDict, total=False):
@@ -39,7 +76,7 @@ class Aggregation:
     Without ``over`` it goes back to the beginning: an attribute. ``until`` is the column with the end of its validity.
     """
 
-    kind: Kind
+    kind: AggregationKind
     column: str | pl.Expr | None
     over: str | None
     until: str | None = None
@@ -47,6 +84,10 @@ class Aggregation:
     description: str = ""
     owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def traits(self) -> KindTraits:
+        return traits_of(self.kind)
 
     @property
     def window(self) -> timedelta | None:

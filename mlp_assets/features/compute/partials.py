@@ -1,11 +1,12 @@
-"""Aggregations in two steps: partials of each entity and step of time, and their combination over a window.
+"""Aggregations in two steps: partials per entity and time step, and their combination over a window.
 
-A partial is made of its own events in one fixed order, and partials are combined in the order of time. So the value of
-a window has the same bits whether one moment is computed or a whole year, and whatever rows stand beside it.
+A partial aggregates its own events in one fixed order, and partials are combined in order of time. So the value of a
+window has the same bits whether one moment is computed or a whole year, and whatever rows are computed with it.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import assert_never
 
 import polars as pl
 
@@ -13,44 +14,57 @@ from mlp_assets.nouns.aggregation import Aggregation
 from mlp_assets.tables.events import UTC_TIME
 
 _MICROSECONDS_A_DAY = 86_400_000_000
-ZERO_WITHOUT_EVENTS = ("total", "count", "count_distinct")
 
 
 def partial(part: Aggregation, place: str, time: str) -> dict[str, pl.Expr]:
-    """Columns, each beginning with ``place``, that an entity's events of one step are reduced to."""
+    """The columns to which an entity's events of one time step are reduced; empty if the part has no partials.
+
+    Args:
+        place: the prefix of the columns.
+        time: the column with the time of the event.
+    """
     kept = pl.lit(True) if part.where is None else part.where
-    value = part.value
-    if value is None:
-        times = pl.col(time).filter(kept)
-        return {f"{place}n": times.len()} if part.kind == "count" else {f"{place}t": times.max()}
-    values, there = value.filter(kept), value.filter(kept).drop_nulls()
+    value = pl.col(time) if part.value is None else part.value
+    values, present = value.filter(kept), value.filter(kept).drop_nulls()
     times = pl.col(time).filter(kept & value.is_not_null())
     match part.kind:
         case "total":
             return {f"{place}s": _sum(values)}
+        case "count":
+            return {f"{place}n": pl.col(time).filter(kept).len()}
         case "count_distinct":
-            return {f"{place}u": there.unique(maintain_order=True)}
+            return {f"{place}u": present.unique(maintain_order=True)}
         case "mean":
-            return {f"{place}s": _sum(values.cast(pl.Float64)), f"{place}n": there.len()}
+            return {f"{place}s": _sum(values.cast(pl.Float64)), f"{place}n": present.len()}
         case "std":
-            numbers = there.cast(pl.Float64)
-            mean = pl.when(there.len() > 0).then(_sum(numbers) / there.len())
-            return {f"{place}m": mean, f"{place}q": _sum((numbers - mean).pow(2)), f"{place}n": there.len()}
+            numbers = present.cast(pl.Float64)
+            mean = pl.when(present.len() > 0).then(_sum(numbers) / present.len())
+            return {f"{place}m": mean, f"{place}q": _sum((numbers - mean).pow(2)), f"{place}n": present.len()}
         case "minimum":
             return {f"{place}v": values.min()}
         case "maximum":
             return {f"{place}v": values.max()}
         case "latest":
-            return {f"{place}v": there.filter(times == times.last()).max(), f"{place}t": times.last()}
+            return {f"{place}v": present.filter(times == times.last()).max(), f"{place}t": times.last()}
         case "first":
-            return {f"{place}v": there.filter(times == times.first()).min(), f"{place}t": times.first()}
-        case _:
+            return {f"{place}v": present.filter(times == times.first()).min(), f"{place}t": times.first()}
+        case "days_since_last":
+            return {f"{place}t": pl.col(time).filter(kept).max()}
+        case "attribute":
             state = {f"{place}v": values.last(), f"{place}t": pl.col(time).filter(kept).last()}
             return state | ({f"{place}e": pl.col(part.until).filter(kept).last()} if part.until is not None else {})
+        case "expression":
+            return {}
+        case _:
+            assert_never(part.kind)
 
 
-def combined(part: Aggregation, place: str, end: datetime) -> pl.Expr:
-    """The value of the window that ends at ``end``, from an entity's partials in the order of time."""
+def combine(part: Aggregation, place: str, end: datetime) -> pl.Expr:
+    """The value of the window that ends at ``end``, from an entity's partials in order of time.
+
+    Raises:
+        ValueError: the part has no partials.
+    """
     value, newest, count = pl.col(f"{place}v"), pl.col(f"{place}t"), pl.col(f"{place}n")
     match part.kind:
         case "total":
@@ -62,7 +76,7 @@ def combined(part: Aggregation, place: str, end: datetime) -> pl.Expr:
         case "mean":
             return _sum(pl.col(f"{place}s")) / count.sum()
         case "std":
-            return _spread(pl.col(f"{place}m"), pl.col(f"{place}q"), count)
+            return _pooled_std(pl.col(f"{place}m"), pl.col(f"{place}q"), count)
         case "minimum":
             return value.min()
         case "maximum":
@@ -71,42 +85,47 @@ def combined(part: Aggregation, place: str, end: datetime) -> pl.Expr:
             return value.filter(newest == newest.max()).max()
         case "first":
             return value.filter(newest == newest.min()).min()
-        case "attribute":
-            return _state(part, place, end)
-        case _:
+        case "days_since_last":
             since = pl.lit(end).cast(UTC_TIME) - newest.max()
             return since.dt.total_microseconds() / _MICROSECONDS_A_DAY
+        case "attribute":
+            return _newest_state(part, place, end)
+        case "expression":
+            raise ValueError("An own expression reads the events of its window; it has no partials to combine.")
+        case _:
+            assert_never(part.kind)
 
 
 def _sum(values: pl.Expr) -> pl.Expr:
-    """The sum of a group's values, in their order. Polars sums floats otherwise in each of chunks, nulls and threads; a
-    list of values alone is summed one by one."""
+    """The sum of a group's values in their order.
+
+    Polars' float sum depends on chunking, nulls and threads; summing a list is sequential and reproducible.
+    """
     return values.drop_nulls().implode().list.sum()
 
 
-def _spread(mean: pl.Expr, square: pl.Expr, count: pl.Expr) -> pl.Expr:
-    """Sample standard deviation of pooled groups (Chan, Golub and LeVeque, 1983)."""
+def _pooled_std(mean: pl.Expr, squares: pl.Expr, count: pl.Expr) -> pl.Expr:
+    """Sample standard deviation of pooled groups (Chan, Golub and LeVeque, 1983), null for fewer than two values.
+
+    Args:
+        squares: each group's sum of squared deviations from its own mean.
+    """
     total = count.sum()
     pooled = _sum(mean * count) / total
-    within = _sum(square) + _sum(count * (mean - pooled).pow(2))
+    within = _sum(squares) + _sum(count * (mean - pooled).pow(2))
     return pl.when(total > 1).then((within / (total - 1)).sqrt())
 
 
-def _state(part: Aggregation, place: str, end: datetime) -> pl.Expr:
+def _newest_state(part: Aggregation, place: str, end: datetime) -> pl.Expr:
     value, newest = pl.col(f"{place}v"), pl.col(f"{place}t")
     at_newest = newest == newest.max()
     if part.until is None:
         return value.filter(at_newest).last()
     until = pl.col(f"{place}e")
-    holds = until.is_null() | (until > pl.lit(end).cast(UTC_TIME))
-    return pl.when(holds).then(value).filter(at_newest).last()
+    valid = until.is_null() | (until > pl.lit(end).cast(UTC_TIME))
+    return pl.when(valid).then(value).filter(at_newest).last()
 
 
 def all_partials(parts: Mapping[str, Aggregation], time: str) -> dict[str, pl.Expr]:
-    """The partial columns of every part that has any; an own expression reads the events themselves."""
-    return {
-        name: made
-        for place, part in parts.items()
-        if part.kind != "expression"
-        for name, made in partial(part, place, time).items()
-    }
+    """The partial columns of all parts; an own expression has none."""
+    return {name: column for place, part in parts.items() for name, column in partial(part, place, time).items()}

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlp_assets.features.compute.partials import ZERO_WITHOUT_EVENTS, all_partials, combined
+from mlp_assets.features.compute.partials import all_partials, combine
 from mlp_assets.nouns.aggregation import Aggregation
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.nouns.feature_view import FeatureView
@@ -50,7 +50,7 @@ class Steps:
         far = self._view.reach
         first, last = (self._place(end - far) if far is not None else 0), self._place(end)
         events = self._events
-        if all(part.kind != "expression" for part in self._parts.values()):
+        if all(part.traits.from_partials for part in self._parts.values()):
             events = events.clear()
         begin = events[self._time].search_sorted(end - far, "left") if far is not None else 0
         stop = events[self._time].search_sorted(end, "left")
@@ -79,7 +79,7 @@ class Steps:
         rows = newest.select(ID, closing.alias(CLOSING))
         for window in dict.fromkeys(part.window for part in self._parts.values()):
             rows = rows.join(self._window(window, end, partials, events), on=ID, how="left")
-        zero = [place for place, part in self._parts.items() if part.kind in ZERO_WITHOUT_EVENTS]
+        zero = [place for place, part in self._parts.items() if part.traits.zero_without_events]
         return rows.with_columns(pl.col(zero).fill_null(0)).select(ID, CLOSING, *self._features())
 
     def _features(self) -> list[pl.Expr]:
@@ -94,8 +94,8 @@ class Steps:
         self, window: timedelta | None, end: datetime, partials: pl.DataFrame, events: pl.DataFrame
     ) -> pl.DataFrame:
         parts = {place: part for place, part in self._parts.items() if part.window == window}
-        own = {place: part for place, part in parts.items() if part.kind == "expression"}
-        steps = {place: combined(part, place, end) for place, part in parts.items() if place not in own}
+        own = {place: part for place, part in parts.items() if not part.traits.from_partials}
+        steps = {place: combine(part, place, end) for place, part in parts.items() if place not in own}
         if window is not None:
             first = int(np.searchsorted(partials[_STEP].to_numpy(), self._step(end - window)))
             partials = partials.slice(first)

@@ -6,12 +6,9 @@ from typing import Protocol
 import polars as pl
 
 from mlp_assets.errors import Problem
-from mlp_assets.nouns.aggregation import WITHOUT_COLUMN, Aggregation, Feature
+from mlp_assets.nouns.aggregation import Aggregation, Feature
 from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.source import Columns, is_number, type_name
-
-# These take a column of any type.
-_OF_ANY = ("count_distinct", "expression")
 
 
 class Rows(Protocol):
@@ -42,11 +39,11 @@ def feature_problems(view: str, name: str, feature: Feature, rows: Rows, taken: 
 
 
 def _part_problems(where: str, part: Aggregation, rows: Rows) -> list[Problem]:
-    if part.column is None and part.kind not in WITHOUT_COLUMN:
+    if part.column is None and part.traits.needs_column:
         fix = f"Write mlp.{part.kind}('amount', over={part.over!r}), say."
         return [Problem(where, f"mlp.{part.kind} has no column", fix)]
     found = texts.duration_problems(where, "over", part.over)
-    if part.over is None and part.kind != "attribute":
+    if part.over is None and part.traits.needs_window:
         found.append(Problem(where, f"mlp.{part.kind} has no window", "Write over='30d', say."))
     found += texts.column_problems(where, part.columns, rows.columns, rows.where)
     if found:
@@ -56,9 +53,9 @@ def _part_problems(where: str, part: Aggregation, rows: Rows) -> list[Problem]:
         found.append(Problem(where, what, f"Write columns={{{part.until!r}: pl.Datetime}} in the source."))
     if part.where is not None:
         found += _type_problems(where, "where", part.where, rows, [pl.Boolean])
-    if part.value is not None and part.kind not in _OF_ANY:
+    if part.value is not None and part.traits.numbers_only:
         found += _column_problems(where, part, rows)
-    if part.kind == "expression" and part.value is not None:
+    if part.value is not None and not part.traits.from_partials:
         found += _aggregate_problems(where, part.value, rows)
     return found
 

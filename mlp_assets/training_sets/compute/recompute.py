@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import fsum, isclose, isfinite
+from typing import Any, Literal, assert_never
 
 import polars as pl
 
@@ -57,53 +58,63 @@ def _part(part: Aggregation, events: pl.DataFrame, time: str, end: datetime) -> 
         seen = seen.filter(part.where)
     seen = seen.sort(time, "known_at", *part.columns)
     times: list[datetime] = seen[time].to_list()
-    if part.value is None:
-        return _of_times(part, times, end)
-    if part.kind == "expression":
-        made = seen.select(part.value.alias("made"))["made"][0] if seen.height else None
-        return MISSING if made is None else _finite(float(made), abs(float(made)) * _SUMMED)
-    values = seen.select(part.value.alias("made"))["made"].to_list()
-    if part.kind == "attribute":
-        ended = seen[part.until][-1] if part.until is not None and values else None
-        return _finite(values[-1]) if values and (ended is None or ended > end) else MISSING
-    return _of_values(part, [(when, value) for when, value in zip(times, values, strict=True) if value is not None])
+    values: list[Any] = seen.select(value=part.value)["value"].to_list() if part.value is not None and times else []
+    match part.kind:
+        case "count":
+            return Answer(float(len(times)))
+        case "days_since_last":
+            return Answer((end - max(times)).total_seconds() / 86_400) if times else MISSING
+        case "expression":
+            value = values[0] if values else None
+            return MISSING if value is None else _finite(float(value), abs(float(value)) * _SUMMED)
+        case "attribute":
+            until = seen[part.until][-1] if part.until is not None and values else None
+            return _finite(values[-1]) if values and (until is None or until > end) else MISSING
+        case "count_distinct":
+            return Answer(float(len({"NaN" if value != value else value for value in values if value is not None})))
+        case "total" | "mean" | "std":
+            return _of_sums(part.kind, [float(value) for value in values if value is not None])
+        case "minimum" | "maximum" | "latest" | "first":
+            dated = [(when, value) for when, value in zip(times, values, strict=True) if value is not None]
+            return _of_any(part.kind, dated)
+        case _:
+            assert_never(part.kind)
 
 
-def _of_times(part: Aggregation, times: Sequence[datetime], end: datetime) -> Answer:
-    if part.kind == "count":
-        return Answer(float(len(times)))
-    return Answer((end - max(times)).total_seconds() / 86_400) if times else MISSING
-
-
-def _of_values(part: Aggregation, dated: Sequence[tuple[datetime, float]]) -> Answer:
-    values = [value for _, value in dated]
-    if part.kind == "count_distinct":
-        return Answer(float(len({"NaN" if value != value else value for value in values})))
-    numbers = [float(value) for value in values]
+def _of_sums(kind: Literal["total", "mean", "std"], numbers: Sequence[float]) -> Answer:
     if not all(isfinite(number) for number in numbers):
-        return MISSING if part.kind in ("total", "mean", "std") else _of_any(part.kind, dated)
-    if part.kind == "total":
-        return _finite(fsum(numbers), fsum(map(abs, numbers)) * _SUMMED)
-    if not numbers:
         return MISSING
-    if part.kind == "mean":
-        return _finite(fsum(numbers) / len(numbers), fsum(map(abs, numbers)) / len(numbers) * _SUMMED)
-    if part.kind == "std":
-        largest = max(map(abs, numbers))
-        return _finite(statistics.stdev(numbers), largest * _SPREAD) if len(numbers) > 1 else MISSING
-    return _of_any(part.kind, dated)
+    match kind:
+        case "total":
+            return _finite(fsum(numbers), fsum(map(abs, numbers)) * _SUMMED)
+        case "mean":
+            if not numbers:
+                return MISSING
+            return _finite(fsum(numbers) / len(numbers), fsum(map(abs, numbers)) / len(numbers) * _SUMMED)
+        case "std":
+            if len(numbers) < 2:
+                return MISSING
+            return _finite(statistics.stdev(numbers), max(map(abs, numbers)) * _SPREAD)
+        case _:
+            assert_never(kind)
 
 
-def _of_any(kind: str, dated: Sequence[tuple[datetime, float]]) -> Answer:
+def _of_any(kind: Literal["minimum", "maximum", "latest", "first"], dated: Sequence[tuple[datetime, float]]) -> Answer:
     """One of the values; NaN is neither smallest nor largest."""
     times = [when for when, _ in dated]
-    if kind in ("latest", "first"):
-        chosen = max(times) if kind == "latest" else min(times)
-        dated = [(when, value) for when, value in dated if when == chosen]
-    values = [value for _, value in dated if value == value]
-    if not values:
-        return MISSING
-    return _finite(min(values) if kind in ("minimum", "first") else max(values))
+    match kind:
+        case "minimum":
+            choose, moment = min, None
+        case "maximum":
+            choose, moment = max, None
+        case "latest":
+            choose, moment = max, max(times, default=None)
+        case "first":
+            choose, moment = min, min(times, default=None)
+        case _:
+            assert_never(kind)
+    values = [value for when, value in dated if value == value and moment in (None, when)]
+    return _finite(choose(values)) if values else MISSING
 
 
 def _finite(value: float | None, slack: float = 0.0) -> Answer:
