@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import function_path
 from mlp_assets.nouns.encoders import Vector
@@ -72,9 +70,7 @@ def model_plan(
 
 def _label(model: Model) -> str:
     """The type of the prediction: that of the classes, as texts or whole numbers, or Float64."""
-    if model.task != "multiclass":
-        return "Float64"
-    return "String" if model.training_set.labels.columns[model.training_set.target] == pl.String else "Int64"
+    return model.task_kind.label_type(model.training_set.labels.columns[model.training_set.target])
 
 
 def _type_name(dtype: Any) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_assets.metrics.classes import chosen
-from mlp_assets.nouns.gates import HIGHER_IS_BETTER, METRICS_OF_TASK
+from mlp_assets.nouns.task import HIGHER_IS_BETTER, Task
 
 Vector = NDArray[np.float64]
 OfWeights = Callable[[Vector], float]
@@ -127,14 +127,13 @@ METRICS: dict[str, Metric] = {
         Metric("rmse", prepared=_rmse),
     )
 }
-COMPARED = {"binary": ("roc_auc", "log_loss"), "multiclass": ("accuracy", "log_loss"), "regression": ("mae",)}
 
 
-def of_task(task: str) -> list[Metric]:
+def of_task(task: Task) -> list[Metric]:
     """Every metric of the task."""
-    return [METRICS[name] for name in METRICS_OF_TASK[task]]
+    return [METRICS[name] for name in task.metrics]
 
 
-def scores(task: str, target: Vector, prediction: Vector) -> dict[str, float]:
+def scores(task: Task, target: Vector, prediction: Vector) -> dict[str, float]:
     """Every metric of the task."""
     return {metric.name: metric.compute(target, prediction) for metric in of_task(task)}

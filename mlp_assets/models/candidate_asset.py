@@ -10,7 +10,7 @@ import polars as pl
 from mlp_assets.artifact.encoding import fitted
 from mlp_assets.errors import MlpError
 from mlp_assets.metrics.classes import classes_of
-from mlp_assets.metrics.metrics import COMPARED, METRICS
+from mlp_assets.metrics.metrics import METRICS
 from mlp_assets.models.card import Card, gates_text, model_card, scores_table
 from mlp_assets.models.evaluation.judgement import Judgement
 from mlp_assets.models.evaluation.pictures import search_picture
@@ -161,7 +161,7 @@ def training_job(model: Model, dataset: Dataset, code: str) -> TrainingJob:
 
 
 def _classes(model: Model, dataset: Dataset) -> tuple[Any, ...]:
-    if model.task != "multiclass":
+    if not model.task_kind.many_classes:
         return ()
     return classes_of(_train(dataset).select(model.training_set.target).collect().to_series()).values
 
@@ -174,7 +174,7 @@ def _train(dataset: Dataset) -> pl.LazyFrame:
 def _searched(model: Model, found: Searched) -> dict[str, Any]:
     if not found.outcomes:
         return {}
-    metric = COMPARED[model.task][0]
+    metric = model.task_kind.main_metric
     rows = [
         {"trial": one.number + 1, **one.params, metric: one.value, "ended": one.state, "seconds": round(one.seconds, 1)}
         for one in found.outcomes

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import polars as pl
 
 from mlp_assets.metrics.classes import finite
-from mlp_assets.metrics.metrics import COMPARED, METRICS
+from mlp_assets.metrics.metrics import METRICS
 from mlp_assets.models.evaluation.judgement import Judgement, Trial
 from mlp_assets.models.evaluation.pictures import (
     curves_picture,
@@ -53,9 +53,9 @@ def model_card(
     parts = [(name, rows.filter(pl.col("split") == name)) for name in ("train", "validation", "test")]
     scores, leans = tuple(part_scores(trial, parts)), importances(trial)
     weak = weak_spots(trial, _columns(model, trial))
-    metric = METRICS[COMPARED[model.task][0]]
+    metric = METRICS[model.task_kind.main_metric]
     pictures |= {
-        "performance": performance_picture(model.task, trial.truth, trial.candidate, trial.classes.values),
+        "performance": performance_picture(model.task_kind, trial.truth, trial.candidate, trial.classes.values),
         "importance": importance_picture(leans, metric.name),
     }
     for name, found in weak.items():
@@ -73,7 +73,7 @@ def _columns(model: Model, trial: Trial) -> list[str]:
     """By what the rows are cut: the columns of the gates on slices, keys that name few things, and the classes."""
     asked = [gate.by for gate in model.gates if isinstance(gate, OnEverySlice)]
     keys = [key for key in model.training_set.keys if not trial.rows.schema[key].is_float()]
-    classes = [model.training_set.target] if model.task == "multiclass" else []
+    classes = [model.training_set.target] if model.task_kind.many_classes else []
     return list(dict.fromkeys([*asked, *classes, *keys]))
 
 
@@ -86,7 +86,7 @@ def _text(
     weak: Mapping[str, list[Slice]],
 ) -> str:
     compared = pl.DataFrame([{"model": who, **values} for who, values in judgement.metrics.items()])
-    metric = COMPARED[model.task][0]
+    metric = model.task_kind.main_metric
     verdict = "passed its gates" if judgement.passed else "was refused by its gates"
     about = f"{model.description}\n\n" if model.description else ""
     text = f"# {model.name}\n\n{about}Predicts `{model.training_set.target}`. It {verdict}.\n"

@@ -29,7 +29,7 @@ def check_parts(model: Model, rows: pl.DataFrame) -> None:
             fix = "Materialize it anew."
             raise MlpError(f"{model.where}: the part {name!r} of {model.training_set.where} is empty. {fix}")
         classes = found[model.training_set.target].unique().to_list()
-        if model.task != "regression" and len(classes) < 2:
+        if model.task_kind.has_classes and len(classes) < 2:
             raise MlpError(f"{model.where}: {_one_class(model, found, name)}")
 
 
@@ -37,7 +37,9 @@ def _one_class(model: Model, rows: pl.DataFrame, name: str) -> str:
     target, values = model.training_set.target, rows[model.training_set.target]
     span = f"{rows['at'].min():%Y-%m-%d} to {rows['at'].max():%Y-%m-%d}"
     value = f"{values[0]:g}" if values.dtype.is_numeric() else repr(values[0])
-    needs = "a binary model needs both classes there" if model.task == "binary" else "the model needs several there"
+    needs = (
+        "the model needs several there" if model.task_kind.many_classes else "a binary model needs both classes there"
+    )
     split = type(model.training_set.split).__name__
     return (
         f"all {rows.height} rows of the part {name!r} ({span}) have {target} = {value}, and {needs}. Look at the "
@@ -71,8 +73,8 @@ def judged(
     predicted = scorer.predict(scorer.encoding.matrix(test))
     rival, lacks, new, classes = _rival(scope, model, test, live, scorer.known.classes)
     trial = Trial(
-        model.task, model.training_set.target, model.training_set.keys, features, part(rows, "train"), test, predicted,
-        rival, model.seed, lacks, new, scorer.predict, scorer.encoding,
+        model.task_kind, model.training_set.target, model.training_set.keys, features, part(rows, "train"), test,
+        predicted, rival, model.seed, lacks, new, scorer.predict, scorer.encoding,
         sum(path.stat().st_size for path in result.artifact.iterdir()), classes,
     )  # fmt: skip
     return judge(trial, tuple(model.gates)), trial

@@ -157,7 +157,7 @@ def _compared(
     classes = old.known.classes.with_those_of(new.known.classes)
     before, after = old.known.classes.placed(before, classes), new.known.classes.placed(after, classes)
     truth = classes.truth(test[model.training_set.target])
-    metrics = [scores(model.task, truth, predicted) for predicted in (before, after)]
+    metrics = [scores(model.task_kind, truth, predicted) for predicted in (before, after)]
     return Reproduction(
         tuple(_causes(model, version, dataset, code, then, now)),
         Compared("commit", version.tags[COMMIT_TAG], commit(model)),

@@ -10,7 +10,7 @@ import polars as pl
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.artifact.signed_records import digest
 from mlp_assets.jobs.early_stop import median_bounds
-from mlp_assets.metrics.metrics import COMPARED, METRICS
+from mlp_assets.metrics.metrics import METRICS
 from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.model import Model
 from mlp_assets.nouns.search import Search
@@ -78,7 +78,7 @@ def searched(scope: Scope, model: Model, job: TrainingJob, say: Say) -> Searched
     Raises:
         TrainingFailedError: no trial came to an end.
     """
-    search, metric = model.search, METRICS[COMPARED[model.task][0]]
+    search, metric = model.search, METRICS[model.task_kind.main_metric]
     assert search is not None
     environment, name = scope.environment, f"{scope.project.name}.{model.name}-{job.same}"
     tuner = environment.tuner(name, search, model.seed, higher_is_better=metric.higher_is_better)
@@ -94,7 +94,7 @@ def searched(scope: Scope, model: Model, job: TrainingJob, say: Say) -> Searched
 
 def _run(scope: Scope, model: Model, search: Search, job: TrainingJob, tuner: Tuner, say: Say) -> list[Outcome]:
     """Batch after batch, until all trials were made or the budget is spent."""
-    environment, metric = scope.environment, METRICS[COMPARED[model.task][0]]
+    environment, metric = scope.environment, METRICS[model.task_kind.main_metric]
     trials = environment.trials(search.cpus, job.function)
     work = TrialWork(environment.runner, replace(job, sharing=search.at_once), metric.name)
     while _goes_on(search, tuner.outcomes()):

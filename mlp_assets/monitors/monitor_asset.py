@@ -11,8 +11,6 @@ from mlp_assets.monitors.compute.pictures import drift_picture, performance_pict
 from mlp_assets.monitors.compute.quality import quality
 from mlp_assets.monitors.compute.realised import realised
 from mlp_assets.monitors.watched_rows import Observed, Versions, observed, versions_now, with_labels
-from mlp_assets.nouns.gates import LOGGED_METRICS
-from mlp_assets.nouns.model import answers
 from mlp_assets.nouns.monitor import Monitor
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.metadata import markdown_table, measured, picture, table_metadata
@@ -25,7 +23,7 @@ _SHOWN = 8
 def monitor_assets(scope: Scope, monitor: Monitor) -> list[dg.AssetsDefinition]:
     """The four assets of a monitor: three tables of figures by window, and the alarms."""
     project, endpoint, model = scope.project.name, monitor.watches, monitor.watches.model
-    metric, home = LOGGED_METRICS[model.task][0], scope.home(endpoint)
+    metric, home = model.task_kind.estimated_metric, scope.home(endpoint)
     predictions, feedback = keys.predictions(home, endpoint), keys.feedback(home, endpoint)
     reference = keys.training_set(scope.home(model.training_set), model.training_set)
     labels = keys.source(scope.home(model.training_set.labels), model.training_set.labels)
@@ -80,12 +78,12 @@ def _figures(
 
 def _drift(scope: Scope, monitor: Monitor, seen: Observed, versions: Versions) -> pl.DataFrame:
     features = list(seen.features)
-    task = monitor.watches.model.task
-    named = [pl.col("prediction").cast(pl.String)] if task == "multiclass" else []  # classes that are numbers too
+    task = monitor.watches.model.task_kind
+    named = [pl.col("prediction").cast(pl.String)] if task.many_classes else []  # classes that are numbers too
     drifted = scope.environment.monitoring.drift(
         seen.reference.with_columns(named),
         seen.windows.with_columns(named),
-        features=[*features, *seen.categories, *answers(task)],
+        features=[*features, *seen.categories, *task.answer_columns],
         minimum_rows=monitor.minimum_rows,
     )
     return pl.concat([drifted, quality(seen.reference, seen.windows, features, minimum_rows=monitor.minimum_rows)])
@@ -96,7 +94,7 @@ def _estimated(scope: Scope, monitor: Monitor, seen: Observed, versions: Version
     return scope.environment.monitoring.estimate(
         seen.reference,
         seen.windows,
-        task=model.task,
+        task=model.task_kind,
         target=model.training_set.target,
         features=list(seen.features),
         minimum_rows=monitor.minimum_rows,
@@ -109,4 +107,4 @@ def _realised(scope: Scope, monitor: Monitor, seen: Observed, versions: Versions
     if labelled.is_empty():
         return empty()
     target = model.training_set.target
-    return realised(seen.reference, labelled, task=model.task, target=target, minimum_rows=monitor.minimum_rows)
+    return realised(seen.reference, labelled, task=model.task_kind, target=target, minimum_rows=monitor.minimum_rows)

@@ -2,20 +2,6 @@
 
 from dataclasses import dataclass
 
-METRICS_OF_TASK: dict[str, tuple[str, ...]] = {
-    "binary": ("roc_auc", "log_loss", "brier"),
-    "multiclass": ("accuracy", "log_loss", "macro_f1"),
-    "regression": ("mae", "rmse"),
-}
-# Those that can be told from what is logged of a prediction; the first is estimated before there are labels.
-LOGGED_METRICS = METRICS_OF_TASK | {"multiclass": ("accuracy", "macro_f1")}
-HIGHER_IS_BETTER = ("roc_auc", "accuracy", "macro_f1")
-BASELINES_OF_TASK: dict[str, tuple[str, ...]] = {
-    "binary": ("base_rate", "logistic_regression", "tfidf"),
-    "multiclass": ("base_rate", "logistic_regression", "tfidf"),
-    "regression": ("mean",),
-}
-
 
 @dataclass(frozen=True)
 class AtLeast:

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -17,14 +17,8 @@ from mlp_assets.nouns.gates import Gate
 from mlp_assets.nouns.noun import Noun
 from mlp_assets.nouns.search import Search, search_problems
 from mlp_assets.nouns.source import number_problems, type_name
+from mlp_assets.nouns.task import Task, TaskName
 from mlp_assets.nouns.training_set import TrainingSet
-
-Task = Literal["binary", "multiclass", "regression"]
-
-
-def answers(task: str) -> tuple[str, ...]:
-    """What is logged of a prediction: itself, and of a class its probability."""
-    return ("prediction", "probability") if task == "multiclass" else ("prediction",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +41,7 @@ class Model(Noun):
     name: str
     training_set: TrainingSet
     train: Callable[..., Any]
-    task: Task
+    task: TaskName
     gates: Sequence[Gate]
     compute: Compute = field(default_factory=Local)
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -65,6 +59,11 @@ class Model(Noun):
         object.__setattr__(self, "tags", texts.frozen_mapping(self.tags))
 
     @property
+    def task_kind(self) -> Task:
+        """What the task means for metrics, answers and checks."""
+        return Task.of(self.task)
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """What it is given, in this order: the features of its training set, and the keys that are encoded."""
         return (*self.training_set.feature_names, *(key for key in self.training_set.keys if key in self.encode))
@@ -74,7 +73,10 @@ class Model(Noun):
         """What is watched beside numbers: the texts that are categories, and what is logged of an answer."""
         categories = (name for name, encoder in self.encode.items() if isinstance(encoder, Categories))
         kinds = (name for name in categories if name in self.training_set.request)
-        return (*(name for name in kinds if self.training_set.type_of(name) == pl.String), *answers(self.task))
+        return (
+            *(name for name in kinds if self.training_set.type_of(name) == pl.String),
+            *self.task_kind.answer_columns,
+        )
 
     def own_problems(self) -> list[Problem]:
         found = texts.function_problems(self.where, "train", self.train)
@@ -97,13 +99,13 @@ class Model(Noun):
         if not self.inputs:
             fix = f"Write features or request columns in {self.training_set.where}, or encode one of its keys."
             found.append(Problem(self.where, "it has no inputs", fix))
-        told = (self.task, types, keys, self.training_set.target)
+        told = (self.task_kind, types, keys, self.training_set.target)
         return found + [problem for gate in self.gates for problem in gate_problems(self.where, gate, *told)]
 
     def _target_problems(self) -> list[Problem]:
         """The target is a number; that of a multiclass model is a text or a whole number."""
         target, labels = self.training_set.target, self.training_set.labels
-        if self.task != "multiclass":
+        if not self.task_kind.many_classes:
             return number_problems(self.where, "target", [target], labels)
         dtype = labels.columns.get(target, pl.String)
         if dtype == pl.String or dtype.is_integer():

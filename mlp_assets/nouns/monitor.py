@@ -7,7 +7,6 @@ from typing import Literal
 from mlp_assets.errors import Problem
 from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.endpoint import Endpoint
-from mlp_assets.nouns.gates import LOGGED_METRICS
 from mlp_assets.nouns.noun import Noun
 from mlp_assets.nouns.source import cadence_problems
 
@@ -119,15 +118,14 @@ class Monitor(Noun):
         return found
 
     def _metric_problems(self, alarm: PerformanceAlarm) -> list[Problem]:
-        task = self.watches.model.task
-        metrics, said = LOGGED_METRICS[task], f"does not exist for a {task} model"
+        task = self.watches.model.task_kind
+        metrics, trouble = task.logged_metrics, "does not exist"
         if alarm.kind == "estimated" and alarm.metric in metrics:
-            # Of the metrics of a task, the first is what NannyML estimates.
-            metrics, said = metrics[:1], f"is not estimated for a {task} model"
+            metrics, trouble = (task.estimated_metric,), "is not estimated"
         if alarm.metric in metrics:
             return []
-        fix = texts.did_you_mean(alarm.metric, metrics)
-        return [Problem(f"{self.where}, PerformanceAlarm", f"metric {alarm.metric!r} {said}", fix)]
+        what = f"metric {alarm.metric!r} {trouble} for a {task.name} model"
+        return [Problem(f"{self.where}, PerformanceAlarm", what, texts.did_you_mean(alarm.metric, metrics))]
 
     def _alarm_problems(self, alarm: Alarm) -> list[Problem]:
         spot = f"{self.where}, {type(alarm).__name__}"

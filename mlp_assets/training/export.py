@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlp_assets.artifact.manifest import load_scorer, write_manifest
+from mlp_assets.nouns.task import Task
 from mlp_assets.training.frameworks.framework import ExportError, Framework, Stored, shown_type
 from mlp_assets.training.frameworks.lightgbm import Lightgbm
 from mlp_assets.training.frameworks.own import Own
@@ -29,7 +30,7 @@ def export(run: TrainingRun, model: Any, directory: Path) -> str:
     """
     directory.mkdir(parents=True)
     rows = run.validation.x[:_ROWS_COMPARED]
-    stored = _framework(model).store(model, rows, run.task, directory)
+    stored = _framework(model).store(model, rows, Task.of(run.task), directory)
     digest = write_manifest(
         directory,
         format=stored.format,

@@ -12,12 +12,11 @@ from typing import Any
 import polars as pl
 
 from mlp_assets.metrics.window_figures import by_window, tidy
-from mlp_assets.nouns.gates import LOGGED_METRICS
+from mlp_assets.nouns.task import Task
 from mlp_assets.tables.digest import canonical_digest
 from mlp_resources.monitoring.frame_cache import Remembered
 
 _METHOD = "jensen_shannon"
-_ESTIMATED = {task: metrics[0] for task, metrics in LOGGED_METRICS.items()}
 _FLOOR = 0.1
 _GONE = 1.0  # a feature without any value is as far from its reference as can be
 _ROWS_PER_WINDOW = 10_000
@@ -55,19 +54,19 @@ class NannyMonitoring:
         reference: pl.DataFrame,
         windows: pl.DataFrame,
         *,
-        task: str,
+        task: Task,
         target: str,
         features: Sequence[str],
         minimum_rows: int,
     ) -> pl.DataFrame:
         """CBPE's estimate of the ROC AUC for a binary model and of the accuracy for a multiclass one, DLE's of the MAE
         for a regression."""
-        if task == "multiclass":
+        if task.many_classes:
             reference, windows = _as_right_or_wrong(reference, target), _as_right_or_wrong(windows, None)
         kept = _sampled(reference.select("window", *features, "prediction", target))
         shown = _sampled(windows.select("window", *features, "prediction"))
         fitted = cache(lambda: _estimator(task, target, features, kept))
-        content = f"{task} {target} {_versions()} {canonical_digest(kept)}"
+        content = f"{task.name} {target} {_versions()} {canonical_digest(kept)}"
         told, ordinary = (
             self._remembered.windows(content, rows, lambda new: _estimates(fitted(), new, task))
             for rows in (shown, kept.drop(target))
@@ -118,13 +117,13 @@ def _distances_of(reference: pl.DataFrame, windows: pl.DataFrame, features: Sequ
     return _tidy_values(found)
 
 
-def _estimator(task: str, target: str, features: Sequence[str], reference: pl.DataFrame) -> Any:
-    estimator = _dle(target, list(features)) if task == "regression" else _cbpe(target, _ESTIMATED[task])
+def _estimator(task: Task, target: str, features: Sequence[str], reference: pl.DataFrame) -> Any:
+    estimator = _cbpe(target, task.estimated_metric) if task.has_classes else _dle(target, list(features))
     return estimator.fit(_pandas(reference, target, task))
 
 
-def _estimates(estimator: Any, windows: pl.DataFrame, task: str) -> pl.DataFrame:
-    metric = _ESTIMATED[task]
+def _estimates(estimator: Any, windows: pl.DataFrame, task: Task) -> pl.DataFrame:
+    metric = task.estimated_metric
     found: list[tuple[str, str, str, float, int]] = []
     for window, rows in by_window(windows):
         frame = estimator.estimate(_pandas(rows, None, task)).filter(period="analysis").to_df()
@@ -146,10 +145,10 @@ def _sampled(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts) if parts else frame
 
 
-def _pandas(frame: pl.DataFrame, target: str | None, task: str) -> Any:
+def _pandas(frame: pl.DataFrame, target: str | None, task: Task) -> Any:
     shown = frame.drop("window")
-    if task != "regression":
-        decision = (pl.col("prediction") >= 0.5).cast(pl.Int64) if task == "binary" else pl.lit(1)
+    if task.has_classes:
+        decision = pl.lit(1) if task.many_classes else (pl.col("prediction") >= 0.5).cast(pl.Int64)
         shown = shown.with_columns(decision=decision)
         if target is not None:
             shown = shown.with_columns(pl.col(target).cast(pl.Int64))

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import polars as pl
 
+from mlp_assets.nouns.task import Task
+
 
 class MonitoringEngine(Protocol):
     """Drift and estimated performance. Frames with ``window``, features and ``prediction`` in, tidy rows out."""
@@ -18,7 +20,7 @@ class MonitoringEngine(Protocol):
         reference: pl.DataFrame,
         windows: pl.DataFrame,
         *,
-        task: str,
+        task: Task,
         target: str,
         features: Sequence[str],
         minimum_rows: int,

@@ -16,6 +16,7 @@ from mlp_assets.models.evaluation.baselines import baseline_prediction
 from mlp_assets.models.evaluation.gates import judge
 from mlp_assets.models.evaluation.judgement import Trial
 from mlp_assets.models.evaluation.pictures import performance_picture
+from mlp_assets.nouns.task import MULTICLASS
 
 KINDS = ("beer", "milk", "rolls", "soap")
 
@@ -30,7 +31,7 @@ def drawn(seed: int, rows: int, classes: int = 4) -> tuple[np.ndarray, np.ndarra
 @given(seed=st.integers(0, 2**31), rows=st.integers(1, 60), classes=st.integers(2, 6))
 def test_the_metrics_are_those_of_scikit_learn(seed: int, rows: int, classes: int) -> None:
     truth, prediction = drawn(seed, rows, classes)
-    found, guess = scores("multiclass", truth, prediction), prediction.argmax(axis=1)
+    found, guess = scores(MULTICLASS, truth, prediction), prediction.argmax(axis=1)
     assert found["accuracy"] == pytest.approx(oracle.accuracy_score(truth, guess))
     assert found["macro_f1"] == pytest.approx(oracle.f1_score(truth, guess, average="macro"))
     assert found["log_loss"] == pytest.approx(oracle.log_loss(truth, prediction, labels=range(classes)))
@@ -51,9 +52,9 @@ def _there(truth: np.ndarray, guess: np.ndarray, weights: np.ndarray) -> list[fl
 
 def test_a_class_that_the_model_does_not_know_counts_against_it() -> None:
     prediction = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
-    known = scores("multiclass", np.array([0.0, 1.0, 0.0]), prediction)
+    known = scores(MULTICLASS, np.array([0.0, 1.0, 0.0]), prediction)
     for stranger in (-1.0, 2.0):
-        found = scores("multiclass", np.array([0.0, 1.0, stranger]), prediction)
+        found = scores(MULTICLASS, np.array([0.0, 1.0, stranger]), prediction)
         assert known["accuracy"] == 1
         assert found["accuracy"] == pytest.approx(2 / 3)
         assert found["log_loss"] == pytest.approx((-np.log(0.9) - np.log(0.8) - np.log(1e-15)) / 3)
@@ -110,7 +111,7 @@ def test_calibration_is_that_of_the_likeliest_class() -> None:
 
 def trial(candidate: np.ndarray, champion: np.ndarray | None, rows: pl.DataFrame) -> Trial:
     fit = rows.head(200)
-    return Trial("multiclass", "kind", ("text",), (), fit, rows, candidate, champion, 0, classes=Classes(KINDS))
+    return Trial(MULTICLASS, "kind", ("text",), (), fit, rows, candidate, champion, 0, classes=Classes(KINDS))
 
 
 def products(rows: int = 400) -> pl.DataFrame:
@@ -154,5 +155,5 @@ def test_the_baseline_of_texts_knows_a_binary_model_too() -> None:
 def test_a_picture_of_classes_with_one_that_is_unknown() -> None:
     truth, prediction = drawn(7, 50)
     truth[:5] = -1
-    assert performance_picture("multiclass", truth, prediction, KINDS)[:4] == b"\x89PNG"
-    assert performance_picture("multiclass", np.arange(4.0), np.eye(4), KINDS)[:4] == b"\x89PNG"  # no mistakes
+    assert performance_picture(MULTICLASS, truth, prediction, KINDS)[:4] == b"\x89PNG"
+    assert performance_picture(MULTICLASS, np.arange(4.0), np.eye(4), KINDS)[:4] == b"\x89PNG"  # no mistakes

@@ -13,6 +13,7 @@ from mlp_assets.metrics.metrics import METRICS, RankedScores
 from mlp_assets.models.evaluation.baselines import baseline_prediction
 from mlp_assets.models.evaluation.gates import judge
 from mlp_assets.models.evaluation.judgement import Trial
+from mlp_assets.nouns.task import BINARY
 
 RNG = np.random.default_rng(0)
 ROWS = 3000
@@ -23,7 +24,7 @@ FRAME = pl.DataFrame({"user_id": USERS, "x": CHANCE, "y": TRUTH})
 
 
 def trial(candidate: np.ndarray, champion: np.ndarray | None = None, frame: pl.DataFrame = FRAME) -> Trial:
-    return Trial("binary", "y", ("user_id",), ("x",), FRAME, frame, candidate, champion, seed=0)
+    return Trial(BINARY, "y", ("user_id",), ("x",), FRAME, frame, candidate, champion, seed=0)
 
 
 def passed(gate: object, candidate: np.ndarray, champion: np.ndarray | None = None) -> bool:

@@ -16,6 +16,7 @@ from mlp_assets.models.evaluation.gates import judge, names
 from mlp_assets.models.evaluation.judgement import GateResult, Matrix, Trial
 from mlp_assets.models.evaluation.sanity import ALONE, FINITE
 from mlp_assets.models.evaluation.slices import slices
+from mlp_assets.nouns.task import BINARY, REGRESSION
 
 DRAW = np.random.default_rng(0)
 ROWS = 4000
@@ -31,7 +32,7 @@ def sigmoid(matrix: Matrix) -> np.ndarray:
 
 
 def trial(candidate: np.ndarray = CHANCE, champion: np.ndarray | None = None, **more: object) -> Trial:
-    made = Trial("binary", "y", ("user_id", "region"), ("x",), FRAME, FRAME, candidate, champion, 0, predict=sigmoid)
+    made = Trial(BINARY, "y", ("user_id", "region"), ("x",), FRAME, FRAME, candidate, champion, 0, predict=sigmoid)
     return replace(made, **more)  # type: ignore[arg-type]
 
 
@@ -115,7 +116,7 @@ def test_calibration() -> None:
     assert "The expected calibration error is 0.3" in found.sentence
     assert relative_bias(np.array([1.0, 3.0]), np.array([2.0, 3.0])) == 0.25
     assert np.isnan(relative_bias(np.zeros(3), np.ones(3)))
-    biased = trial(X * 0 + 5.5, task="regression", rows=FRAME.with_columns(y=pl.lit(5.0)))
+    biased = trial(X * 0 + 5.5, task=REGRESSION, rows=FRAME.with_columns(y=pl.lit(5.0)))
     assert "is 0.1000; at most 0.05 is asked for" in result(mlp.Calibrated(0.05), biased).sentence
 
 

@@ -8,6 +8,7 @@ from mlp_assets.metrics.bootstrap import interval
 from mlp_assets.models.evaluation.judgement import Matrix, Trial
 from mlp_assets.models.evaluation.pictures import importance_picture, slices_picture
 from mlp_assets.models.evaluation.report import importances, part_scores, weak_spots
+from mlp_assets.nouns.task import BINARY
 
 ROWS, USERS = 4000, 200
 
@@ -35,7 +36,7 @@ def frame(seed: int) -> pl.DataFrame:
 def trial(rows: pl.DataFrame) -> Trial:
     features = ("strong", "weak", "noise")
     predicted = predict(rows.select(features).to_numpy())
-    return Trial("binary", "bought", ("user", "shop"), features, rows, rows, predicted, None, 0, predict=predict)
+    return Trial(BINARY, "bought", ("user", "shop"), features, rows, rows, predicted, None, 0, predict=predict)
 
 
 def test_importance_finds_what_the_model_leans_on() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlp_assets.nouns.task import BINARY, REGRESSION, Task
 from mlp_resources.monitoring.nannyml import NannyMonitoring
 
 
@@ -45,11 +46,11 @@ def drifted(folder: Path, windows: pl.DataFrame, reference: pl.DataFrame = REFER
     return NannyMonitoring(folder).drift(reference, windows, features=["a", "b"], minimum_rows=100)
 
 
-def estimated(folder: Path, windows: pl.DataFrame, task: str) -> pl.DataFrame:
+def estimated(folder: Path, windows: pl.DataFrame, task: Task) -> pl.DataFrame:
     """The windows with a prediction, estimated by a reference with a target that follows it."""
     chance = 1 / (1 + (-pl.col("a")).exp())
     drawn = pl.Series(np.random.default_rng(3).random(REFERENCE.height))
-    target = (drawn < chance).cast(pl.Float64) if task == "binary" else pl.col("a") + drawn
+    target = (drawn < chance).cast(pl.Float64) if task.has_classes else pl.col("a") + drawn
     reference = REFERENCE.with_columns(prediction=chance, y=target)
     return NannyMonitoring(folder).estimate(
         reference, windows.with_columns(prediction=chance), task=task, target="y", features=["a", "b"], minimum_rows=100
@@ -62,7 +63,7 @@ def inodes(folder: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize(
     "figures",
-    [drifted, partial(estimated, task="binary"), partial(estimated, task="regression")],
+    [drifted, partial(estimated, task=BINARY), partial(estimated, task=REGRESSION)],
     ids=["drift", "binary", "regression"],
 )
 def test_a_new_window_is_computed_and_no_other(tmp_path: Path, figures: Callable[..., pl.DataFrame]) -> None:
@@ -90,7 +91,7 @@ def test_another_reference_has_other_figures(tmp_path: Path) -> None:
 
 def test_no_window_gives_no_figures(tmp_path: Path) -> None:
     assert drifted(tmp_path, frame(["2024-02-01"]).clear()).is_empty()
-    assert estimated(tmp_path, frame(["2024-02-01"]).clear(), "binary").is_empty()
+    assert estimated(tmp_path, frame(["2024-02-01"]).clear(), BINARY).is_empty()
 
 
 def test_what_nobody_asks_for_goes(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from typing import Any, cast
 
 from mlp_assets.endpoints.replica.protocol import ID_LETTERS, parse_json
-from mlp_assets.endpoints.replica.values import CHECKS, ProtocolError, number, text
+from mlp_assets.endpoints.replica.values import CHECKS, ProtocolError, text
+from mlp_assets.nouns.task import REGRESSION, Task
 
 
 def parse_feedback(
-    body: bytes, max_rows: int, task: str = "regression", label: str = "Float64"
+    body: bytes, max_rows: int, task: Task = REGRESSION, label: str = "Float64"
 ) -> tuple[list[str], list[Any]]:
     """Checks a feedback call: the ids of predictions and what came true, 0 or 1 if binary, or the class.
 
@@ -29,10 +30,8 @@ def parse_feedback(
     return checked, [_label(value, task, label) for value in cast("list[Any]", labels)]
 
 
-def _label(value: Any, task: str, kind: str) -> Any:
-    if task == "multiclass":
-        return CHECKS[kind]("label", value)
-    label = number("label", value)
-    if task == "binary" and label not in (0.0, 1.0):
+def _label(value: Any, task: Task, kind: str) -> Any:
+    label = CHECKS[kind]("label", value)
+    if task.label_values is not None and label not in task.label_values:
         raise ProtocolError(422, f"Input 'label' holds {label!r}. What came true is yes or no here: send 1 or 0.")
     return label

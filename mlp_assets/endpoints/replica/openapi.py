@@ -73,8 +73,8 @@ def openapi(plan: ServingPlan) -> dict[str, Any]:
 
 def _labels(plan: ServingPlan) -> tuple[dict[str, Any], Any]:
     """What callers may tell came true, and an example of it."""
-    if plan.task == "binary":
-        return {"type": "array", "items": {"enum": [0, 1]}}, 1.0
+    if plan.task.label_values is not None:
+        return {"type": "array", "items": {"enum": [int(value) for value in plan.task.label_values]}}, 1.0
     json_type = {"String": "string", "Int64": "integer"}.get(plan.label, "number")
     return _list(json_type), _EXAMPLES[plan.label]
 
@@ -120,7 +120,7 @@ def _post(summary: str, schema: dict[str, Any], example: Any, code: str, refused
 
 def _answers(plan: ServingPlan) -> str:
     """What a person may not expect of the answer."""
-    if plan.task != "multiclass":
+    if not plan.task.many_classes:
         return ""
     asked = escape('"outputs": [{"name": "probabilities"}]')
     return (

@@ -8,6 +8,7 @@ from typing import Any, Self
 import polars as pl
 
 from mlp_assets.features.view_plan import ViewPlan
+from mlp_assets.nouns.task import Task
 
 # The types that a key or a request column may have, by the name that a plan gives them.
 TYPES: Mapping[str, type[pl.DataType] | pl.DataType] = {
@@ -44,7 +45,7 @@ class ModelPlan:
     model_version: str
     model_path: Path
     model_digest: str
-    task: str
+    task: Task
     target: str
     sizes: Mapping[str, int] = field(default_factory=dict[str, int])
     label: str = "Float64"
@@ -56,9 +57,10 @@ class ModelPlan:
     @classmethod
     def _arguments(cls, plan: Mapping[str, Any]) -> dict[str, Any]:
         model = plan["model"]
-        plain = ("project", "endpoint", "keys", "request", "derive", "task", "target")
+        plain = ("project", "endpoint", "keys", "request", "derive", "target")
         return {
             **{name: plan[name] for name in plain},
+            "task": Task.of(plan["task"]),
             "views": tuple(ViewPlan.from_json(view) for view in plan["views"]),
             "inputs": tuple(plan["inputs"]),
             "numbers": tuple(plan.get("numbers", plan["inputs"])),

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 from mlp_assets.endpoints.replica.values import CHECKS, ProtocolError, number, text
+from mlp_assets.nouns.task import Task
 
 _DATATYPES = {
     "Int64": ("INT64", "INT32", "INT16", "INT8", "UINT8", "UINT16", "UINT32"),
@@ -36,9 +37,9 @@ class InferRequest:
     outputs: tuple[str, ...] = tuple(OUTPUTS)
 
 
-def outputs_of(task: str, label: str) -> dict[str, str]:
+def outputs_of(task: Task, label: str) -> dict[str, str]:
     """Output -> datatype. ``label`` is the Polars type of what is predicted."""
-    if task != "multiclass":
+    if not task.many_classes:
         return OUTPUTS
     return OUTPUTS | {"prediction": datatype(label), PROBABILITY: "FP64", PROBABILITIES: "FP64"}
 

@@ -33,7 +33,7 @@ def hindsight(environment: Environment, model: Model, endpoint: Endpoint) -> dic
     )
     rows = answered.join(outcomes, on=[*training_set.keys, "at"]).sort("at", *training_set.keys).collect()
     trial = Trial(
-        model.task, training_set.target, training_set.keys, training_set.feature_names,
+        model.task_kind, training_set.target, training_set.keys, training_set.feature_names,
         history.filter(pl.col("split") == "train"), rows, rows["prediction"].to_numpy(), None, model.seed,
     )  # fmt: skip
     judgement = judge(trial, tuple(gate for gate in model.gates if isinstance(gate, BetterThan)))

@@ -8,7 +8,7 @@ import numpy as np
 from mlp_assets.metrics.bootstrap import Difference, paired_bootstrap
 from mlp_assets.metrics.calibration import calibration_error, confidence_error, relative_bias
 from mlp_assets.metrics.classes import finite
-from mlp_assets.metrics.metrics import COMPARED, Vector, scores
+from mlp_assets.metrics.metrics import Vector, scores
 from mlp_assets.models.evaluation.baselines import baseline_prediction
 from mlp_assets.models.evaluation.budgets import faster_than, smaller_than
 from mlp_assets.models.evaluation.judgement import GateResult, Judgement, Trial
@@ -70,19 +70,18 @@ def _unusable(trial: Trial) -> str | None:
         return "There are no labelled rows to judge on."
     if not (sound := finite(trial.candidate)).all():
         return f"{int((~sound).sum())} of {trial.rows.height} predictions are not finite."
-    if trial.task != "regression" and trial.rows[trial.target].n_unique() < 2:
+    if trial.task.has_classes and trial.rows[trial.target].n_unique() < 2:
         return "The rows to judge on hold one class only."
     return None
 
 
 def _calibrated(trial: Trial, gate: Calibrated) -> GateResult:
-    if trial.task == "binary":
-        found, what = calibration_error(trial.truth, trial.candidate), "The expected calibration error"
-    elif trial.task == "multiclass":
-        found = confidence_error(trial.truth, trial.candidate)
-        what = "The expected calibration error of the likeliest class"
-    else:
-        found, what = relative_bias(trial.truth, trial.candidate), "The distance of the mean prediction to the truth's"
+    error, what = trial.task.choose(
+        binary=(calibration_error, "The expected calibration error"),
+        multiclass=(confidence_error, "The expected calibration error of the likeliest class"),
+        regression=(relative_bias, "The distance of the mean prediction to the truth's"),
+    )
+    found = error(trial.truth, trial.candidate)
     told = f"{what} is {found:.4f}; at most {gate.most:g} is asked for."
     return GateResult(gate.name, found <= gate.most, told, {"calibration_error": found})
 
@@ -102,7 +101,7 @@ def _threshold(gate: AtLeast | AtMost, value: float) -> GateResult:
 
 
 def _better(trial: Trial, gate: BetterThan, rival: Vector) -> GateResult:
-    names = (gate.metric,) if gate.metric else COMPARED[trial.task]
+    names = (gate.metric,) if gate.metric else trial.task.compared_metrics
     groups = trial.groups(gate.by)
     differences = [
         paired_bootstrap(name, trial.truth, trial.candidate, rival, groups, seed=trial.seed) for name in names
@@ -137,7 +136,7 @@ def _no_worse(trial: Trial, gate: NoWorseThan) -> GateResult:
         return GateResult(gate.name, False, told)
     truth, candidate, champion = trial.truth[new], trial.candidate[new], trial.champion[new]
     groups = np.unique(trial.groups(gate.by)[new], return_inverse=True)[1]
-    wanted = (gate.metric,) if gate.metric else COMPARED[trial.task]
+    wanted = (gate.metric,) if gate.metric else trial.task.compared_metrics
     found = [paired_bootstrap(name, truth, candidate, champion, groups, seed=trial.seed) for name in wanted]
     passed = all((each.low if gate.sure else each.gain) >= -gate.margin for each in found)  # False where it is NaN
     told = "; ".join(_told(each, "the champion") for each in found)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mlp_assets.artifact.encoding import Encoding
 from mlp_assets.metrics.classes import Classes
 from mlp_assets.metrics.metrics import Vector
+from mlp_assets.nouns.task import Task
 
 Matrix = NDArray[np.float64]
 Predict = Callable[[Matrix], Vector]  # (rows,), or (rows, classes) of a multiclass model
@@ -39,7 +40,7 @@ class Trial:
             candidate does not know come last.
     """
 
-    task: str
+    task: Task
     target: str
     keys: tuple[str, ...]
     features: tuple[str, ...]

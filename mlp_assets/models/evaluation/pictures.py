@@ -10,25 +10,17 @@ from mlp_assets.metrics.figures import axes, png
 from mlp_assets.metrics.metrics import Vector, roc_auc
 from mlp_assets.models.evaluation.report import Importance
 from mlp_assets.models.evaluation.slices import Slice
+from mlp_assets.nouns.task import Task
 
 _INK, _LINE, _FAINT = "#1c2330", "#0b6bcb", "#c9d2de"
 _POINTS, _BARS, _CONFUSIONS = 2000, 20, 12
 
 
-def performance_picture(task: str, target: Vector, prediction: Vector, classes: Sequence[Any] = ()) -> bytes:
+def performance_picture(task: Task, target: Vector, prediction: Vector, classes: Sequence[Any] = ()) -> bytes:
     """ROC and calibration of a binary model; confusions and calibration of a multiclass one; predicted against actual,
     and residuals, of a regression."""
-    if task == "multiclass":
-        return _of_classes(target, prediction, classes)
-    figure, (left, right) = axes(8.4, 3.0, 2)
-    if task == "binary":
-        _roc(left, target, prediction)
-        _calibration(right, target, prediction)
-    else:
-        _predicted(left, target, prediction)
-        right.hist(np.clip(prediction - target, -20, 20), bins=41, color=_LINE)
-        right.set(title="residuals", xlabel="predicted − actual")
-    return png(figure)
+    draw = task.choose(binary=_binary, multiclass=_multiclass, regression=_regression)
+    return draw(target, prediction, classes)
 
 
 def curves_picture(history: Sequence[tuple[int, str, float]]) -> bytes | None:
@@ -84,7 +76,22 @@ def search_picture(values: Sequence[float | None], metric: str, higher_is_better
     return png(figure)
 
 
-def _of_classes(target: Vector, prediction: Vector, classes: Sequence[Any]) -> bytes:
+def _binary(target: Vector, prediction: Vector, _: Sequence[Any]) -> bytes:
+    figure, (left, right) = axes(8.4, 3.0, 2)
+    _roc(left, target, prediction)
+    _calibration(right, target, prediction)
+    return png(figure)
+
+
+def _regression(target: Vector, prediction: Vector, _: Sequence[Any]) -> bytes:
+    figure, (left, right) = axes(8.4, 3.0, 2)
+    _predicted(left, target, prediction)
+    right.hist(np.clip(prediction - target, -20, 20), bins=41, color=_LINE)
+    right.set(title="residuals", xlabel="predicted − actual")
+    return png(figure)
+
+
+def _multiclass(target: Vector, prediction: Vector, classes: Sequence[Any]) -> bytes:
     guess, sure = chosen(prediction), prediction.max(axis=1)
     figure, (left, right) = axes(9.6, 3.4, 2)
     _confusions(left, target, guess, classes)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from mlp_assets.metrics.bootstrap import interval
-from mlp_assets.metrics.metrics import COMPARED, METRICS, of_task
+from mlp_assets.metrics.metrics import METRICS, of_task
 from mlp_assets.models.evaluation.judgement import Trial
 from mlp_assets.models.evaluation.slices import Slice, slices
 
@@ -55,7 +55,7 @@ def importances(trial: Trial) -> list[Importance]:
     Source: Breiman, Random Forests (2001), section 10; with the model's first metric as the score.
     """
     assert trial.predict is not None
-    rng, metric = np.random.default_rng(trial.seed), METRICS[COMPARED[trial.task][0]]
+    rng, metric = np.random.default_rng(trial.seed), METRICS[trial.task.main_metric]
     rows = trial.rows if trial.rows.height <= _IMPORTANCE_ROWS else trial.rows.sample(_IMPORTANCE_ROWS, seed=trial.seed)
     here = trial.on(rows)
     matrix, sign = here.matrix, 1.0 if metric.higher_is_better else -1.0
@@ -71,7 +71,7 @@ def importances(trial: Trial) -> list[Importance]:
 def weak_spots(trial: Trial, columns: Sequence[str]) -> dict[str, list[Slice]]:
     """The model's first metric for each value of the columns, where these have few values."""
     chosen = [name for name in columns if 2 <= trial.rows[name].n_unique() <= _MOST_SLICES or _is_number(trial, name)]
-    return {name: slices(trial, name, COMPARED[trial.task][0]) for name in chosen}
+    return {name: slices(trial, name, trial.task.main_metric) for name in chosen}
 
 
 def _is_number(trial: Trial, name: str) -> bool:

@@ -5,11 +5,11 @@ import polars as pl
 from mlp_assets.metrics.classes import classes_of
 from mlp_assets.metrics.metrics import METRICS
 from mlp_assets.metrics.window_figures import by_window, tidy
-from mlp_assets.nouns.gates import LOGGED_METRICS
+from mlp_assets.nouns.task import Task
 
 
 def realised(
-    reference: pl.DataFrame, windows: pl.DataFrame, *, task: str, target: str, minimum_rows: int
+    reference: pl.DataFrame, windows: pl.DataFrame, *, task: Task, target: str, minimum_rows: int
 ) -> pl.DataFrame:
     """Tidy rows of the methods ``realised_<metric>``; windows and reference have ``prediction`` and the target."""
     return tidy(
@@ -21,14 +21,14 @@ def realised(
     )
 
 
-def _metrics(frame: pl.DataFrame, task: str, target: str) -> pl.DataFrame:
+def _metrics(frame: pl.DataFrame, task: Task, target: str) -> pl.DataFrame:
     found: list[tuple[str, str, str, float, int]] = []
     for window, rows in by_window(frame):
         truth, prediction = rows[target], rows["prediction"]
-        if task == "multiclass":
+        if task.many_classes:
             classes = classes_of(pl.concat([truth, prediction.cast(truth.dtype)]))
             truth, prediction = (pl.Series(classes.truth(column)) for column in (truth, prediction))
-        for name in LOGGED_METRICS[task]:
+        for name in task.logged_metrics:
             value = METRICS[name].compute(truth.to_numpy(), prediction.to_numpy())
             found.append((window, "prediction", f"realised_{name}", value, rows.height))
     schema = {"window": pl.String, "feature": pl.String, "method": pl.String, "value": pl.Float64, "rows": pl.Int64}

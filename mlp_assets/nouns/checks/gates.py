@@ -8,9 +8,6 @@ import polars as pl
 from mlp_assets.errors import Problem
 from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.gates import (
-    BASELINES_OF_TASK,
-    HIGHER_IS_BETTER,
-    METRICS_OF_TASK,
     AtLeast,
     AtMost,
     BetterThan,
@@ -22,12 +19,11 @@ from mlp_assets.nouns.gates import (
     SmallerThan,
 )
 from mlp_assets.nouns.source import is_number
-
-_SHARES = ("roc_auc", "brier", "accuracy", "macro_f1")
+from mlp_assets.nouns.task import HIGHER_IS_BETTER, SHARES, Task
 
 
 def gate_problems(
-    where: str, gate: Gate, task: str, types: Mapping[str, Any], keys: Collection[str], target: str
+    where: str, gate: Gate, task: Task, types: Mapping[str, Any], keys: Collection[str], target: str
 ) -> list[Problem]:
     """What is wrong with one gate of a model of this task.
 
@@ -43,7 +39,7 @@ def gate_problems(
         case NoWorseThan():
             return _metric_problems(spot, gate.metric, task) + _rival_problems(spot, gate, keys)
         case OnEverySlice():
-            columns = [*types, *([target] if task == "multiclass" else [])]
+            columns = [*types, *([target] if task.many_classes else [])]
             return _metric_problems(spot, gate.metric, task) or _slice_problems(spot, gate, columns)
         case Calibrated():
             return _positive_problems(spot, "most", gate.most, "0.02")
@@ -53,11 +49,11 @@ def gate_problems(
             return _positive_problems(spot, "megabytes", gate.megabytes, "50")
 
 
-def _metric_problems(spot: str, metric: str | None, task: str) -> list[Problem]:
-    metrics = METRICS_OF_TASK.get(task, ())
-    if metric is None or metric in metrics:
+def _metric_problems(spot: str, metric: str | None, task: Task) -> list[Problem]:
+    if metric is None or metric in task.metrics:
         return []
-    return [Problem(spot, f"metric {metric!r} does not exist for a {task} model", texts.did_you_mean(metric, metrics))]
+    what = f"metric {metric!r} does not exist for a {task.name} model"
+    return [Problem(spot, what, texts.did_you_mean(metric, task.metrics))]
 
 
 def _rival_problems(spot: str, gate: NoWorseThan, keys: Collection[str]) -> list[Problem]:
@@ -70,12 +66,12 @@ def _rival_problems(spot: str, gate: NoWorseThan, keys: Collection[str]) -> list
 
 
 def _baseline_problems(
-    spot: str, gate: BetterThan, task: str, types: Mapping[str, Any], keys: Collection[str]
+    spot: str, gate: BetterThan, task: Task, types: Mapping[str, Any], keys: Collection[str]
 ) -> list[Problem]:
     found = _by_problems(spot, gate.by, keys)
     numbers = [name for name, dtype in types.items() if name not in keys and is_number(dtype)]
-    named = numbers if task != "multiclass" else []
-    choices = [*BASELINES_OF_TASK.get(task, ()), *(f"column:{name}" for name in named)]
+    named = [] if task.many_classes else numbers
+    choices = [*task.baselines, *(f"column:{name}" for name in named)]
     wanted = {"tfidf": pl.String in types.values(), "logistic_regression": bool(numbers)}
     if not wanted.get(gate.baseline, True):
         kind = "texts" if gate.baseline == "tfidf" else "numbers"
@@ -83,7 +79,7 @@ def _baseline_problems(
         rest = [name for name in choices if wanted.get(name, True)]
         found.append(Problem(spot, what, f"Write one of {', '.join(rest)}."))
     if gate.baseline not in choices:
-        what = f"baseline {gate.baseline!r} does not exist for a {task} model"
+        what = f"baseline {gate.baseline!r} does not exist for a {task.name} model"
         found.append(Problem(spot, what, texts.did_you_mean(gate.baseline, choices)))
     return found
 
@@ -101,9 +97,9 @@ def _slice_problems(spot: str, gate: OnEverySlice, columns: Collection[str]) -> 
         found.append(Problem(spot, what, texts.did_you_mean(gate.by, columns)))
     if gate.min_rows < 1:
         found.append(Problem(spot, f"min_rows={gate.min_rows} judges nothing", "Write min_rows=1 or more."))
-    most = 1.0 if gate.metric in _SHARES else float("inf")
+    most = 1.0 if gate.metric in SHARES else float("inf")
     if not 0.0 <= gate.value <= most:
-        span = f"between 0 and {most:g}" if gate.metric in _SHARES else "0 or more"
+        span = f"between 0 and {most:g}" if gate.metric in SHARES else "0 or more"
         found.append(
             Problem(spot, f"{gate.value!r} is no {gate.metric}: it is {span}", "Write a value that it can have.")
         )
@@ -133,9 +129,9 @@ def _bound_problems(spot: str, gate: AtLeast | AtMost) -> list[Problem]:
         better, right = ("higher", "AtLeast") if higher else ("lower", "AtMost")
         what = f"{metric} is better when it is {better}, so this passes the bad models"
         return [Problem(spot, what, f"Write mlp.{right}({metric!r}, {value!r}).")]
-    most = 1.0 if metric in _SHARES else float("inf")
+    most = 1.0 if metric in SHARES else float("inf")
     if 0.0 <= value <= most:
         return []
-    span = f"between 0 and {most:g}" if metric in _SHARES else "0 or more"
-    fix = f"Write {value / 100:g}." if metric in _SHARES and 1 < value <= 100 else "Write a value that it can have."
+    span = f"between 0 and {most:g}" if metric in SHARES else "0 or more"
+    fix = f"Write {value / 100:g}." if metric in SHARES and 1 < value <= 100 else "Write a value that it can have."
     return [Problem(spot, f"{value!r} is no {metric}: it is {span}", fix)]

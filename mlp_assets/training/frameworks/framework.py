@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_assets.errors import MlpError
+from mlp_assets.nouns.task import Task
 
 Rows = NDArray[np.float32]
 
@@ -33,7 +34,7 @@ class Framework(Protocol):
         """Whether the model is of this kind; asks its type, and imports nothing for others."""
         ...
 
-    def store(self, model: Any, rows: Rows, task: str, directory: Path) -> Stored:
+    def store(self, model: Any, rows: Rows, task: Task, directory: Path) -> Stored:
         """Writes the model into the folder.
 
         Raises:

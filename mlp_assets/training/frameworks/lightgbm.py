@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from mlp_assets.nouns.task import Task
 from mlp_assets.training.frameworks.framework import ExportError, Rows, Stored, comes_from, shown_type
 
 _FILE = "model.txt"
@@ -16,7 +17,7 @@ class Lightgbm:
     def owns(self, model: Any) -> bool:
         return comes_from(model, "lightgbm")
 
-    def store(self, model: Any, rows: Rows, task: str, directory: Path) -> Stored:
+    def store(self, model: Any, rows: Rows, task: Task, directory: Path) -> Stored:
         from lightgbm import Booster, LGBMModel
 
         if isinstance(model, LGBMModel) and not model.__sklearn_is_fitted__():

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from mlp_assets.nouns.task import Task
 from mlp_assets.training.frameworks.framework import ExportError, Rows, Stored, shown_type
 
 
@@ -38,7 +39,7 @@ class Own:
     def owns(self, model: Any) -> bool:
         return not inspect.isclass(model) and isinstance(model, OwnModel)
 
-    def store(self, model: Any, rows: Rows, task: str, directory: Path) -> Stored:
+    def store(self, model: Any, rows: Rows, task: Task, directory: Path) -> Stored:
         made = type(model)
         path = f"{made.__module__}:{made.__qualname__}"
         if made.__module__ == "__main__" or "<locals>" in made.__qualname__ or _at(path) is not made:

@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from mlp_assets.nouns.task import Task
 from mlp_assets.training.frameworks.framework import ExportError, Rows, Stored, comes_from, shown_type
 
 _FILE, _PROBABILITIES, _OUTPUT = "model.onnx", "probabilities", "prediction"
@@ -15,7 +16,7 @@ class Sklearn:
     def owns(self, model: Any) -> bool:
         return comes_from(model, "sklearn")
 
-    def store(self, model: Any, rows: Rows, task: str, directory: Path) -> Stored:
+    def store(self, model: Any, rows: Rows, task: Task, directory: Path) -> Stored:
         model = getattr(model, "best_estimator_", model)  # of a search
         _check(model, task)
         own = _predicted(model, rows, task)
@@ -24,7 +25,7 @@ class Sklearn:
         return Stored("onnx", _FILE, own)
 
 
-def _check(model: Any, task: str) -> None:
+def _check(model: Any, task: Task) -> None:
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
@@ -34,20 +35,21 @@ def _check(model: Any, task: str) -> None:
         raise ExportError(
             f"train returned a {shown_type(model)} that is not fitted. Return what fit(...) returns."
         ) from None
-    if task != "regression" and not hasattr(model, "predict_proba"):
+    if task.has_classes and not hasattr(model, "predict_proba"):
         raise ExportError(
-            f"train returned a {shown_type(model)}, which gives no probabilities, and the model's task is {task!r}. "
-            "Return a classifier with predict_proba, such as sklearn.calibration.CalibratedClassifierCV of it."
+            f"train returned a {shown_type(model)}, which gives no probabilities, and the model's task is "
+            f"{task.name!r}. Return a classifier with predict_proba, such as "
+            "sklearn.calibration.CalibratedClassifierCV of it."
         )
-    if task == "binary" and len(model.classes_) != 2:
-        raise ExportError(f"The classifier knows {len(model.classes_)} classes, and the model's task is 'binary'.")
+    if task.label_values is not None and len(model.classes_) != len(task.label_values):
+        raise ExportError(f"The classifier knows {len(model.classes_)} classes, and the model's task is {task.name!r}.")
 
 
-def _predicted(model: Any, rows: Rows, task: str) -> Any:
+def _predicted(model: Any, rows: Rows, task: Task) -> Any:
     try:
-        if task == "regression":
+        if not task.has_classes:
             return model.predict(rows)
-        return model.predict_proba(rows)[:, 1] if task == "binary" else model.predict_proba(rows)
+        return model.predict_proba(rows) if task.many_classes else model.predict_proba(rows)[:, 1]
     except ValueError as error:
         raise ExportError(
             f"The {shown_type(model)} cannot predict the validation rows: {_first_line(error)}. Fit it on run.train.x, "
@@ -55,7 +57,7 @@ def _predicted(model: Any, rows: Rows, task: str) -> Any:
         ) from error
 
 
-def _converted(model: Any, features: int, task: str) -> Any:
+def _converted(model: Any, features: int, task: Task) -> Any:
     try:
         from skl2onnx import to_onnx
         from skl2onnx.common.data_types import FloatTensorType
@@ -64,7 +66,7 @@ def _converted(model: Any, features: int, task: str) -> Any:
             f"A {shown_type(model)} is stored with {error.name}, which is not installed. "
             "Write pip install 'mlp-assets[sklearn]'."
         ) from error
-    options = {"zipmap": False} if task != "regression" else None
+    options = {"zipmap": False} if task.has_classes else None
     taken: Any = [("features", FloatTensorType([None, features]))]
     try:
         with warnings.catch_warnings():
@@ -76,7 +78,7 @@ def _converted(model: Any, features: int, task: str) -> Any:
             f"({_first_line(error)}). Return an estimator that it can (its documentation lists them), or write it as "
             "an mlp.OwnModel."
         ) from error
-    return made if task == "regression" else _probabilities(made, second=task == "binary")
+    return _probabilities(made, second=not task.many_classes) if task.has_classes else made
 
 
 def _first_line(error: Exception) -> str:

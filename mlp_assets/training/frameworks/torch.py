@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mlp_assets.nouns.task import Task
 from mlp_assets.training.frameworks.framework import ExportError, Rows, Stored
 from mlp_assets.training.sharded import is_sharded
 
@@ -39,7 +40,7 @@ class Torch:
         torch = sys.modules.get("torch")  # who has a module has imported it
         return torch is not None and isinstance(model, torch.nn.Module)
 
-    def store(self, model: Any, rows: Rows, task: str, directory: Path) -> Stored:
+    def store(self, model: Any, rows: Rows, task: Task, directory: Path) -> Stored:
         import torch
 
         model = _plain(model).eval().cpu()

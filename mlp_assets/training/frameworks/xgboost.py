@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from mlp_assets.nouns.task import Task
 from mlp_assets.training.frameworks.framework import ExportError, Rows, Stored, comes_from, shown_type
 
 _FILE = "model.ubj"
@@ -16,7 +17,7 @@ class Xgboost:
     def owns(self, model: Any) -> bool:
         return comes_from(model, "xgboost")
 
-    def store(self, model: Any, rows: Rows, task: str, directory: Path) -> Stored:
+    def store(self, model: Any, rows: Rows, task: Task, directory: Path) -> Stored:
         import xgboost
         from sklearn.exceptions import NotFittedError
 
@@ -32,10 +33,10 @@ class Xgboost:
         return Stored("xgboost", _FILE, _own(model, booster, rows, task))
 
 
-def _own(model: Any, booster: Any, rows: Rows, task: str) -> Any:
+def _own(model: Any, booster: Any, rows: Rows, task: Task) -> Any:
     if hasattr(model, "predict_proba"):
         found = model.predict_proba(rows)
-        return found if task == "multiclass" else found[:, 1]
+        return found if task.many_classes else found[:, 1]
     if model is not booster:
         return model.predict(rows)
     best = booster.attr("best_iteration")
