@@ -13,7 +13,7 @@ from deltalake import Transaction as DeltaTransaction
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from mlp_assets.errors import LakeError
-from mlp_resources.lake.delta_parts import publish, stage, unstage
+from mlp_resources.lake.delta_parts import as_stored, publish, publish_partition, stage, unstage
 from mlp_resources.ports.lake import Part, Table, Transaction, Written
 
 _ATTEMPTS = 8
@@ -78,8 +78,8 @@ class DeltaLake:
     def replace(self, table: Table, frame: pl.DataFrame) -> Written:
         return self._overwrite(table, frame, predicate=None)
 
-    def stage(self, table: Table, frame: pl.DataFrame, name: str) -> Part:
-        return stage(self.location(table), frame, name)
+    def stage(self, table: Table, frame: pl.DataFrame, name: str, partition: str | None = None) -> Part:
+        return stage(self.location(table), frame, name, partition)
 
     def publish(self, table: Table, parts: Sequence[Part], schema: pl.Schema) -> Written:
         def write(current: DeltaTable) -> None:
@@ -87,6 +87,17 @@ class DeltaLake:
 
         paths = {part.path for part in parts}
         return self._commit(table, pl.DataFrame(schema=schema), write, lambda now: bool(paths) and _paths(now) == paths)
+
+    def publish_partition(
+        self, table: Table, partition: str, parts: Sequence[Part], schema: pl.Schema, transaction: Transaction
+    ) -> Written:
+        frame = as_stored(pl.DataFrame(schema={**schema, "partition": pl.String}))
+
+        def write(current: DeltaTable) -> None:
+            merged = _with_removed_columns(table, current, frame).schema
+            publish_partition(current, parts, partition, merged, (transaction.application, transaction.number))
+
+        return self._commit(table, frame, write, lambda now: _moved_on(now, transaction))
 
     def unstage(self, table: Table, run: str, but: Sequence[Part] = ()) -> None:
         unstage(self.location(table), run, {part.path for part in but})

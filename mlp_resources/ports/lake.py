@@ -98,12 +98,20 @@ class Lake(Protocol):
         """Replaces the whole table, its schema too."""
         ...
 
-    def stage(self, table: Table, frame: pl.DataFrame, name: str) -> Part:
-        """Writes a part of a table, from any process; the same name again replaces the part."""
+    def stage(self, table: Table, frame: pl.DataFrame, name: str, partition: str | None = None) -> Part:
+        """Writes a part of a table (or of one partition, then without that column), from any process; the same name
+        again replaces the part."""
         ...
 
     def publish(self, table: Table, parts: Sequence[Part], schema: pl.Schema) -> Written:
         """Replaces the whole table, its schema too, by the parts, in one commit; they count in this order."""
+        ...
+
+    def publish_partition(
+        self, table: Table, partition: str, parts: Sequence[Part], schema: pl.Schema, transaction: Transaction
+    ) -> Written:
+        """Replaces exactly this partition by the parts, in one commit. ``schema`` is theirs, without ``partition``;
+        columns that the table lacks are added to it. Raises LakeError when a column has another type in the table."""
         ...
 
     def unstage(self, table: Table, run: str, but: Sequence[Part] = ()) -> None:
