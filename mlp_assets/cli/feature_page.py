@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlp_assets.cli.formatting import freshness, number, percent
-from mlp_assets.feature_store.catalogue import Feature
+from mlp_assets.feature_store.catalogue import CatalogueEntry
 from mlp_assets.features.compute.statistics import QUANTILES, ends
 from mlp_assets.nouns.lineage import formula
 
@@ -15,7 +15,7 @@ _HEIGHT, _BAR = 5, 2
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def in_full(one: Feature) -> RenderableType:
+def in_full(one: CatalogueEntry) -> RenderableType:
     """The facts as a grid, its values as a histogram."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
@@ -25,7 +25,7 @@ def in_full(one: Feature) -> RenderableType:
     return Group(Text(one.path, "bold"), Text(one.description), Text(""), grid, *_values(one))
 
 
-def _facts(one: Feature) -> Iterator[tuple[str, RenderableType]]:
+def _facts(one: CatalogueEntry) -> Iterator[tuple[str, RenderableType]]:
     view, source = one.view, one.view.source
     yield "type", "Float64"
     yield "entity", f"{view.entity.name} ({', '.join(view.entity.keys)})"
@@ -45,12 +45,12 @@ def _facts(one: Feature) -> Iterator[tuple[str, RenderableType]]:
     yield "missing", _missing(one)
 
 
-def _missing(one: Feature) -> str:
+def _missing(one: CatalogueEntry) -> str:
     found = one.statistics
     return f"{percent(one.null_rate)} of {found['rows']:,} rows" if found is not None else "not known yet"
 
 
-def _values(one: Feature) -> Iterator[RenderableType]:
+def _values(one: CatalogueEntry) -> Iterator[RenderableType]:
     found = one.statistics
     if found is None or not found["histogram"]:
         return

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mlp_assets.cli.feature_page import in_full
 from mlp_assets.cli.formatting import freshness, percent
-from mlp_assets.feature_store.catalogue import Feature, catalogue, closest, matching, named_exactly
+from mlp_assets.feature_store.catalogue import CatalogueEntry, catalogue, closest, matching, named_exactly
 from mlp_assets.feature_store.workspace import load_workspace
 from mlp_assets.features.compute.statistics import sparkline
 from mlp_assets.nouns.lineage import formula
@@ -43,7 +43,7 @@ def report(console: Console, workspace: Path, words: Sequence[str], *, as_json: 
     return bool(found) or not words
 
 
-def _nothing(known: Sequence[Feature], words: Sequence[str]) -> str:
+def _nothing(known: Sequence[CatalogueEntry], words: Sequence[str]) -> str:
     if not known:
         return "The workspace has no features yet."
     strange = next((word for word in words if not matching(known, [word])), None)
@@ -58,7 +58,7 @@ def _print_failed(console: Console, failed: Mapping[str, str]) -> None:
         console.print(told, style="yellow", markup=False, highlight=False)
 
 
-def _print_list(console: Console, found: Sequence[Feature]) -> None:
+def _print_list(console: Console, found: Sequence[CatalogueEntry]) -> None:
     """One line a feature, below its view."""
     wide = console.width >= _WIDE
     longest = max(len(one.name) for one in found)
@@ -71,7 +71,7 @@ def _print_list(console: Console, found: Sequence[Feature]) -> None:
     console.print(f"[dim]{many}. `mlp features NAME` shows one in full.[/]", highlight=False)
 
 
-def _heading(one: Feature) -> Text:
+def _heading(one: CatalogueEntry) -> Text:
     view = one.view
     heading = Text.assemble((f"{one.project}.{view.name}", "bold"), f"  {', '.join(view.entity.keys)}  ")
     heading.append_text(freshness(one))
@@ -79,7 +79,7 @@ def _heading(one: Feature) -> Text:
     return heading.append("  online" if view.online else "  not online", "dim")
 
 
-def _lines(found: Sequence[Feature], longest: int, *, wide: bool) -> Table:
+def _lines(found: Sequence[CatalogueEntry], longest: int, *, wide: bool) -> Table:
     table = Table(show_edge=False, box=None, pad_edge=False, padding=(0, 2, 0, 0), expand=True, header_style="dim")
     bars = 20 if wide else 10
     table.add_column("  feature", width=longest + 2, no_wrap=True)
@@ -95,7 +95,7 @@ def _lines(found: Sequence[Feature], longest: int, *, wide: bool) -> Table:
     return table
 
 
-def _what(one: Feature) -> Text:
+def _what(one: CatalogueEntry) -> Text:
     """Its description, else its formula; after its owner, where that is not the view's."""
     own = one.view.about(one.name).owner
     owned = (f"{own}: ", "bold") if own not in (None, one.view.owner) else ""
@@ -103,7 +103,7 @@ def _what(one: Feature) -> Text:
     return Text.assemble(owned, what)
 
 
-def _users(one: Feature) -> str:
+def _users(one: CatalogueEntry) -> str:
     """What stands last in its line of use: endpoints, else models, else training sets, else other features."""
     for kind in ("endpoints", "models", "training_sets", "features"):
         if one.uses[kind]:

@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from mlp_assets.feature_store.catalogue import Feature
+from mlp_assets.feature_store.catalogue import CatalogueEntry
 
 _SPANS = (("y", 31_557_600.0), ("d", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
 
@@ -15,7 +15,7 @@ def span(seconds: float) -> str:
     return "0 s"
 
 
-def freshness(one: Feature) -> Text:
+def freshness(one: CatalogueEntry) -> Text:
     """The age of the newest row, and whether that is as fresh as the view is to be."""
     seconds = one.age_seconds
     if seconds is None:

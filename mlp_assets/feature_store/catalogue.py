@@ -16,7 +16,7 @@ from mlp_resources.ports.lake import Lake
 
 
 @dataclass(frozen=True)
-class Feature:
+class CatalogueEntry:
     """One feature of the catalogue.
 
     ``statistics`` has the keys of ``engine.statistics.SCHEMA``, and is None before the view is computed. ``uses`` names
@@ -83,12 +83,12 @@ class Feature:
         }  # fmt: skip
 
 
-def catalogue(projects: Sequence[Project], lake: Lake, now: datetime) -> list[Feature]:
+def catalogue(projects: Sequence[Project], lake: Lake, now: datetime) -> list[CatalogueEntry]:
     """Every feature of the projects, in the order of their files. Reads one small table a project, and no features."""
     known = {id(project): project for own in projects for project in (*own.used, own)}
     homes = {id(spec): project for project in known.values() for spec in project.specs}
     graph = UseGraph(spec for project in known.values() for spec in project.specs)
-    made: list[Feature] = []
+    made: list[CatalogueEntry] = []
     for project in known.values():
         kept = _kept(lake, project.name)
         for view in project.feature_views:
@@ -99,7 +99,7 @@ def catalogue(projects: Sequence[Project], lake: Lake, now: datetime) -> list[Fe
                 facts = kept.get((view.name, name))
                 owner = about.owner or project.owner
                 told = (about.description, owner, about.tags, columns[name], facts, uses, now)
-                made.append(Feature(project.name, view, name, *told))
+                made.append(CatalogueEntry(project.name, view, name, *told))
     return made
 
 
@@ -117,30 +117,30 @@ def _named(uses: Uses, homes: Mapping[int, Project]) -> dict[str, tuple[str, ...
     return {"features": uses.derived, **named}
 
 
-def matching(features: Iterable[Feature], wanted: Sequence[str]) -> list[Feature]:
+def matching(features: Iterable[CatalogueEntry], wanted: Sequence[str]) -> list[CatalogueEntry]:
     """The features in whose names, description, entity, owner or tags each of the words stands; by name first."""
     lowered = [word.lower() for word in wanted]
     found = [one for one in features if all(word in _text(one) for word in lowered)]
     return sorted(found, key=lambda one: not any(word in one.path.lower() for word in lowered)) if lowered else found
 
 
-def named_exactly(features: Iterable[Feature], name: str) -> list[Feature]:
+def named_exactly(features: Iterable[CatalogueEntry], name: str) -> list[CatalogueEntry]:
     """The features of this name, written alone or after its view, or after its project and view."""
     return [one for one in features if name in (one.path, one.path.partition(".")[2], one.name)]
 
 
-def closest(features: Iterable[Feature], word: str) -> str:
+def closest(features: Iterable[CatalogueEntry], word: str) -> str:
     """A sentence that names what there is and is written most like the word."""
     known = {text for one in features for text in (one.path, one.path.partition(".")[2], *_words(one))}
     return texts.did_you_mean(word.lower(), known)
 
 
-def _text(one: Feature) -> str:
+def _text(one: CatalogueEntry) -> str:
     return " ".join(
         [*_words(one), one.path, one.description, *(f"{key}={tag}" for key, tag in one.tags.items())]
     ).lower()
 
 
-def _words(one: Feature) -> tuple[str, ...]:
+def _words(one: CatalogueEntry) -> tuple[str, ...]:
     entity = one.view.entity
     return (one.project, one.view.name, one.name, one.owner, entity.name, *entity.keys, *one.tags, *one.tags.values())

@@ -7,7 +7,7 @@ from typing import Literal
 
 import polars as pl
 
-from mlp_assets.feature_store.catalogue import Feature, catalogue, matching
+from mlp_assets.feature_store.catalogue import CatalogueEntry, catalogue, matching
 from mlp_assets.feature_store.entities import checked_entities, times_of
 from mlp_assets.feature_store.errors import StoreError
 from mlp_assets.feature_store.feature_selection import Wanted, chosen
@@ -106,7 +106,7 @@ class FeatureStore:
         rows = self.environment.lake.scan(tables.training_set(home.name, found.name), version)
         return (rows if split is None else rows.filter(pl.col("split") == split)).collect()
 
-    def catalogue(self, *words: str) -> list[Feature]:
+    def catalogue(self, *words: str) -> list[CatalogueEntry]:
         """What is known of each feature, or of those that the words are about."""
         return matching(catalogue(self.projects, self.environment.lake, self.environment.now()), words)
 

@@ -90,6 +90,6 @@ def _looked_up(
     )
     reader = ViewReader(plan, store.open_view(plan.location, plan.features))
     keys = spine.select(plan.keys)
-    read = reader.many(keys.rows(), microseconds(now))
+    read = reader.read_many(keys.rows(), microseconds(now))
     nobody = keys.select(pl.any_horizontal(pl.all().is_null())).to_series().to_numpy()
     return np.where(nobody[:, None], np.nan, read.values), np.where(nobody, UNKNOWN, read.reasons)

@@ -5,7 +5,7 @@ from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports.serving import PublicationRefusedError
 
 
-def lookups(scope: Scope, view: FeatureView) -> dict[str, tuple[str, ...]]:
+def live_lookups(scope: Scope, view: FeatureView) -> dict[str, tuple[str, ...]]:
     """Feature -> the live endpoints that look it up."""
     location = scope.environment.online.location(scope.project.name, view.name)
     found: dict[str, tuple[str, ...]] = {}
@@ -18,7 +18,7 @@ def lookups(scope: Scope, view: FeatureView) -> dict[str, tuple[str, ...]]:
 
 def check_lookups(scope: Scope, view: FeatureView) -> None:
     """Raises PublicationRefusedError where a live endpoint looks up a feature that the view no longer has."""
-    lost = {name: ends for name, ends in lookups(scope, view).items() if name not in view.feature_names}
+    lost = {name: ends for name, ends in live_lookups(scope, view).items() if name not in view.feature_names}
     if lost:
         name, endpoints = next(iter(lost.items()))
         others = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_assets.features.view_plan import ViewPlan
-from mlp_assets.tables.expiry import usable
+from mlp_assets.tables.expiry import is_usable
 from mlp_resources.ports.serving import Key, OnlineView
 
 FINE, UNKNOWN, EXPIRED, PARTIAL = range(4)
@@ -35,17 +35,17 @@ class ViewReader:
         self._ttl = None if plan.ttl_seconds is None else plan.ttl_seconds * 1_000_000
         self._nothing = (math.nan,) * len(plan.features)
 
-    def one(self, key: Key, now: int) -> Read:
+    def read_one(self, key: Key, now: int) -> Read:
         """The row of one entity at a time in microseconds."""
         values, time, version = self._get_one(key)
         if time is None:
             return Read(values, _SINGLE[UNKNOWN], version)
-        if not usable(time, now, self._ttl):
+        if not is_usable(time, now, self._ttl):
             return Read(self._nothing, _SINGLE[EXPIRED], version)
         whole = math.isfinite(sum(values)) or all(map(math.isfinite, values))
         return Read(values, _SINGLE[FINE if whole else PARTIAL], version)
 
-    def many(self, keys: Sequence[Key], now: int) -> Read:
+    def read_many(self, keys: Sequence[Key], now: int) -> Read:
         """The rows of several entities, out of one publication."""
         values, times, found, version = self._get_many(keys)
         return usable_rows(values, times, found, version, now, self._ttl)
@@ -61,7 +61,7 @@ def usable_rows(values: Any, times: Any, found: NDArray[np.bool_], version: int,
         now: microseconds, one number or (rows,).
         ttl: microseconds; None means never too old.
     """
-    fresh = usable(times, now, ttl)
+    fresh = is_usable(times, now, ttl)
     reasons = np.where(np.isfinite(values).all(axis=1), np.uint8(FINE), np.uint8(PARTIAL))
     if not (fresh.all() and found.all()):
         reasons[~fresh] = EXPIRED

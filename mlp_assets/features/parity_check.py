@@ -91,7 +91,7 @@ def _read_online(
     """Values (entities, features), NaN where missing, and the reasons (entities,)."""
     reader, time = ViewReader(plan, view), microseconds(at)
     starts = range(0, len(entities), _READ_AT_ONCE)
-    reads = [reader.many(entities[start : start + _READ_AT_ONCE], time) for start in starts]
+    reads = [reader.read_many(entities[start : start + _READ_AT_ONCE], time) for start in starts]
     values = [np.empty((0, len(plan.features))), *(read.values for read in reads)]
     reasons = [np.empty(0, dtype=np.uint8), *(read.reasons for read in reads)]
     return np.ascontiguousarray(np.concatenate(values)), np.concatenate(reasons)

@@ -18,26 +18,26 @@ _GRID, _FEATURES = "grid", "features"
 
 
 @dataclass(frozen=True)
-class Definition:
+class FeatureDefinition:
     """How a feature is computed: as it would be written, and what tells it from any other."""
 
     formula: str
     fingerprint: str
 
 
-def definitions_of(view: FeatureView) -> dict[str, Definition]:
+def definitions_of(view: FeatureView) -> dict[str, FeatureDefinition]:
     """Feature -> definition, as the view has them now."""
     aggregated = {name: fingerprint(feature) for name, feature in view.features.items()}
     return {
-        name: Definition(formula(view, name), aggregated.get(name) or fingerprint(view.derived[name]))
+        name: FeatureDefinition(formula(view, name), aggregated.get(name) or fingerprint(view.derived[name]))
         for name in view.feature_names
     }
 
 
-def recorded_definitions(scope: Scope, table: Table) -> dict[str, Definition]:
+def recorded_definitions(scope: Scope, table: Table) -> dict[str, FeatureDefinition]:
     """Feature -> definition, as of the last write of the view's table; empty when there is none."""
     noted: Mapping[str, list[str]] = json.loads(scope.environment.lake.notes(table).get(_FEATURES, "{}"))
-    return {name: Definition(*told) for name, told in noted.items()}
+    return {name: FeatureDefinition(*told) for name, told in noted.items()}
 
 
 def grid_of(root: Source, every: str) -> str:
@@ -55,7 +55,7 @@ def notes_for(rows: Source | FeatureView) -> dict[str, str]:
     return notes
 
 
-def moved_grid(scope: Scope, rows: Source | FeatureView, table: Table) -> str | None:
+def conflicting_grid(scope: Scope, rows: Source | FeatureView, table: Table) -> str | None:
     """The grid that the table has, where that is not the spec's: rows would count twice, or not at all."""
     recorded = scope.environment.lake.notes(table).get(_GRID)
     return recorded if recorded not in (None, grid_of(rows.root, rows.every)) else None
@@ -63,7 +63,7 @@ def moved_grid(scope: Scope, rows: Source | FeatureView, table: Table) -> str | 
 
 def check_grid(scope: Scope, rows: Source | FeatureView, table: Table) -> None:
     """Raises LakeError where the table's partitions begin on other days than the spec's."""
-    recorded = moved_grid(scope, rows, table)
+    recorded = conflicting_grid(scope, rows, table)
     if recorded is not None:
         raise LakeError(
             f"{rows.where}: the partitions of its table begin {recorded}; with start={rows.root.start!r} and "

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from mlp_assets.features.lookups_in_use import lookups
+from mlp_assets.features.lookups_in_use import live_lookups
 from mlp_assets.features.source_rows import lake_table
-from mlp_assets.features.table_notes import Definition, definitions_of, moved_grid, recorded_definitions
+from mlp_assets.features.table_notes import FeatureDefinition, conflicting_grid, definitions_of, recorded_definitions
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.project import Project
 from mlp_assets.orchestration import keys
@@ -84,7 +84,7 @@ def _feature_changes(scope: Scope, view: FeatureView) -> list[FeatureChange]:
     lost = {name: one for name, one in before.items() if name not in after}
     new = {name: one for name, one in after.items() if name not in before}
     renamed = _renamed(lost, new)
-    path, used = f"{scope.project.name}.{view.name}", lookups(scope, view)
+    path, used = f"{scope.project.name}.{view.name}", live_lookups(scope, view)
 
     def change(name: str, kind: Kind, was: str | None, now: str | None, live: str) -> FeatureChange:
         return FeatureChange(path, name, kind, was, now, used.get(live, ()))
@@ -98,7 +98,7 @@ def _feature_changes(scope: Scope, view: FeatureView) -> list[FeatureChange]:
     ]
 
 
-def _renamed(lost: Mapping[str, Definition], new: Mapping[str, Definition]) -> dict[str, str]:
+def _renamed(lost: Mapping[str, FeatureDefinition], new: Mapping[str, FeatureDefinition]) -> dict[str, str]:
     """Old name -> new name, of those that are computed in the same way."""
     found: dict[str, str] = {}
     for was, one in lost.items():
@@ -128,7 +128,7 @@ def _refused(scope: Scope) -> list[str]:
     ingested = [source for source in scope.project.sources if source.ingested]
     told: list[str] = []
     for rows in (*ingested, *scope.project.feature_views):
-        grid = moved_grid(scope, rows, lake_table(scope, rows))
+        grid = conflicting_grid(scope, rows, lake_table(scope, rows))
         if grid is not None:
             told.append(
                 f"{rows.where}: the partitions of its table begin {grid}; start and every must stay as they were"

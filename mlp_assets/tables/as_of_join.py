@@ -8,7 +8,7 @@ from math import prod
 
 import polars as pl
 
-from mlp_assets.tables.expiry import usable
+from mlp_assets.tables.expiry import is_usable
 
 _CODE, _PLACE, _ROW_TIME = "__code", "__place", "__feature_event_time"
 _AT_A_TIME, _LARGEST_CODE = 2, 1 << 62
@@ -54,10 +54,10 @@ def join_as_known(spine: pl.LazyFrame, time: str, tables: Sequence[FeatureTable]
     Returns:
         The spine's rows with the features of all tables, in order of time; rows of one time keep their order.
     """
-    return joined_as_known(spine.collect(), time, tables).lazy()
+    return join_frame_as_known(spine.collect(), time, tables).lazy()
 
 
-def joined_as_known(
+def join_frame_as_known(
     spine: pl.DataFrame, time: str, tables: Sequence[FeatureTable], *, narrowed: bool = False
 ) -> pl.DataFrame:
     """As ``join_as_known``, on a frame at hand.
@@ -114,7 +114,7 @@ def _places(spine: pl.DataFrame, time: str, table: FeatureTable, rows: pl.DataFr
     )
     if table.ttl is None:
         return found[_PLACE]
-    fresh = usable(pl.col(_ROW_TIME), pl.col(time), table.ttl)
+    fresh = is_usable(pl.col(_ROW_TIME), pl.col(time), table.ttl)
     return found.select(pl.when(fresh).then(_PLACE)).to_series()
 
 

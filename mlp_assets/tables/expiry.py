@@ -6,7 +6,7 @@ from typing import Any
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
-def usable(event_time: Any, at: Any, ttl: Any) -> Any:
+def is_usable(event_time: Any, at: Any, ttl: Any) -> Any:
     """Whether a row of ``event_time`` may be used at ``at``: it has happened, and is not older than its TTL.
 
     Exactly as old as its TTL is still usable; a TTL of None never ends.

@@ -30,7 +30,7 @@ class Shard:
         """Whether nothing is bounded, and nothing need be."""
         return not self.columns
 
-    def of(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+    def filter(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """The rows of the shard."""
         time = self.columns[0] if self.columns else ""
         if self.first is not None:
@@ -64,9 +64,9 @@ def shards_of(
         most_bytes: of the rows that a shard joins: those of the spine with all features, and those that become visible
             in its time of the largest feature table, as the tables are joined one after the other.
     """
-    features = sum(width(table.rows.select(table.features)) for table in tables)
-    own = (width(spine) + features) * _count(spine)
-    costs = [_count(table.rows) * width(table.rows.select(table.columns)) for table in tables]
+    features = sum(row_bytes(table.rows.select(table.features)) for table in tables)
+    own = (row_bytes(spine) + features) * _count(spine)
+    costs = [_count(table.rows) * row_bytes(table.rows.select(table.columns)) for table in tables]
     total = own + max(costs, default=0)
     if total <= most_bytes:
         return [WHOLE]
@@ -110,6 +110,6 @@ def _sample(rows: pl.LazyFrame, cost: int) -> pl.DataFrame:
     return found.with_columns(pl.lit(cost / max(1, found.height)).alias(_WEIGHT))
 
 
-def width(rows: pl.LazyFrame) -> int:
+def row_bytes(rows: pl.LazyFrame) -> int:
     """Bytes of a row, about."""
     return sum(8 if kind.is_numeric() or kind.is_temporal() else 24 for kind in rows.collect_schema().dtypes())

@@ -136,7 +136,7 @@ def test_ttl_means_the_same_in_a_table_an_array_and_a_single_row(
     offline = join_as_known(spine, "at", [table]).collect().select("a", "b").fill_null(float("nan")).to_numpy()
     reader = ViewReader(ViewPlan("v", ("user_id",), ("a", "b"), days * 86_400, ""), published(folder, rows))
     now = int(AT.timestamp()) * 1_000_000
-    one, many = reader.one((1,), now), reader.many([(1,), (2,)], now)
+    one, many = reader.read_one((1,), now), reader.read_many([(1,), (2,)], now)
     assert np.array_equal(np.array([one.values]), offline, equal_nan=True)
     assert np.array_equal(many.values[:1], offline, equal_nan=True)
     usable = (off <= 0) if newer else (off >= 0)

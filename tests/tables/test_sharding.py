@@ -38,7 +38,7 @@ def test_shards_give_the_rows_of_the_whole(
     shards = shards_of(spine, "at", KEYS, recipe.tables, most_bytes)
     pieces = [recipe.rows(shard) for shard in shards]
     assert pl.concat(pieces).equals(recipe.rows())
-    assert sum(shard.of(spine).collect().height for shard in shards) == len(asked)
+    assert sum(shard.filter(spine).collect().height for shard in shards) == len(asked)
 
 
 def test_a_small_input_is_one_shard() -> None:
@@ -60,7 +60,7 @@ def test_a_key_with_many_rows_is_cut_in_time_and_a_moment_by_key() -> None:
     table = Case(KEYS, [(7, "a", 0, 0)], None).table("value")
     width = 8 + 24 + 8 + 8 + 8 + 8
     shards = shards_of(spine.lazy(), "at", KEYS, [table], rows * width // 10)
-    heights = [shard.of(spine.lazy()).collect().height for shard in shards]
+    heights = [shard.filter(spine.lazy()).collect().height for shard in shards]
     assert sum(heights) == rows
     assert len(heights) >= 10
     assert max(heights) <= 1.05 * rows / 10

@@ -27,10 +27,10 @@ class Lookup:
         reads: dict[str, Read] = {}
         if count == 1 and not self._assembler.derives:
             for reader in self._readers:
-                reads[reader.name] = reader.one(tuple([columns[key][0] for key in reader.keys]), now)
+                reads[reader.name] = reader.read_one(tuple([columns[key][0] for key in reader.keys]), now)
             return self._assembler.single_row(reads, columns)
         for reader in self._readers:
-            reads[reader.name] = reader.many(list(zip(*(columns[key] for key in reader.keys), strict=True)), now)
+            reads[reader.name] = reader.read_many(list(zip(*(columns[key] for key in reader.keys), strict=True)), now)
         return self._assembler.rows(reads, columns, count)
 
 

@@ -9,7 +9,7 @@ from mlp_assets.errors import NothingToTrainError
 from mlp_assets.nouns.checks.texts import moment
 from mlp_assets.nouns.split import SplitByGroup
 from mlp_assets.nouns.training_set import TrainingSet
-from mlp_assets.tables.as_of_join import FeatureTable, joined_as_known
+from mlp_assets.tables.as_of_join import FeatureTable, join_frame_as_known
 from mlp_assets.tables.derived import with_derived
 from mlp_assets.tables.sharding import WHOLE, Shard
 from mlp_assets.training_sets.compute.split import GroupParts, Parts, group_parts, parts_of
@@ -41,13 +41,13 @@ class Recipe:
 
         Those of one shard after the other are, bit for bit, the rows of the whole.
         """
-        spine = shard.of(self.spine)
+        spine = shard.filter(self.spine)
         if self.parts is not None:
             spine = self.parts.divided(spine, self.time)
         asked = spine.collect(engine="streaming")
         order = [self.time, *self.keys]
         asked = asked.sort(*order, *(name for name in asked.columns if name not in order))
-        joined = joined_as_known(asked, self.time, self.tables, narrowed=not shard.whole)
+        joined = join_frame_as_known(asked, self.time, self.tables, narrowed=not shard.whole)
         return with_derived(joined, self.derived, self.given).select(
             *self.keys,
             pl.col(self.time).alias("at"),
