@@ -27,7 +27,7 @@ import mlp_assets as mlp, polars as pl
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.features.partition_writer import compute_partitions
 from mlp_assets.orchestration.partitions import partitions_of, window_of
-from mlp_resources.environments.local import Environment
+from mlp_resources.environments.local import LocalEnvironment
 events, home, year = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "year"
 source = mlp.Source("purchases", delta=events, event_time="bought_at", start="2017-01-01", end="2018-01-01",
                     columns={"household_id": pl.Int64, "sales_value": pl.Float64, "bought_at": pl.Datetime})
@@ -39,7 +39,7 @@ view = mlp.FeatureView("spending", entity=mlp.Entity("household", keys=["househo
 definition = partitions_of(source, "1d")
 names = definition.get_partition_keys()
 begun = time.perf_counter()
-scope = Scope(mlp.Project("bench", owner="team:bench", assets=[view]), Environment(home))
+scope = Scope(mlp.Project("bench", owner="team:bench", assets=[view]), LocalEnvironment(home))
 done = compute_partitions(scope, view, [(n, window_of(definition, n)) for n in (names[:-1] if year else names[-1:])], set())
 print(time.perf_counter() - begun)
 """

@@ -6,7 +6,7 @@ import polars as pl
 
 import mlp_assets as mlp
 from mlp_assets.orchestration.scope import Scope
-from mlp_resources.environments.local import Environment
+from mlp_resources.environments.local import LocalEnvironment
 
 HOUSEHOLD = ("trips_7d", "trips_28d", "trips_91d", "spend_7d", "spend_28d", "spend_91d")
 SHELF = ("units_7d", "units_28d", "units_91d", "value_28d", "value_91d")
@@ -33,7 +33,7 @@ def training_set_of(home: Path, labels: str) -> mlp.TrainingSet:
 
 
 def scope_of(home: Path, training_set: mlp.TrainingSet) -> Scope:
-    return Scope(mlp.Project("bench", owner="team:bench", assets=[training_set]), Environment(home))
+    return Scope(mlp.Project("bench", owner="team:bench", assets=[training_set]), LocalEnvironment(home))
 
 
 def _view(home: Path, name: str, features: tuple[str, ...]) -> mlp.FeatureView:

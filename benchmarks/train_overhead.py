@@ -14,7 +14,7 @@ import polars as pl
 
 import mlp_assets as mlp
 from mlp_assets.platform import definitions_for
-from mlp_resources.environments.local import Environment
+from mlp_resources.environments.local import LocalEnvironment
 
 USERS, WEEKS = 2000, 12
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -88,7 +88,9 @@ def overhead(rounds: int) -> dict[str, float]:
         folder = Path(path)
         write_tables(folder)
         made = project(folder)
-        job = definitions_for(made, environment=Environment(folder / "home")).resolve_implicit_global_asset_job_def()
+        job = definitions_for(
+            made, environment=LocalEnvironment(folder / "home")
+        ).resolve_implicit_global_asset_job_def()
         instance = dg.DagsterInstance.ephemeral()
         last = f"{START + timedelta(weeks=WEEKS - 1):%Y-%m-%d}"
         tags = {"dagster/asset_partition_range_start": "2024-01-01", "dagster/asset_partition_range_end": last}

@@ -1,7 +1,5 @@
 """The composition root that ``workspace.yaml`` loads. Nobody imports it."""
 
-import os
-
 import dagster as dg
 
 from mlp_assets.examples.catalogue.project import project as catalogue
@@ -11,4 +9,4 @@ from mlp_assets.platform import definitions_for
 
 @dg.definitions
 def definitions() -> dg.Definitions:
-    return definitions_for(retail, catalogue, sensor_interval_seconds=int(os.environ.get("MLP_SENSOR_SECONDS", "30")))
+    return definitions_for(retail, catalogue)

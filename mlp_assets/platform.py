@@ -1,9 +1,7 @@
 """What a user's own repository calls: ``definitions_for(project)`` turns projects into Dagster definitions."""
 
-import tempfile
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -24,7 +22,9 @@ from mlp_assets.orchestration.jobs import project_jobs
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.preview.changes import Consequences, FeatureChange, consequences
 from mlp_assets.training_sets.training_set_asset import training_set_asset
-from mlp_resources.environments.local import Environment, local
+from mlp_resources.environments.configured import configured_environment
+from mlp_resources.environments.settings import load_settings
+from mlp_resources.ports.environment import Environment
 from mlp_sensors.aliases import alias_sensor
 from mlp_sensors.monitoring import monitoring_sensor
 from mlp_sensors.retraining import retraining_sensor
@@ -42,20 +42,21 @@ __all__ = [
 
 
 def definitions_for(
-    *projects: Project, environment: Environment | None = None, sensor_interval_seconds: int = 30
+    *projects: Project, environment: Environment | None = None, sensor_interval_seconds: int | None = None
 ) -> dg.Definitions:
     """One set of Dagster definitions of the projects: assets, checks, jobs, schedules and sensors.
 
     Args:
         projects: with all that is reached from them.
-        environment: which adapters to use; everything on this machine by default.
-        sensor_interval_seconds: the shortest time between two ticks of a sensor.
+        environment: which adapters to use; those that the settings choose by default.
+        sensor_interval_seconds: the shortest time between two ticks of a sensor; ``MLP_SENSOR_SECONDS`` by default.
     """
-    surroundings = environment if environment is not None else local()
+    surroundings = environment if environment is not None else configured_environment()
+    interval = sensor_interval_seconds or load_settings().sensor_seconds
     monitors = watched(projects)
-    sensors = [monitoring_sensor("recompute_monitors", monitors, sensor_interval_seconds)] if monitors else []
+    sensors = [monitoring_sensor("recompute_monitors", monitors, interval)] if monitors else []
     if any(monitor.retrains for monitor in monitors):
-        sensors.append(retraining_sensor("retrain_on_alarm", monitors, sensor_interval_seconds))
+        sensors.append(retraining_sensor("retrain_on_alarm", monitors, interval))
     scopes = [Scope(project, surroundings) for project in projects]
     champions = {
         keys.champion(scope.project.name, model): partial(standing, scope, model)
@@ -63,7 +64,7 @@ def definitions_for(
         for model in scope.project.models
     }
     if champions:
-        sensors.append(alias_sensor("watch_aliases", champions, sensor_interval_seconds))
+        sensors.append(alias_sensor("watch_aliases", champions, interval))
     launched = [project_jobs(project) for project in projects]
     return dg.Definitions(
         assets=[asset for scope in scopes for asset in project_assets(scope)],
@@ -76,7 +77,7 @@ def definitions_for(
 
 def planned(*projects: Project, instance: dg.DagsterInstance, environment: Environment | None = None) -> Consequences:
     """What the projects, as they are declared now, will do to what was materialized."""
-    surroundings = environment if environment is not None else local()
+    surroundings = environment if environment is not None else configured_environment()
     graph = definitions_for(*projects, environment=surroundings).resolve_asset_graph()
     return consequences([Scope(project, surroundings) for project in projects], graph, instance)
 
@@ -93,9 +94,9 @@ def reproduced(
     Raises:
         NotReproducibleError: the version, or something that it was made of, is gone.
     """
-    surroundings = environment if environment is not None else local()
-    with tempfile.TemporaryDirectory(prefix="mlp-reproduce-") as folder:
-        return reproduce(Scope(project, surroundings), model, number, tolerance, local(Path(folder)))
+    surroundings = environment if environment is not None else configured_environment()
+    with surroundings.scratch() as scratch:
+        return reproduce(Scope(project, surroundings), model, number, tolerance, scratch)
 
 
 def project_assets(scope: Scope) -> Sequence[Any]:

@@ -20,6 +20,7 @@ from mlp_assets.local_platform.leftovers import left_behind
 from mlp_assets.local_platform.services import Ports, health_urls
 from mlp_assets.local_platform.supervisor import ServiceError, check_port, running_instance
 from mlp_resources.environments.home import home
+from mlp_resources.environments.settings import load_settings
 
 _LEAST_DISK, _LEAST_MEMORY = 5 * 1024**3, 4 * 1024**3
 
@@ -93,7 +94,7 @@ def _ports() -> list[Finding]:
     findings: list[Finding] = []
     if left := left_behind():
         findings.append(Finding("platform", False, f"killed; it left {len(left)} processes", "mlp down"))
-    for variable, port in Ports.from_environment().by_variable().items():
+    for variable, port in Ports.from_settings(load_settings()).by_variable().items():
         try:
             check_port(variable, port)
         except ServiceError as error:
@@ -104,7 +105,7 @@ def _ports() -> list[Finding]:
 def _services() -> list[Finding]:
     """Of a platform that is up: whether each service answers."""
     found: list[Finding] = []
-    for name, url in health_urls(Ports.from_environment()).items():
+    for name, url in health_urls(Ports.from_settings(load_settings())).items():
         try:
             well, seen = httpx.get(url, timeout=5).status_code < 400, url
         except httpx.HTTPError as error:
@@ -117,7 +118,7 @@ def _services() -> list[Finding]:
 def _locations() -> list[Finding]:
     """Of a platform that is up: the code locations that Dagster could not load."""
     with contextlib.suppress(httpx.HTTPError):
-        failed = failed_locations(Ports.from_environment().dagster)
+        failed = failed_locations(Ports.from_settings(load_settings()).dagster)
         return [Finding(f"code location {name}", False, reason, MEND) for name, reason in failed.items()]
     return []
 

@@ -15,7 +15,7 @@ from mlp_assets.feature_store.catalogue import CatalogueEntry, catalogue, closes
 from mlp_assets.feature_store.workspace import load_workspace
 from mlp_assets.features.compute.statistics import sparkline
 from mlp_assets.nouns.lineage import formula
-from mlp_resources.environments.local import local
+from mlp_resources.environments.configured import configured_environment
 
 _WIDE, _MOST_USERS = 110, 32
 _NOBODY = "–"
@@ -28,7 +28,7 @@ def report(console: Console, workspace: Path, words: Sequence[str], *, as_json: 
         WorkspaceError: there is no workspace file, or it cannot be read.
     """
     loaded = load_workspace(workspace)
-    known = catalogue(loaded.projects, local().lake, datetime.now(UTC))
+    known = catalogue(loaded.projects, configured_environment().lake, datetime.now(UTC))
     exact = named_exactly(known, words[0]) if len(words) == 1 else []
     found = exact if len(exact) == 1 else matching(known, words)
     if as_json:

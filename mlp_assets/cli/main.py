@@ -44,9 +44,9 @@ def down() -> None:
 @app.command()
 def remove(endpoint: Annotated[str, typer.Argument(help="Its name, as in project.endpoint.")]) -> None:
     """Take an endpoint down that its project no longer has."""
-    from mlp_resources.environments.local import local
+    from mlp_resources.environments.configured import configured_environment
 
-    local().serving.remove(endpoint)
+    configured_environment().serving.remove(endpoint)
     console.print(f"{endpoint} is down.", markup=False)
 
 

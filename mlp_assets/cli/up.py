@@ -12,13 +12,14 @@ from mlp_assets.errors import MlpError
 from mlp_assets.local_platform.code_locations import MEND, failed_locations
 from mlp_assets.local_platform.services import Ports, services
 from mlp_assets.local_platform.supervisor import Supervisor, single_instance
+from mlp_resources.environments.configured import configured_environment
 from mlp_resources.environments.home import home
-from mlp_resources.environments.local import local
+from mlp_resources.environments.settings import load_settings
 
 
 def run(workspace: Path, console: Console) -> None:
     """Starts everything, brings the endpoints back to where they were, prints the URLs, and waits."""
-    ports = Ports.from_environment()
+    ports = Ports.from_settings(load_settings())
     supervisor, chosen = Supervisor(tell=console.print), services(ports, workspace)
     with single_instance(ports):
         try:
@@ -37,7 +38,7 @@ def run(workspace: Path, console: Console) -> None:
 
 def _restore(console: Console) -> None:
     try:
-        for name in local().serving.reconcile():
+        for name in configured_environment().serving.reconcile():
             console.print(f"endpoint {name} is live again")
     except MlpError as error:
         console.print(f"An endpoint is not back: {error}", markup=False)

@@ -16,9 +16,10 @@ from mlp_assets.feature_store.workspace import load_workspace, nearest_workspace
 from mlp_assets.nouns.checks.texts import did_you_mean
 from mlp_assets.nouns.project import Project
 from mlp_assets.nouns.training_set import TrainingSet
+from mlp_resources.environments.configured import configured_environment
 from mlp_resources.environments.home import home
-from mlp_resources.environments.local import Environment, local
 from mlp_resources.ports import tables
+from mlp_resources.ports.environment import Environment
 
 
 class FeatureStore:
@@ -27,7 +28,7 @@ class FeatureStore:
     Args:
         project: the project, or its name in the workspace; without one, all projects of the workspace.
         workspace: the workspace file; the nearest one, from the working directory upwards, by default.
-        environment: which adapters to use; everything on this machine by default.
+        environment: which adapters to use; those that the settings choose by default.
 
     Raises:
         StoreError: the workspace has no project of this name.
@@ -46,7 +47,7 @@ class FeatureStore:
         else:
             file = Path(workspace) if workspace is not None else nearest_workspace()
             self.projects, beside = _loaded(project, file), file.resolve().parent
-        self.environment = environment if environment is not None else local(home(beside))
+        self.environment = environment if environment is not None else configured_environment(home(beside))
 
     def features(
         self,

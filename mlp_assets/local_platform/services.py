@@ -5,11 +5,12 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from mlp_assets.errors import MlpError
 from mlp_resources.environments.home import home
+from mlp_resources.environments.settings import Settings, load_settings
 
 _SOCKET_PATH_LIMIT = 40
 # Ray's own switch for a machine that is no cluster: without it every server of Ray listens on all interfaces.
@@ -28,23 +29,8 @@ class Ports:
     serve: int
 
     @classmethod
-    def from_environment(cls) -> "Ports":
-        """Raises MlpError when a variable holds no port."""
-
-        def port(name: str, default: int) -> int:
-            written = os.environ.get(f"MLP_PORT_{name}", str(default))
-            if not written.isdecimal() or not 0 < int(written) < 65536:
-                raise MlpError(f"MLP_PORT_{name}={written!r} is no port. Write a number from 1 to 65535.")
-            return int(written)
-
-        return cls(
-            port("DAGSTER", 3000),
-            port("MLFLOW", 5000),
-            port("RAY", 6379),
-            port("RAY_DASHBOARD", 8265),
-            port("RAY_CLIENT", 10001),
-            port("SERVE", 8000),
-        )
+    def from_settings(cls, settings: Settings) -> "Ports":
+        return cls(**{port.name: getattr(settings, f"port_{port.name}") for port in fields(cls)})
 
     def by_variable(self) -> dict[str, int]:
         """The variable that sets each port, and the port."""
@@ -111,7 +97,7 @@ def services(ports: Ports, workspace: Path) -> list[Service]:
             (dagster, "dev", "-w", str(workspace), "-h", here, "-p", str(ports.dagster)),
             health["dagster"],
             f"http://{here}:{ports.dagster}",
-            {"MLP_TRIALS": os.environ.get("MLP_TRIALS", "ray")},  # beside the endpoints, none in the other's way
+            {"MLP_TRIALS": load_settings().trials or "ray"},  # beside the endpoints, none in the other's way
         ),
     ]  # fmt: skip
 

@@ -16,7 +16,7 @@ import psutil
 from mlp_assets.errors import MlpError
 from mlp_assets.local_platform.leftovers import end_left_behind, left_behind, mark
 from mlp_assets.local_platform.services import Ports, Service
-from mlp_resources.compute.processes import die_with_parent, end, tree
+from mlp_resources.compute.processes import child_environment, die_with_parent, end, tree
 from mlp_resources.environments.home import environment_variables, home, prepare_home
 
 _START_SECONDS = 120.0
@@ -42,7 +42,7 @@ class Supervisor:
         try:
             for service in services:
                 log = (folder / "logs" / f"{service.name}.log").open("ab")
-                environment = os.environ | environment_variables() | mark() | dict(service.settings)
+                environment = child_environment(environment_variables() | mark() | dict(service.settings))
                 process = subprocess.Popen(
                     service.command,
                     stdout=log,

@@ -31,7 +31,7 @@ from mlp_assets.orchestration.code_version import code_version
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.training_sets.shard_writer import write_rows
 from mlp_assets.training_sets.training_set_asset import pinned
-from mlp_resources.environments.local import Environment
+from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Lake
 from mlp_resources.ports.registry import Dataset, RegisteredVersion
 from mlp_resources.ports.training import TrainingResult

@@ -9,7 +9,7 @@ import dagster as dg
 
 from mlp_assets.nouns.project import Project
 from mlp_assets.orchestration.code_version import code_version
-from mlp_resources.environments.local import Environment
+from mlp_resources.ports.environment import Environment
 
 
 class Described(Protocol):

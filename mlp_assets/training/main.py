@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from mlp_assets.errors import MlpError
 from mlp_assets.jobs.early_stop import STOPPED
 from mlp_assets.jobs.heartbeat import Beat
 from mlp_assets.metrics.classes import Classes
+from mlp_assets.training import launcher
 from mlp_assets.training.export import export
 from mlp_assets.training.part_rows import PartRows
 from mlp_assets.training.run import Split, TrainingRun
@@ -25,7 +25,7 @@ def main(spec_path: str) -> int:
     """Trains as the spec says. Rank 0 writes ``result.json`` last, or ``failure.json`` with the reason."""
     folder = Path(spec_path).parent
     spec = json.loads(Path(spec_path).read_text())
-    rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    rank, world_size = launcher.rank(), launcher.world_size()
     try:
         if world_size != spec["processes"]:
             raise MlpError(f"{spec['processes']} processes were asked for and {world_size} started.")
@@ -93,7 +93,7 @@ def _pipes(rank: int) -> Iterator[Any]:
     """Only rank 0 may talk to Dagster; and only when Dagster started it."""
     from dagster_pipes import PipesContext, open_dagster_pipes
 
-    if rank != 0 or "DAGSTER_PIPES_CONTEXT" not in os.environ:
+    if rank != 0 or not launcher.started_by_dagster():
         yield None
         return
     with open_dagster_pipes():

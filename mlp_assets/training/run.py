@@ -1,7 +1,6 @@
 """What a user's ``train`` function is given."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from mlp_assets.artifact.encoding import Encoding, FittedCategories
 from mlp_assets.artifact.tokens import FittedTokens
 from mlp_assets.jobs.metrics_log import HISTORY, read_history
+from mlp_assets.training import launcher
 from mlp_assets.training.best import Best
 from mlp_assets.training.checkpoints import Checkpoints, Stateful
 from mlp_assets.training.diverged import check_finite
@@ -191,7 +191,7 @@ def _device() -> Any:
     """The device of this process."""
     import torch
 
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    if os.environ.get("MLP_DEVICE") == "cpu" or torch.cuda.device_count() < here:
+    here = launcher.local_world_size()
+    if launcher.keeps_off_gpus() or torch.cuda.device_count() < here:
         return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cuda", launcher.local_rank())

@@ -1,5 +1,7 @@
 """Where another process finds the package of a user's function: a code location's folder is on nobody else's path."""
 
+import os
+
 from mlp_assets.jobs.source_files import source_of
 
 
@@ -12,3 +14,8 @@ def folder_of(function: str) -> str | None:
     path = source.resolve()
     folder = path.parent.parent if path.name == "__init__.py" else path.parent
     return str([folder, *folder.parents][module.count(".")])
+
+
+def inherited_python_path() -> str:
+    """This process's PYTHONPATH, which its workers elsewhere need too; empty without one."""
+    return os.environ.get("PYTHONPATH", "")

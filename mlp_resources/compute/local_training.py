@@ -23,7 +23,7 @@ from mlp_assets.jobs.metrics_log import read_history
 from mlp_assets.jobs.provenance import threads_of
 from mlp_resources.compute.checkpoint_folder import checkpoints_of
 from mlp_resources.compute.import_paths import folder_of
-from mlp_resources.compute.processes import die_with_parent, tree
+from mlp_resources.compute.processes import child_environment, die_with_parent, tree
 from mlp_resources.ports.training import TrainingFailedError, TrainingJob, TrainingResult, TrainingStoppedError
 from mlp_resources.registry.signing_key import KEY_VARIABLE
 
@@ -40,10 +40,11 @@ class LocalRunner:
     Args:
         folder: of all runs.
         checkpoints: the address of a folder in an object store to keep checkpoints in; None for below ``folder``.
+        device: ``cpu`` keeps trainings off the GPUs.
     """
 
-    def __init__(self, folder: Path, checkpoints: str | None = None) -> None:
-        self.folder, self.checkpoints = folder, checkpoints
+    def __init__(self, folder: Path, checkpoints: str | None = None, device: str | None = None) -> None:
+        self.folder, self.checkpoints, self.device = folder, checkpoints, device
 
     def run(self, job: TrainingJob, context: Any = None) -> TrainingResult:
         _check_machine(job)
@@ -59,7 +60,7 @@ class LocalRunner:
             command = [sys.executable, *_launcher(job, folder), "-m", _TRAINING, str(folder / "spec.json")]
             process = subprocess.Popen(
                 command,
-                env=_environment(job, pipes),
+                env=_environment(job, pipes, self.device),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -160,7 +161,7 @@ def _pipes_environment(context: Any) -> Iterator[dict[str, str]]:
             yield dict(opened.get_bootstrap_env_vars())
 
 
-def _environment(job: TrainingJob, pipes: dict[str, str]) -> dict[str, str]:
+def _environment(job: TrainingJob, pipes: dict[str, str], device: str | None = None) -> dict[str, str]:
     # Dagster has a code location's folder on its path only while it loads it.
     search = os.pathsep.join(path for path in [*sys.path, folder_of(job.function)] if path)
     told = {
@@ -168,8 +169,8 @@ def _environment(job: TrainingJob, pipes: dict[str, str]) -> dict[str, str]:
         "PYTHONPATH": search,
         "PYTHONUNBUFFERED": "1",
     }
-    known = {name: value for name, value in os.environ.items() if name != KEY_VARIABLE}
-    return known | told | ({"MLP_DEVICE": "cpu"} if job.gpus == 0 else {}) | pipes
+    device = "cpu" if job.gpus == 0 else device
+    return child_environment(told | ({"MLP_DEVICE": device} if device else {}) | pipes, without=[KEY_VARIABLE])
 
 
 class _Used:

@@ -2,8 +2,9 @@
 
 import contextlib
 import ctypes
+import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import psutil
 
@@ -15,6 +16,12 @@ def die_with_parent() -> None:
     """To be called in a new child (``preexec_fn``): the kernel ends it when its parent is gone, even by SIGKILL."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+
+
+def child_environment(changes: Mapping[str, str], without: Collection[str] = ()) -> dict[str, str]:
+    """The environment variables of a child process: this process's, with changes, without some names."""
+    inherited = {name: value for name, value in os.environ.items() if name not in without}
+    return inherited | dict(changes)
 
 
 def tree(pid: int) -> list[psutil.Process]:

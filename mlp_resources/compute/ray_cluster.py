@@ -1,7 +1,6 @@
 """The connection of this process to a Ray cluster that is there already."""
 
 import logging
-import os
 import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -11,11 +10,6 @@ from typing import Any
 from mlp_assets.errors import MlpError
 
 _HERE = ("127.0.0.1", "localhost")
-
-
-def ray_address() -> str:
-    """``RAY_ADDRESS``, or the cluster that `mlp up` started here."""
-    return os.environ.get("RAY_ADDRESS") or f"127.0.0.1:{os.environ.get('MLP_PORT_RAY', '6379')}"
 
 
 def connected(address: str, asked_by: str) -> Any:

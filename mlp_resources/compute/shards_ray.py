@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mlp_resources.compute.ray_cluster import connected, ray_address, results
+from mlp_resources.compute.ray_cluster import connected, results
 from mlp_resources.compute.shards_local import bounded
 from mlp_resources.ports.shards import Item, Result
 
@@ -10,19 +10,19 @@ _RETRIES, _PATIENCE, _FOR_EACH_PROCESSOR = 5, 60, 2
 
 
 class RayShards:
-    """Tasks of one processor each on the cluster at ``RAY_ADDRESS``, or on the one that `mlp up` started here.
+    """Tasks of one processor each on the Ray cluster at ``address``.
 
     A task whose worker is lost is done again by another one.
     """
 
-    def __init__(self, address: str | None = None) -> None:
-        self._address = address or ray_address()
+    def __init__(self, address: str, memory_gb: float | None = None) -> None:
+        self._address, self._memory_gb = address, memory_gb
 
     def memory(self) -> int:
-        """Half of what the smallest node has for each of its processors, or of ``MLP_MEMORY_GB`` for each worker."""
+        """Half of what the smallest node has for each of its processors, or of ``memory_gb`` for each worker."""
         nodes = [node["Resources"] for node in connected(self._address, "MLP_SHARDS").nodes() if node["Alive"]]
         shares = [node["memory"] / max(1.0, node.get("CPU", 0.0)) for node in nodes if "memory" in node]
-        return bounded(int(min(shares)))
+        return bounded(int(min(shares)), self._memory_gb)
 
     def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         ray = connected(self._address, "MLP_SHARDS")

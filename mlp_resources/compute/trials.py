@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from mlp_assets.errors import MlpError
-from mlp_resources.compute.ray_cluster import connected, ray_address, results
-from mlp_resources.ports.search import Trials
+from mlp_resources.compute.import_paths import inherited_python_path
+from mlp_resources.compute.ray_cluster import connected, results
 from mlp_resources.ports.shards import Item, Result
 
 _RETRIES, _ROOM_SECONDS, _END_SECONDS, _POLL_SECONDS = 2, 60.0, 60, 1.0
@@ -29,13 +29,13 @@ class RayTrials:
         path: folders in which the workers find the project's code.
     """
 
-    def __init__(self, cpus: float, path: Sequence[str] = (), address: str | None = None) -> None:
-        self._cpus, self._path, self._address = cpus, tuple(path), address or ray_address()
+    def __init__(self, cpus: float, address: str, path: Sequence[str] = ()) -> None:
+        self._cpus, self._path, self._address = cpus, tuple(path), address
 
     def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         ray = connected(self._address, "MLP_TRIALS")
         self._wait_for_room(ray)
-        search = os.pathsep.join(filter(None, [*self._path, os.environ.get("PYTHONPATH", "")]))
+        search = os.pathsep.join(filter(None, [*self._path, inherited_python_path()]))
         surroundings = {"env_vars": {"PYTHONPATH": search}} if search else {}
         task = ray.remote(num_cpus=self._cpus, max_retries=_RETRIES, runtime_env=surroundings)(_trial)
         yield from results(
@@ -57,15 +57,6 @@ class RayTrials:
                     "Write a smaller cpus in mlp.Search, take an endpoint down, or add a node."
                 )
             time.sleep(_POLL_SECONDS)
-
-
-def trials_runner(named: str | None, cpus: float, path: Sequence[str]) -> Trials:
-    """By the value of ``MLP_TRIALS``: this process by default. Raises MlpError for another name."""
-    if named == "ray":
-        return RayTrials(cpus, path)
-    if named in (None, "", "local"):
-        return LocalTrials()
-    raise MlpError(f"MLP_TRIALS={named!r} names nothing that runs trials. Write 'local' or 'ray'.")
 
 
 def _trial(work: Callable[[Item], Result], item: Item) -> Result:

@@ -1,6 +1,7 @@
 """Where the platform keeps its state: one directory, on which every process agrees."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 _DAGSTER_YAML = """\
@@ -38,6 +39,13 @@ def prepare_home() -> Path:
         partial = settings.with_suffix(".partial")
         partial.write_text(_DAGSTER_YAML)
         partial.replace(settings)
+    return folder
+
+
+def use_home(also: Mapping[str, str] | None = None) -> Path:
+    """Prepares the home, and gives this process the environment variables of the platform, and others."""
+    folder = prepare_home()
+    os.environ.update(environment_variables() | dict(also or {}))
     return folder
 
 

@@ -1,19 +1,19 @@
-"""Which adapters the platform uses: all of them on this machine (``local``), with the same ports as anywhere else."""
+"""The environment ``local``: every adapter works on this machine, and all state is below one directory."""
 
-import os
-from collections.abc import Callable
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlp_assets.nouns.search import Search
-from mlp_resources.compute.import_paths import folder_of
-from mlp_resources.compute.shards_local import shard_runner
-from mlp_resources.compute.trials import trials_runner
-from mlp_resources.environments.home import home as default_home
+from mlp_resources.environments.settings import Settings, load_settings, secret
 from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.online.open_view import online_store
+from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Lake
 from mlp_resources.ports.monitoring import MonitoringEngine
 from mlp_resources.ports.registry import Notary, Registry
@@ -22,74 +22,100 @@ from mlp_resources.ports.serving import OnlineStore, ServingControl
 from mlp_resources.ports.shards import ShardRunner
 from mlp_resources.ports.training import TrainingRunner
 
+if TYPE_CHECKING:
+    on_first_use = property  # a type checker takes only a property for a Protocol's property
+else:
+    on_first_use = cached_property
+
 
 @dataclass(frozen=True)
-class Environment:
-    """Everything of the surroundings that assets use. Adapters are made on first use, so loading is cheap."""
+class LocalEnvironment:
+    """Adapters of this machine. Each is made on first use, so loading a code location stays cheap.
+
+    Args:
+        home: the directory of all state.
+        now: the clock.
+        given: the settings; read on first use where they are not given.
+    """
 
     home: Path
     now: Callable[[], datetime] = field(default=partial(datetime.now, UTC))
+    given: Settings | None = None
 
-    @cached_property
+    @on_first_use
+    def settings(self) -> Settings:
+        return self.given or load_settings(self.home)
+
+    @on_first_use
     def lake(self) -> Lake:
         return DeltaLake(self.home / "lake")
 
-    @cached_property
+    @on_first_use
     def online(self) -> OnlineStore:
-        """Embedded below the home, or the Redis server that ``MLP_ONLINE`` names."""
-        return online_store(os.environ.get("MLP_ONLINE"), self.home)
+        settings = self.settings
+        return online_store(secret(settings.online), secret(settings.redis_password), self.home)
 
-    @cached_property
+    @on_first_use
     def runner(self) -> TrainingRunner:
-        """Its checkpoints lie below the home, or in the object store that ``MLP_CHECKPOINTS`` names."""
         from mlp_resources.compute.local_training import LocalRunner
 
-        return LocalRunner(self.home / "training", os.environ.get("MLP_CHECKPOINTS"))
+        return LocalRunner(self.home / "training", secret(self.settings.checkpoints), self.settings.device)
 
-    @cached_property
+    @on_first_use
     def registry(self) -> Registry:
         from mlp_resources.registry.mlflow import MlflowRegistry
 
-        return MlflowRegistry(self.home / "mlflow")
+        return MlflowRegistry(self.home / "mlflow", port=self.settings.port_mlflow)
 
-    @cached_property
+    @on_first_use
     def notary(self) -> Notary:
-        from mlp_resources.registry.signing_key import local_notary
+        from mlp_resources.registry.signing_key import LocalNotary
 
-        return local_notary(self.home)
+        return LocalNotary(self.settings.promotion_key or self.home / "keys" / "promotion")
 
-    @cached_property
+    @on_first_use
     def serving(self) -> ServingControl:
         from mlp_resources.serving.ray import RayServing
 
-        return RayServing(self.home)
+        dashboard = f"http://127.0.0.1:{self.settings.port_ray_dashboard}"
+        return RayServing(self.home, dashboard, self.settings.port_serve)
 
-    @cached_property
+    @on_first_use
     def monitoring(self) -> MonitoringEngine:
         from mlp_resources.monitoring.nannyml import NannyMonitoring
 
         return NannyMonitoring(self.home / "monitoring")
 
-    @cached_property
+    @on_first_use
     def shards(self) -> ShardRunner:
-        """In this process, or on the Ray cluster with ``MLP_SHARDS=ray``."""
-        return shard_runner(os.environ.get("MLP_SHARDS"))
+        if self.settings.shards == "ray":
+            from mlp_resources.compute.shards_ray import RayShards
+
+            return RayShards(self.settings.ray, self.settings.memory_gb)
+        from mlp_resources.compute.shards_local import LocalShards
+
+        return LocalShards(self.settings.memory_gb)
 
     def tuner(self, name: str, search: Search, seed: int, *, higher_is_better: bool) -> Tuner:
-        """The tuner of a search; one of the same name that was broken off goes on."""
         from mlp_resources.compute.tuner_optuna import OptunaTuner
 
         path = self.home / "training" / "searches" / f"{name}.journal"
         return OptunaTuner(path, search.space, seed, higher_is_better=higher_is_better)
 
     def trials(self, cpus: float, function: str) -> Trials:
-        """In this process, or on the Ray cluster with ``MLP_TRIALS=ray``."""
-        return trials_runner(os.environ.get("MLP_TRIALS"), cpus, [folder for folder in [folder_of(function)] if folder])
+        from mlp_resources.compute.trials import LocalTrials, RayTrials
+
+        if self.settings.trials != "ray":
+            return LocalTrials()
+        from mlp_resources.compute.import_paths import folder_of
+
+        folder = folder_of(function)
+        return RayTrials(cpus, self.settings.ray, [folder] if folder else [])
 
     def spool_path(self, project: str, endpoint: str) -> str:
         return str(self.home / "spool" / project / endpoint)
 
-
-def local(home: Path | None = None) -> Environment:
-    """Everything on this machine, below one directory."""
-    return Environment(home or default_home())
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Environment]:
+        with tempfile.TemporaryDirectory(prefix="mlp-scratch-") as folder:
+            yield LocalEnvironment(Path(folder), self.now, self.settings)

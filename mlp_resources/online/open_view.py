@@ -1,25 +1,38 @@
-"""The online stores there are: chosen by MLP_ONLINE for publications, by a view's location for reads."""
+"""The online stores: the settings choose one for publications, a view's location chooses one for reads."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from mlp_resources.online.lmdb import LmdbOnlineStore, LmdbView
-from mlp_resources.ports.serving import OnlineStore, OnlineView
+from mlp_resources.ports.serving import OnlineStore, OnlineView, OpenView
 
 
-def online_store(address: str | None, home: Path) -> OnlineStore:
-    """The store at an address, ``redis://host:port/db``; without one, the embedded store below ``home``."""
+def online_store(address: str | None, password: str | None, home: Path) -> OnlineStore:
+    """The Redis store at an address, ``redis://host:port/db``; without one, the embedded store below ``home``."""
     if not address:
         return LmdbOnlineStore(home / "online")
     from mlp_resources.online.redis import RedisOnlineStore
 
-    return RedisOnlineStore(address)
+    return RedisOnlineStore(address, password)
 
 
-def open_view(location: str, features: Sequence[str] | None = None) -> OnlineView:
+def open_view(location: str, features: Sequence[str] | None = None, password: str | None = None) -> OnlineView:
     """Opens the view at a location, as a serving plan names it, for these features in this order."""
     if "://" not in location:
         return LmdbView(location, features)
     from mlp_resources.online.redis import RedisView
 
-    return RedisView(location, features)
+    return RedisView(location, features, password)
+
+
+def view_opener(address: str | None, password: str | None) -> OpenView:
+    """A function like `open_view` that logs in to Redis with a password, or with the one in the store's address."""
+
+    def open_with_password(location: str, features: Sequence[str] | None = None) -> OnlineView:
+        if "://" not in location:
+            return LmdbView(location, features)
+        from mlp_resources.online.redis_address import password_for
+
+        return open_view(location, features, password_for(location, address, password))
+
+    return open_with_password

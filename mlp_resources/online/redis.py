@@ -43,8 +43,9 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then redis.call('UNLINK', KEYS[3]) end
 class RedisOnlineStore:
     """Publishes views to a Redis server. A location is ``redis://host:port/db#project/view``, without a password."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, password: str | None = None) -> None:
         self._address = Address.parsed(url)
+        self._password = self._address.password or password
 
     def __repr__(self) -> str:
         return f"RedisOnlineStore({self._address.shown!r})"
@@ -55,7 +56,7 @@ class RedisOnlineStore:
     def publish(
         self, location: str, keys: Sequence[str], features: Sequence[str], frame: pl.DataFrame, *, version: int
     ) -> None:
-        client, name = client_of(location, WRITE_SECONDS, self._address.password)
+        client, name = client_of(location, WRITE_SECONDS, self._password)
         packed = packed_rows(keys, features, frame)
         publication = f"{version}.{secrets.token_hex(6)}"
         try:
@@ -76,7 +77,7 @@ class RedisOnlineStore:
             raise _unavailable(location, error) from error
 
     def open_view(self, location: str, features: Sequence[str] | None = None) -> "RedisView":
-        return RedisView(location, features, self._address.password)
+        return RedisView(location, features, self._password)
 
 
 def _stage(client: Any, name: str, publication: str, about: bytes, packed: tuple[list[bytes], list[bytes]]) -> None:

@@ -52,11 +52,10 @@ def client_of(location: str, seconds: float = READ_SECONDS, password: str | None
 
     Args:
         seconds: how long an answer may take.
-        password: where it is not the environment's.
+        password: None where the server wants none.
     """
     server, _, view = location.partition("#")
     shown = Address.parsed(server).shown
-    password = password or _password_of(shown)
     with _CONNECTING:
         known = (shown, os.getpid(), password, seconds)
         if known not in _CLIENTS:
@@ -70,13 +69,14 @@ def client_of(location: str, seconds: float = READ_SECONDS, password: str | None
         return _CLIENTS[known], f"mlp:{view}"
 
 
-def _password_of(shown: str) -> str | None:
-    """From MLP_REDIS_PASSWORD, or out of MLP_ONLINE where that is the same server's address."""
-    given = os.environ.get("MLP_REDIS_PASSWORD")
-    if given:
-        return given
-    url = os.environ.get("MLP_ONLINE")
-    if not url or not url.startswith(SCHEMES):
-        return None
-    address = Address.parsed(url)
-    return address.password if address.shown == shown else None
+def password_for(location: str, address: str | None, password: str | None) -> str | None:
+    """The password of the server at a view's location.
+
+    Args:
+        address: of the online store, with a password or without.
+        password: the one that was set by itself; it goes before the one in the address.
+    """
+    if password or not address or not address.startswith(SCHEMES):
+        return password
+    store = Address.parsed(address)
+    return store.password if store.shown == Address.parsed(location.partition("#")[0]).shown else None

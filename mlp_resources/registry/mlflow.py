@@ -24,10 +24,10 @@ _NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 class MlflowRegistry:
-    """Registered models below ``folder``: ``mlflow.db``, artifacts, and their lock."""
+    """Registered models below ``folder``: ``mlflow.db``, artifacts, and their lock. Links name the UI's ``port``."""
 
-    def __init__(self, folder: Path, tracking_uri: str | None = None) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, tracking_uri: str | None = None, port: int = 5000) -> None:
+        self.folder, self._port = folder, port
         self._own_store = f"sqlite:///{folder / _DATABASE}"
         self.tracking_uri = tracking_uri or self._own_store
 
@@ -63,8 +63,7 @@ class MlflowRegistry:
             raise
 
     def url(self, version: RegisteredVersion) -> str:
-        port = os.environ.get("MLP_PORT_MLFLOW", "5000")
-        return f"http://127.0.0.1:{port}/#/models/{version.model}/versions/{version.version}"
+        return f"http://127.0.0.1:{self._port}/#/models/{version.model}/versions/{version.version}"
 
     def document(self, version: RegisteredVersion, name: str) -> str:
         with tempfile.TemporaryDirectory() as scratch:

@@ -53,8 +53,3 @@ class LocalNotary:
         with contextlib.suppress(FileExistsError):
             os.link(partial, self.path)
         partial.unlink()
-
-
-def local_notary(home: Path) -> LocalNotary:
-    """By the file that ``MLP_PROMOTION_KEY`` names, or by one below the home."""
-    return LocalNotary(Path(os.environ.get(KEY_VARIABLE) or home / "keys" / "promotion"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from mlp_resources.compute.import_paths import folder_of
+from mlp_resources.compute.import_paths import folder_of, inherited_python_path
 from mlp_resources.ports.serving import DeploymentFailedError, ServingUnavailableError
 
 _READY_SECONDS = 60.0
@@ -20,10 +20,9 @@ _READY_SECONDS = 60.0
 class RayServing:
     """Control of the endpoints below ``home``. Every apply writes the whole desired state, so nothing is left out."""
 
-    def __init__(self, home: Path, dashboard: str | None = None, port: int | None = None) -> None:
+    def __init__(self, home: Path, dashboard: str, port: int) -> None:
         self._folder = home / "serving"
-        self._dashboard = dashboard or f"http://127.0.0.1:{os.environ.get('MLP_PORT_RAY_DASHBOARD', '8265')}"
-        self._port = port or int(os.environ.get("MLP_PORT_SERVE", "8000"))
+        self._dashboard, self._port = dashboard, port
 
     def url(self, route: str) -> str:
         return f"http://127.0.0.1:{self._port}{route}"
@@ -167,5 +166,5 @@ def _application(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _finds(folder: str | None) -> dict[str, Any]:
     """A surrounding in which a replica finds the package of ``derive``, which Ray was not started with."""
-    before = os.environ.get("PYTHONPATH")
-    return {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, [before, folder]))}} if folder else {}
+    search = os.pathsep.join(filter(None, [inherited_python_path(), folder]))
+    return {"env_vars": {"PYTHONPATH": search}} if folder else {}

@@ -15,7 +15,7 @@ from mlp_assets.cli.features import report
 from mlp_assets.cli.formatting import freshness, percent, span
 from mlp_assets.feature_store.catalogue import catalogue
 from mlp_assets.feature_store.workspace import load_workspace
-from mlp_resources.environments.local import local
+from mlp_resources.environments.local import LocalEnvironment
 from tests.support import shop
 from tests.support.platform import Platform, weeks
 
@@ -165,7 +165,7 @@ def test_the_command(folder: Path) -> None:
 )
 def test_freshness_is_what_the_view_wants(age: float | None, written: str) -> None:
     now = datetime(2024, 5, 1, tzinfo=UTC)
-    features = catalogue(load_workspace(Path("workspace.yaml")).projects, local().lake, now)
+    features = catalogue(load_workspace(Path("workspace.yaml")).projects, LocalEnvironment(Path(".mlp")).lake, now)
     (one,) = [one for one in features if one.name == "most_spent"]
     statistics = {"newest": now - timedelta(days=age)} if age is not None else None
     assert freshness(replace(one, statistics=statistics)).plain == written

@@ -13,7 +13,7 @@ import mlp_assets as mlp
 from mlp_assets.errors import LakeError, MlpError
 from mlp_assets.feature_store import FeatureStore, frames
 from mlp_assets.feature_store.errors import StoreError
-from mlp_resources.environments.local import Environment
+from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.ports.lake import Table
 from tests.support import shop
 from tests.support.platform import Platform, weeks
@@ -102,7 +102,7 @@ def test_online_is_what_an_endpoint_looks_up_and_what_was_known_now(store: Featu
 
 
 def test_online_tells_of_rows_past_their_ttl(platform: Platform) -> None:
-    later = Environment(platform.environment.home, now=lambda: NOW + timedelta(days=40))
+    later = LocalEnvironment(platform.environment.home, now=lambda: NOW + timedelta(days=40))
     found = FeatureStore(platform.project, environment=later).online("spend_7d", USERS)
     assert found["spending.status"].to_list() == ["expired", "unknown", "expired"]
     assert found["spend_7d"].null_count() == 3
@@ -195,7 +195,7 @@ def test_a_wrong_question_is_told_in_a_sentence(
 def test_training_sets_and_views_that_are_not_there(store: FeatureStore, home: Path) -> None:
     with pytest.raises(StoreError, match=r"no training set 'histroy'\. Did you mean 'history'\?"):
         store.training_set("histroy")
-    empty = FeatureStore(store.projects[0], environment=Environment(home))
+    empty = FeatureStore(store.projects[0], environment=LocalEnvironment(home))
     with pytest.raises(LakeError, match="does not exist yet"):
         empty.features("spend_7d", USERS)
     with pytest.raises(MlpError, match="is not online yet"):
@@ -208,7 +208,9 @@ def test_two_views_and_two_projects_with_the_same_names(home: Path) -> None:
     first, second = (
         mlp.FeatureView(name, entity=user, source=orders, features=shop.FEATURES) for name in ("one", "two")
     )
-    store = FeatureStore(mlp.Project("twins", owner="team:t", assets=[first, second]), environment=Environment(home))
+    store = FeatureStore(
+        mlp.Project("twins", owner="team:t", assets=[first, second]), environment=LocalEnvironment(home)
+    )
     with pytest.raises(
         StoreError, match="Several views have 'spend_7d'. Write 'twins.one.spend_7d' or 'twins.two.spend_7d'"
     ):
@@ -216,7 +218,7 @@ def test_two_views_and_two_projects_with_the_same_names(home: Path) -> None:
     with pytest.raises(StoreError, match="FeatureView 'one' is not online. Write online=True"):
         store.online(["one.spend_7d", second], USERS)
     with pytest.raises(StoreError, match="is in none of the projects"):
-        FeatureStore(shop.make(), environment=Environment(home)).features([first], USERS)
+        FeatureStore(shop.make(), environment=LocalEnvironment(home)).features([first], USERS)
 
 
 def test_the_store_imports_no_heavy_library() -> None:

@@ -14,7 +14,7 @@ from mlp_assets.features.partition_writer import ComputedPartitions, compute_par
 from mlp_assets.orchestration.partitions import Windows, partitions_of, window_of
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.events import as_events
-from mlp_resources.environments.local import Environment
+from mlp_resources.environments.local import LocalEnvironment
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS, EVENTS = 30, 150_000
@@ -68,7 +68,7 @@ def windows_of(view: mlp.FeatureView, days: int = DAYS) -> Windows:
 
 def run(view: mlp.FeatureView, home: Path, days: int = DAYS) -> ComputedPartitions:
     project = mlp.Project("shop", owner="team:shop", assets=[view])
-    return compute_partitions(Scope(project, Environment(home)), view, windows_of(view, days), set())
+    return compute_partitions(Scope(project, LocalEnvironment(home)), view, windows_of(view, days), set())
 
 
 def test_batches_of_any_size_make_the_same_rows(location: str) -> None:

@@ -20,7 +20,7 @@ from mlp_assets.models.promotions import champion, promotions
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import definitions_for, planned, reproduced
 from mlp_assets.tables.digest import canonical_digest
-from mlp_resources.environments.local import Environment
+from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.online.open_view import open_view
 from mlp_resources.ports.lake import Table
 from mlp_resources.serving.ray import RayServing
@@ -36,7 +36,7 @@ class Home:
 
     def __init__(self, folder: Path) -> None:
         self.project = importlib.import_module("team.project").project
-        self.environment = Environment(folder, now=lambda: NOW)
+        self.environment = LocalEnvironment(folder, now=lambda: NOW)
         self.scope = Scope(self.project, self.environment)
         self.before: dict[str, Any] = json.loads((folder / "before.json").read_text())
         self.definitions = definitions_for(self.project, environment=self.environment)

@@ -31,15 +31,15 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_assets.training_sets.compute": PURE,
     "mlp_assets.models.evaluation": {*PURE, "mlp_assets.artifact"},
     "mlp_assets.monitors.compute": PURE,
-    "mlp_assets.orchestration": {*FOUNDATION, "mlp_assets.jobs", "mlp_resources.environments", "mlp_resources.ports"},
+    "mlp_assets.orchestration": {*FOUNDATION, "mlp_assets.jobs", "mlp_resources.ports"},
     "mlp_assets.features": {*ASSETS, "mlp_assets.features.compute"},
     "mlp_assets.training_sets": {*ASSETS, "mlp_assets.features", "mlp_assets.training_sets.compute"},
     "mlp_assets.models": {
         *ASSETS, "mlp_assets.artifact", "mlp_assets.jobs", "mlp_assets.models.evaluation", "mlp_assets.training_sets",
-        "mlp_resources.environments",
     },
     "mlp_assets.endpoints.replica": {
-        *PURE, "mlp_assets.artifact", "mlp_assets.features", "mlp_assets.jobs", "mlp_resources.online",
+        *PURE, "mlp_assets.artifact", "mlp_assets.features", "mlp_assets.jobs", "mlp_resources.environments",
+        "mlp_resources.online",
         "mlp_resources.ports",
     },
     "mlp_assets.endpoints": {

@@ -11,7 +11,7 @@ import pytest
 
 from mlp_assets.errors import MlpError
 from mlp_assets.local_platform.leftovers import left_behind, mark
-from mlp_assets.local_platform.services import Ports, Service, services
+from mlp_assets.local_platform.services import Service, services
 from mlp_assets.local_platform.supervisor import (
     ServiceError,
     Supervisor,
@@ -77,12 +77,6 @@ def test_trials_of_a_search_go_to_the_ray_that_is_up_unless_said_otherwise(monke
     assert told() == "ray"
     monkeypatch.setenv("MLP_TRIALS", "local")
     assert told() == "local"
-
-
-def test_a_port_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLP_PORT_RAY", "many")
-    with pytest.raises(MlpError, match=r"MLP_PORT_RAY='many' is no port\. Write a number from 1 to 65535"):
-        Ports.from_environment()
 
 
 def test_a_service_that_ends_at_once_is_told_with_its_last_words_and_the_others_end(home: Path) -> None:

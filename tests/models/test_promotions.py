@@ -17,6 +17,7 @@ import mlp_assets as mlp
 from mlp_assets.artifact.signed_records import digest
 from mlp_assets.models.promotions import JUDGEMENT_TAG, champion, judgement_of, promote, promotions, standing
 from mlp_assets.orchestration import keys
+from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.ports.lake import Transaction
 from mlp_resources.ports.registry import RegistryError
 from mlp_resources.ports.training import TrainingJob
@@ -179,7 +180,6 @@ def test_the_key_is_its_owners_alone_and_no_training_hears_of_it(
     made: Platform, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from mlp_resources.compute.local_training import _environment
-    from mlp_resources.registry.signing_key import local_notary
 
     key = home / "keys" / "promotion"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
@@ -187,13 +187,13 @@ def test_the_key_is_its_owners_alone_and_no_training_hears_of_it(
     assert "MLP_PROMOTION_KEY" in os.environ
     job = TrainingJob("m", "tests.support.shop:train", "table", 1, (), "y", "binary", processes=1, seed=0, gpus=0)
     assert "MLP_PROMOTION_KEY" not in _environment(job, {})
-    other = local_notary(home)
+    other = LocalEnvironment(home).notary
     other.sign({})
     with pytest.raises(mlp.MlpError, match="not signed with this platform's key"):
         other.read(promotions(*scope_and_model(made))[0].text)
     (tmp_path / "mounted").write_bytes(b"short")
     with pytest.raises(RegistryError, match="has 5 bytes, not 32"):
-        local_notary(home).sign({})
+        LocalEnvironment(home).notary.sign({})
 
 
 def test_the_sensor_fails_the_check_of_the_champion_and_passes_it_again(made: Platform) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 
 import mlp_assets as mlp
 from mlp_assets.platform import definitions_for
-from mlp_resources.environments.local import Environment
+from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.online.open_view import open_view
 from mlp_resources.ports.lake import Table
 from tests.support import shop
@@ -35,13 +35,13 @@ def spending(name: str, source: mlp.Source, every: str) -> mlp.FeatureView:
 
 def schedules(*assets: Any, home: Path) -> dict[str, tuple[str, dg.ScheduleDefinition]]:
     project = mlp.Project("shop", owner="team:shop", assets=assets)
-    repository = definitions_for(project, environment=Environment(home)).get_repository_def()
+    repository = definitions_for(project, environment=LocalEnvironment(home)).get_repository_def()
     return {found.job_name: (str(found.cron_schedule), found) for found in repository.schedule_defs}
 
 
 def test_a_closed_history_has_a_job_and_no_schedule(home: Path) -> None:
     project = mlp.Project("shop", owner="team:shop", assets=[spending("spend", purchases(end="2024-02-01"), "1d")])
-    definitions = definitions_for(project, environment=Environment(home))
+    definitions = definitions_for(project, environment=LocalEnvironment(home))
     assert definitions.resolve_job_def("shop__daily").partitions_def is not None
     assert not list(definitions.schedules or [])
 
@@ -69,7 +69,7 @@ def test_two_histories_of_one_cadence_are_two_jobs(home: Path) -> None:
 
 def test_a_tick_computes_the_window_that_has_just_ended(home: Path) -> None:
     project = mlp.Project("shop", owner="team:shop", assets=[spending("spend", purchases(), "1d")])
-    environment, instance = Environment(home), dg.DagsterInstance.ephemeral()
+    environment, instance = LocalEnvironment(home), dg.DagsterInstance.ephemeral()
     repository = definitions_for(project, environment=environment).get_repository_def()
     at = datetime(2024, 1, 15, 0, 0, 5, tzinfo=UTC)
     context = dg.build_schedule_context(instance, scheduled_execution_time=at, repository_def=repository)

@@ -140,9 +140,8 @@ def test_a_long_card_is_cut_for_the_version_and_whole_in_the_run(tmp_path: Path)
     assert told.endswith("| a line |\n\nThe rest is in the run's model-card.md.")
 
 
-def test_a_version_has_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = MlflowRegistry(tmp_path / "mlflow")
-    monkeypatch.setenv("MLP_PORT_MLFLOW", "5123")
+def test_a_version_has_a_page(tmp_path: Path) -> None:
+    registry = MlflowRegistry(tmp_path / "mlflow", port=5123)
     assert registry.url(registry.register(candidate(tmp_path, "one"))) == (
         "http://127.0.0.1:5123/#/models/shop.buys/versions/1"
     )

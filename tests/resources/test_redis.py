@@ -14,9 +14,9 @@ import pytest
 import redis
 
 from mlp_assets.errors import MlpError
-from mlp_resources.environments.local import Environment
+from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.online import redis as online_redis
-from mlp_resources.online.open_view import open_view
+from mlp_resources.online.open_view import open_view, view_opener
 from mlp_resources.online.redis import RedisOnlineStore
 from mlp_resources.ports.serving import OnlineUnavailableError, StalePublicationError
 from tests.support.redis_server import NEEDED, redis_server
@@ -175,18 +175,16 @@ def test_the_password_is_in_no_location_repr_message_or_log(
     with redis_server(tmp_path, SECRET) as url:
         with_password = url.replace("redis://", f"redis://default:{SECRET}@")
         monkeypatch.setenv("MLP_ONLINE", with_password)
-        environment = Environment(tmp_path)
+        environment = LocalEnvironment(tmp_path)
         location = environment.online.location("shop", "spending")
         publish(environment.online, location, 1.0, 1)  # type: ignore[arg-type]
-        view = open_view(location)
+        view = view_opener(with_password, None)(location)
         told = [location, repr(environment), repr(environment.online), repr(view), repr(vars(view))]
         assert view.get_one((0,)).values == (1.0,)
-        monkeypatch.setenv("MLP_ONLINE", url)
-        monkeypatch.setenv("MLP_REDIS_PASSWORD", SECRET)
-        assert open_view(RedisOnlineStore(url).location("shop", "spending")).get_one((0,)).values == (1.0,)
-        monkeypatch.setenv("MLP_REDIS_PASSWORD", f"{SECRET}-wrong")
+        assert view_opener(url, SECRET)(location).get_one((0,)).values == (1.0,)
+        assert RedisOnlineStore(url, SECRET).open_view(location).get_one((0,)).values == (1.0,)
         with pytest.raises(OnlineUnavailableError, match="MLP_REDIS_PASSWORD") as refused:
-            open_view(location)
+            view_opener(url, f"{SECRET}-wrong")(location)
         told += [str(refused.value), repr(refused.value)]
     for wrong in (
         f"http://u:{SECRET}@h/0",
@@ -205,9 +203,12 @@ def test_another_process_reads_with_the_password_of_its_environment(tmp_path: Pa
         store = RedisOnlineStore(url.replace("redis://", f"redis://:{SECRET}@"))
         publish(store, store.location("shop", "spending"), 3.0, 1)
         code = (
-            "import sys; from mlp_resources.online.open_view import open_view as o; print(o(sys.argv[1]).get_one((0,)))"
+            "import sys\n"
+            "from pathlib import Path\n"
+            "from mlp_resources.environments.local import LocalEnvironment\n"
+            "print(LocalEnvironment(Path(sys.argv[2])).online.open_view(sys.argv[1]).get_one((0,)))"
         )
-        command = [sys.executable, "-c", code, store.location("shop", "spending")]
-        environment = os.environ | {"MLP_REDIS_PASSWORD": SECRET}
+        command = [sys.executable, "-c", code, store.location("shop", "spending"), str(tmp_path)]
+        environment = os.environ | {"MLP_ONLINE": url, "MLP_REDIS_PASSWORD": SECRET}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("OnlineRow(values=(3.0,)")

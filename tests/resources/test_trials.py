@@ -9,7 +9,7 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets.models.search import searched
-from mlp_resources.compute.trials import LocalTrials, RayTrials, trials_runner
+from mlp_resources.compute.trials import LocalTrials, RayTrials
 from tests.models.test_search import SPACE, built, prepared
 from tests.support.platform import Platform
 from tests.training_sets.test_shard_writer import ray_address
@@ -56,7 +56,8 @@ def test_a_search_on_ray_comes_to_the_same(
     request.getfixturevalue("reserved")
     monkeypatch.setenv("MLP_TRIALS", "ray")
     monkeypatch.setenv("RAY_ADDRESS", ray_address)
-    there = searched(*prepared(built, search, "there"), say=lambda _: None)
+    on_ray = Platform(built.project, built.environment.home)
+    there = searched(*prepared(on_ray, search, "there"), say=lambda _: None)
     assert there.params == here.params
     assert [one.value for one in there.outcomes] == [one.value for one in here.outcomes]
     for each in (here, there):
@@ -83,9 +84,3 @@ def test_what_a_trial_raises_is_raised_here(ray_address: str) -> None:
     for trials in (RayTrials(0.1, address=ray_address), LocalTrials()):
         with pytest.raises(mlp.MlpError, match="trial 3 is wrong"):
             list(trials.each(fails, [3]))
-
-
-def test_who_runs_trials_is_named() -> None:
-    assert isinstance(trials_runner(None, 0.25, []), LocalTrials)
-    with pytest.raises(mlp.MlpError, match="MLP_TRIALS='rey' names nothing that runs trials. Write 'local' or 'ray'"):
-        trials_runner("rey", 0.25, [])

@@ -16,8 +16,7 @@ from mlp_assets.nouns.project import Project
 from mlp_assets.orchestration.keys import table
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import definitions_for
-from mlp_resources.environments.local import Environment
-from mlp_resources.online.open_view import open_view
+from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.ports.lake import Table
 
 
@@ -37,7 +36,7 @@ class Platform:
 
     def __init__(self, project: Project, home: Path, now: Callable[[], datetime] | None = None) -> None:
         self.project = project
-        self.environment = Environment(home) if now is None else Environment(home, now=now)
+        self.environment = LocalEnvironment(home) if now is None else LocalEnvironment(home, now=now)
         self.instance = dg.DagsterInstance.ephemeral()
         self.definitions = definitions_for(project, environment=self.environment)
         self.job = self.definitions.resolve_implicit_global_asset_job_def()
@@ -64,7 +63,7 @@ class Platform:
         live = champion(scope, endpoint.model)
         assert live is not None
         plan = serving_plan(scope, endpoint, live.version, self.environment.registry.download(live), live.digest)
-        model = ServedModel(ServingPlan.from_json(plan), open_view)
+        model = ServedModel(ServingPlan.from_json(plan), self.environment.online.open_view)
         return TestClient(create_app(lambda: model)), model
 
 

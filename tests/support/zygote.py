@@ -11,7 +11,7 @@ from pathlib import Path
 from mlp_assets.features.partition_writer import compute_partitions
 from mlp_assets.orchestration.partitions import partitions_of, window_of
 from mlp_assets.orchestration.scope import Scope
-from mlp_resources.environments.local import Environment
+from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.ports.lake import Written
 from tests.features.test_late_data import day, project
 
@@ -23,7 +23,7 @@ def compute(home: Path, delta: str, first: int = 0, last: int = 9) -> Written:
     definition = partitions_of(view.root, view.every)
     windows = [(day(number), window_of(definition, day(number))) for number in range(first, last + 1)]
     there = {day(number) for number in range(10)}
-    return compute_partitions(Scope(made, Environment(home)), view, windows, there).written
+    return compute_partitions(Scope(made, LocalEnvironment(home)), view, windows, there).written
 
 
 def main() -> None:

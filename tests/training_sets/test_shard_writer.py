@@ -23,7 +23,7 @@ from mlp_assets.tables.digest import canonical_digest
 from mlp_assets.training_sets.compute.split import parts_of
 from mlp_assets.training_sets.compute.training_rows import Recipe
 from mlp_assets.training_sets.shard_writer import Made, write_rows
-from mlp_resources.compute.shards_local import LocalShards, shard_runner
+from mlp_resources.compute.shards_local import LocalShards
 from mlp_resources.compute.shards_ray import RayShards
 from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.ports.lake import Table
@@ -82,31 +82,24 @@ def check(lake: DeltaLake, made: Made, whole: pl.DataFrame) -> None:
     assert dict(made.splits.select("split", "rows").iter_rows()) == dict(whole["split"].value_counts().iter_rows())
 
 
-@pytest.mark.parametrize(("memory", "least", "most"), [("100", 1, 1), ("0.2", 4, 30)])
+@pytest.mark.parametrize(("memory", "least", "most"), [(100, 1, 1), (0.2, 4, 30)])
 def test_any_number_of_shards_is_the_same_table(
-    lake: DeltaLake, whole: pl.DataFrame, monkeypatch: pytest.MonkeyPatch, memory: str, least: int, most: int
+    lake: DeltaLake, whole: pl.DataFrame, memory: float, least: int, most: int
 ) -> None:
-    monkeypatch.setenv("MLP_MEMORY_GB", memory)
-    made = write_rows(recipe_of(lake), lake, HISTORY, LocalShards())
+    made = write_rows(recipe_of(lake), lake, HISTORY, LocalShards(memory))
     assert least <= made.shards <= most
     check(lake, made, whole)
 
 
-def test_a_run_that_fails_leaves_nothing(lake: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLP_MEMORY_GB", "0.2")
+def test_a_run_that_fails_leaves_nothing(lake: DeltaLake) -> None:
     folder = Path(lake.location(HISTORY))
     before = sorted(folder.glob("*")) if folder.exists() else []
     with pytest.raises(pl.exceptions.ColumnNotFoundError):
-        write_rows(recipe_of(lake, "missing"), lake, HISTORY, LocalShards())
+        write_rows(recipe_of(lake, "missing"), lake, HISTORY, LocalShards(0.2))
     assert (sorted(folder.glob("*")) if folder.exists() else []) == before
 
 
-def test_what_is_written_wrong_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(MlpError, match="MLP_SHARDS='dask'"):
-        shard_runner("dask")
-    monkeypatch.setenv("MLP_MEMORY_GB", "4GB")
-    with pytest.raises(MlpError, match="Write MLP_MEMORY_GB=4 for 4 GB"):
-        LocalShards().memory()
+def test_without_a_ray_cluster_the_message_says_what_to_start() -> None:
     with pytest.raises(MlpError, match="No Ray answers at 127.0.0.1:1,"):
         RayShards("127.0.0.1:1").memory()
 
@@ -155,14 +148,13 @@ class Watch(threading.Thread):
 
 @pytest.mark.parametrize("kills", [0, 2])
 def test_a_ray_cluster_writes_the_same_table(
-    lake: DeltaLake, whole: pl.DataFrame, ray_address: str, monkeypatch: pytest.MonkeyPatch, kills: int
+    lake: DeltaLake, whole: pl.DataFrame, ray_address: str, kills: int
 ) -> None:
     """A third of the rows are of one user; workers that are killed amid a shard are made up for."""
-    monkeypatch.setenv("MLP_MEMORY_GB", "0.05")
     watch = Watch(kills)
     watch.start()
     try:
-        made = write_rows(recipe_of(lake), lake, HISTORY, RayShards(ray_address))
+        made = write_rows(recipe_of(lake), lake, HISTORY, RayShards(ray_address, 0.05))
     finally:
         watch.stop.set()
         watch.join()
@@ -174,13 +166,10 @@ def test_a_ray_cluster_writes_the_same_table(
     assert not list(Path(lake.location(HISTORY)).glob("*.partial"))
 
 
-def test_a_shard_that_fails_on_ray_leaves_nothing(
-    lake: DeltaLake, ray_address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLP_MEMORY_GB", "0.05")
+def test_a_shard_that_fails_on_ray_leaves_nothing(lake: DeltaLake, ray_address: str) -> None:
     before = sorted(Path(lake.location(HISTORY)).glob("*"))
     with pytest.raises(pl.exceptions.ColumnNotFoundError, match="missing"):
-        write_rows(recipe_of(lake, "missing"), lake, HISTORY, RayShards(ray_address))
+        write_rows(recipe_of(lake, "missing"), lake, HISTORY, RayShards(ray_address, 0.05))
     assert sorted(Path(lake.location(HISTORY)).glob("*")) == before
 
 

@@ -12,7 +12,7 @@ from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.nouns.gates import BetterThan
 from mlp_assets.nouns.model import Model
 from mlp_assets.orchestration.keys import registered_model
-from mlp_resources.environments.local import Environment
+from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Table
 
 

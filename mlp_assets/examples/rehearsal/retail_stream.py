@@ -19,7 +19,7 @@ from mlp_assets.nouns.model import Model
 from mlp_assets.nouns.source import Window
 from mlp_assets.orchestration import keys
 from mlp_assets.platform import definitions_for
-from mlp_resources.environments.local import Environment
+from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Table
 from mlp_resources.ports.registry import RegisteredVersion
 

@@ -1,7 +1,6 @@
 """The summary of the demo: what a person wants to read."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +32,7 @@ def print_summary(console: Console, story: "Story", stages: Stages, replay: Repl
     told = f"{story.alarm}\nepisode {story.episode}\n\n{versions}"
     console.print(Panel(escape(told), title="The alarm, and what followed", expand=False))
     where = Table.grid(padding=(0, 2))
-    moved = f"MLP_HOME={os.environ['MLP_HOME']} " if home() != Path(".mlp").resolve() else ""
+    moved = f"MLP_HOME={home()} " if home() != Path(".mlp").resolve() else ""
     where.add_row("start it again", f"{moved}make up")
     where.add_row("lineage", f"http://127.0.0.1:{ports.dagster}/locations/retail/asset-groups/{project.name}")
     where.add_row("models", f"http://127.0.0.1:{ports.mlflow}")

@@ -1,7 +1,6 @@
 """A platform for the time of one command: a directory of its own, all services, and the stages shown."""
 
 import contextlib
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +13,9 @@ from mlp_assets.examples.rehearsal.retail_stream import Replay
 from mlp_assets.examples.rehearsal.stages import Stages
 from mlp_assets.local_platform.services import Ports, services
 from mlp_assets.local_platform.supervisor import Supervisor, single_instance
-from mlp_resources.environments.home import environment_variables, home, prepare_home
-from mlp_resources.environments.local import local
+from mlp_resources.environments.configured import configured_environment
+from mlp_resources.environments.home import home, use_home
+from mlp_resources.environments.settings import load_settings
 
 _MARK = "made-by-demo"
 _SENSOR_SECONDS = "3"
@@ -24,15 +24,15 @@ _SENSOR_SECONDS = "3"
 @contextlib.contextmanager
 def running_platform(console: Console, *, share: float, fault: str) -> Iterator[tuple[Stages, Replay, Ports]]:
     """Starts everything in a fresh directory and ends it with the block. Raises MlpError when it cannot start."""
-    ports, supervisor, stages = Ports.from_environment(), Supervisor(), Stages(console)
+    ports, supervisor, stages = Ports.from_settings(load_settings()), Supervisor(), Stages(console)
     with single_instance(ports):
         _fresh_home()
-        os.environ.update(environment_variables() | {"MLP_RETAIL_FAULT": fault, "MLP_SENSOR_SECONDS": _SENSOR_SECONDS})
+        use_home({"MLP_RETAIL_FAULT": fault, "MLP_SENSOR_SECONDS": _SENSOR_SECONDS})
         with stages.progress, contextlib.ExitStack() as ending:
             ending.callback(supervisor.stop)
             with stages.stage("Starting Ray, MLflow and Dagster"):
                 supervisor.start(services(ports, Path("workspace.yaml")))
-            yield stages, Replay(local(), dg.DagsterInstance.get(), share), ports
+            yield stages, Replay(configured_environment(), dg.DagsterInstance.get(), share), ports
 
 
 def _fresh_home() -> None:
@@ -46,5 +46,5 @@ def _fresh_home() -> None:
         )
     for path in others:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    prepare_home()
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / _MARK).touch()

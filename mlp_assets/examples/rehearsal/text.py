@@ -1,7 +1,6 @@
 """``mlp text``: fine-tunes a small sentence encoder on product texts, through the gates, and shows what it answers."""
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,8 +21,8 @@ from mlp_assets.jobs.metrics_log import HISTORY, read_history
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.orchestration import keys
 from mlp_assets.platform import definitions_for
-from mlp_resources.environments.home import environment_variables, prepare_home
-from mlp_resources.environments.local import Environment, local
+from mlp_resources.environments.home import use_home
+from mlp_resources.environments.local import LocalEnvironment
 
 _TRAINING_SET, _CANDIDATE, _CHAMPION = keys.retraining(project, product_category)[:3]
 _SHOWN, _LOOK_SECONDS = 10, 1.0
@@ -32,9 +31,7 @@ _SHOWN, _LOOK_SECONDS = 10, 1.0
 def run(console: Console) -> None:
     """Leaves a registered version, which the web UIs of `mlp up` show. Raises MlpError when a stage did not happen."""
     feed.encoder_folder()  # says what to install before anything is begun
-    prepare_home()
-    os.environ.update(environment_variables())
-    environment, instance, stages = local(), dg.DagsterInstance.get(), Stages(console)
+    environment, instance, stages = LocalEnvironment(use_home()), dg.DagsterInstance.get(), Stages(console)
     job = definitions_for(project, environment=environment).resolve_implicit_global_asset_job_def()
     with stages.progress:
         with stages.stage("Reading which products were first sold when"):
@@ -52,7 +49,7 @@ def run(console: Console) -> None:
 
 
 @contextlib.contextmanager
-def _followed(environment: Environment, advance: Callable[[], None]) -> Iterator[None]:
+def _followed(environment: LocalEnvironment, advance: Callable[[], None]) -> Iterator[None]:
     """Calls for each epoch that the training, which runs in a process of its own, has logged."""
     runs, over, begun = environment.home / "training", threading.Event(), time.time()
 
@@ -83,7 +80,7 @@ def _all_weeks() -> dict[str, str]:
     }
 
 
-def _answers(environment: Environment) -> Grid:
+def _answers(environment: LocalEnvironment) -> Grid:
     """What the newest version says of some products that it was not trained on."""
     version = environment.registry.versions(keys.registered_model(project.name, product_category))[-1]
     scorer = load_scorer(environment.registry.download(version), version.digest)
