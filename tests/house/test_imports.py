@@ -15,12 +15,13 @@ PACKAGES = ("mlp_assets", "mlp_resources", "mlp_sensors")
 FILES = [path for top in PACKAGES for path in sorted((ROOT / top).rglob("*.py"))]
 
 # What a module of a folder may import, besides its own folder. A folder without a row of its own belongs to its parent.
-FOUNDATION = {"mlp_assets.errors", "mlp_assets.nouns"}
+FOUNDATION = {"mlp_assets.errors", "mlp_assets.files", "mlp_assets.nouns"}
 PURE = {*FOUNDATION, "mlp_assets.metrics", "mlp_assets.tables"}
 ASSETS = {*PURE, "mlp_assets.orchestration", "mlp_resources.ports"}
 ALLOWED: dict[str, set[str]] = {
     "mlp_assets": {*FOUNDATION, "mlp_assets.training"},
     "mlp_assets.errors": set(),
+    "mlp_assets.files": set(),
     "mlp_assets.nouns": {"mlp_assets.errors"},
     "mlp_assets.metrics": FOUNDATION,
     "mlp_assets.tables": FOUNDATION,
@@ -70,7 +71,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "mlp_sensors": {*FOUNDATION, "mlp_assets.orchestration", "mlp_resources.ports"},
     "mlp_resources": set(),
-    "mlp_resources.ports": FOUNDATION,
+    "mlp_resources.leases": {*FOUNDATION, "mlp_assets.jobs", "mlp_resources.ports"},
+    "mlp_resources.ports": {*FOUNDATION, "mlp_assets.jobs"},
     "mlp_resources.lake": {*PURE, "mlp_resources.ports"},
     "mlp_resources.online": {*PURE, "mlp_resources.ports"},
     "mlp_resources.registry": {*PURE, "mlp_assets.artifact", "mlp_resources.ports"},

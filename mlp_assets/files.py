@@ -1,0 +1,31 @@
+"""Replacing a file atomically: whoever reads it finds the old content or the new one, whole."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacement(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """A path beside ``path`` to write to. It takes the name of ``path`` when the block ends without an error.
+
+    Args:
+        durable: whether the content is on disk before it takes the name, so that it survives a loss of power.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        yield partial
+        if durable:
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def replace_text(path: Path, text: str, *, durable: bool = False) -> None:
+    """Writes the text, replacing what the file holds."""
+    with replacement(path, durable=durable) as partial:
+        partial.write_text(text)

@@ -1,0 +1,65 @@
+"""The fence of a lease: what is written under the lease passes here, and a holder that was superseded does not."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from mlp_assets.errors import MlpError
+
+# Bookkeeping of a lease takes milliseconds. Whoever holds it for longer was stopped in the middle of it.
+_STUCK_SECONDS = 60.0
+
+
+class LeaseLostError(MlpError):
+    """Another process took the lease, so the write of this one is refused."""
+
+
+@dataclass(frozen=True)
+class Fence:
+    """The number under which a holder writes, and the record that says which number is valid.
+
+    Plain data, so that a child process of the holder can be given one.
+
+    Args:
+        record: path of the lease's record, a JSON file with ``number`` and ``owner``.
+        number: the holder's.
+    """
+
+    record: str
+    number: int
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[None]:
+        """For the block, nobody else can take the lease. Keep it as short as the write itself.
+
+        Raises:
+            LeaseLostError: somebody else took the lease already; nothing of the block is done.
+        """
+        with locked_record(Path(self.record)) as current:
+            if current["number"] != self.number:
+                raise LeaseLostError(
+                    f"The lease {Path(self.record).stem} number {self.number} expired, and {current['owner']} took it "
+                    f"as number {current['number']}. What was to be written under it is refused: the newer holder "
+                    "writes it. Nothing needs to be done."
+                )
+            yield
+
+
+@contextlib.contextmanager
+def locked_record(path: Path) -> Iterator[dict[str, Any]]:
+    """The record of a lease, which no other process reads or changes during the block; number 0 before the first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path.with_suffix(".lock"), timeout=_STUCK_SECONDS):
+            yield json.loads(path.read_text()) if path.exists() else {"number": 0, "owner": "", "expires": 0.0}
+    except Timeout as error:
+        raise MlpError(
+            f"Another process has locked {path.with_suffix('.lock')} for {_STUCK_SECONDS:g} s, which takes "
+            f"milliseconds otherwise: it was probably stopped. See `fuser {path.with_suffix('.lock')}`, and continue "
+            "it or end it."
+        ) from error

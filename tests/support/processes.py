@@ -1,0 +1,60 @@
+"""Child processes of tests: each is ended with everything that it started, also when the test fails."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+
+from mlp_resources.compute.processes import tree
+
+_GRACE_SECONDS = 10.0
+
+
+def end_tree(process: "subprocess.Popen[Any]") -> None:
+    """Kills the process, its group and its descendants, waits for all of them, and closes its pipes."""
+    members = tree(process.pid)
+    for member in members:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if os.getpgid(process.pid) == process.pid:
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait(_GRACE_SECONDS)
+    psutil.wait_procs(members, timeout=_GRACE_SECONDS)
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+@contextlib.contextmanager
+def child(*command: str, **options: Any) -> Iterator["subprocess.Popen[Any]"]:
+    """A process in a group of its own that does not outlive the block; ``options`` are those of ``Popen``."""
+    process = subprocess.Popen(command, start_new_session=True, **options)
+    try:
+        yield process
+    finally:
+        end_tree(process)
+
+
+@contextlib.contextmanager
+def script(code: str, *arguments: str, **options: Any) -> Iterator["subprocess.Popen[str]"]:
+    """A Python process that runs the code, with text pipes for its input, output and errors."""
+    pipes: dict[str, Any] = {
+        "stdin": subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+    }
+    with child(sys.executable, "-c", code, *arguments, **(pipes | options)) as process:
+        yield process
+
+
+def read_line(process: "subprocess.Popen[str]") -> str:
+    """The next line of the process's output, without its end."""
+    assert process.stdout is not None
+    return process.stdout.readline().rstrip("\n")
