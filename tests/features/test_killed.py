@@ -16,7 +16,7 @@ import pytest
 
 from mlp_assets.tables.digest import canonical_digest
 from mlp_resources.lake.delta import DeltaLake
-from tests.features.test_late_data import TABLE, rows
+from tests.support.orders import SPENDING, order_rows
 from tests.support.zygote import compute
 
 KILLS = 100
@@ -67,7 +67,7 @@ def wait_for(done: Callable[[], bool], seconds: float = 30) -> bool:
 
 
 def digest(home: Path) -> str:
-    return canonical_digest(DeltaLake(home / "lake").scan(TABLE).collect())
+    return canonical_digest(DeltaLake(home / "lake").scan(SPENDING).collect())
 
 
 @pytest.fixture
@@ -75,9 +75,9 @@ def before(tmp_path: Path) -> tuple[Path, str]:
     """A table of ten days, and a source that has got late rows since, for seven of them."""
     delta, home = str(tmp_path / "orders"), tmp_path / "before"
     plain = [(user, 0.1 * user + number, number + 0.5, number + 0.5) for number in range(10) for user in range(300)]
-    rows(*plain).write_delta(delta)
+    order_rows(*plain).write_delta(delta)
     compute(home, delta)
-    rows(*((user, 1.7, 2.25, 8.75) for user in range(100))).write_delta(delta, mode="append")
+    order_rows(*((user, 1.7, 2.25, 8.75) for user in range(100))).write_delta(delta, mode="append")
     return home, delta
 
 

@@ -1,72 +1,27 @@
 """Late, corrected and backfilled rows: which partitions they touch, what they add, and what nobody takes away."""
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
-import polars as pl
 import pytest
 
-import mlp_assets as mlp
 from mlp_assets.tables.digest import canonical_digest
-from mlp_resources.ports.lake import Table
+from tests.support.orders import (
+    DAY,
+    SPENDING,
+    START,
+    day,
+    materialized_partitions,
+    order_rows,
+    orders_project,
+    run_days,
+)
 from tests.support.platform import Platform
-
-START = datetime(2024, 1, 1, tzinfo=UTC)
-DAY = timedelta(days=1)
-TABLE = Table("shop", "features", "spending")
-COLUMNS: dict[str, Any] = {
-    "user_id": pl.Int64,
-    "amount": pl.Float64,
-    "ordered_at": pl.Datetime,
-    "arrived_at": pl.Datetime,
-}
-
-
-def rows(*given: tuple[int, float, float, float]) -> pl.DataFrame:
-    """Of (user, amount, day on which it was ordered, day on which it arrived)."""
-    return pl.DataFrame(
-        {
-            "user_id": [user for user, *_ in given],
-            "amount": [amount for _, amount, *_ in given],
-            "ordered_at": [START + DAY * day for *_, day, _ in given],
-            "arrived_at": [START + DAY * day for *_, day in given],
-        },
-        schema_overrides={"amount": pl.Float64},
-    )
-
-
-def project(**given: Any) -> mlp.Project:
-    orders = mlp.Source("orders", columns=COLUMNS, event_time="ordered_at", start="2024-01-01", **given)
-    spending = mlp.FeatureView(
-        "spending",
-        entity=mlp.Entity("user", keys=["user_id"]),
-        source=orders,
-        features={"spend_3d": mlp.total("amount", over="3d"), "orders_3d": mlp.count(over="3d")},
-    )
-    return mlp.Project("shop", owner="team:shop", assets=[spending])
-
-
-def day(number: int) -> str:
-    return f"{START + DAY * number:%Y-%m-%d}"
-
-
-def run(platform: Platform, *kinds: str, first: int, last: int | None = None) -> dg.ExecuteInProcessResult:
-    span = {"dagster/asset_partition_range_start": day(first), "dagster/asset_partition_range_end": day(last or first)}
-    return platform.run(*kinds, tags=span)
-
-
-def materialized(result: dg.ExecuteInProcessResult, name: str = "spending") -> list[str]:
-    events = result.get_asset_materialization_events()
-    return sorted(
-        {str(event.partition) for event in events if event.asset_key is not None and event.asset_key.path[-1] == name}
-    )
 
 
 def seen(platform: Platform, user: int) -> list[tuple[Any, ...]]:
     """(day of the moment, days after it from when on the row was known, spend) of every row of a user."""
-    found = platform.environment.lake.scan(TABLE).filter(user_id=user).sort("event_time", "known_at").collect()
+    found = platform.environment.lake.scan(SPENDING).filter(user_id=user).sort("event_time", "known_at").collect()
     return [
         ((row["event_time"] - START) / DAY, (row["known_at"] - row["event_time"]) / DAY, row["spend_3d"])
         for row in found.to_dicts()
@@ -76,16 +31,18 @@ def seen(platform: Platform, user: int) -> list[tuple[Any, ...]]:
 @pytest.fixture
 def delta(tmp_path: Path) -> str:
     location = str(tmp_path / "orders")
-    rows(*((user, 1.0, number + 0.5, number + 0.5) for number in range(10) for user in (1, 2))).write_delta(location)
+    order_rows(*((user, 1.0, number + 0.5, number + 0.5) for number in range(10) for user in (1, 2))).write_delta(
+        location
+    )
     return location
 
 
 def test_a_late_row_recomputes_exactly_the_partitions_that_it_touches(delta: str, home: Path) -> None:
-    platform = Platform(project(delta=delta, known_at="arrived_at"), home)
-    run(platform, "features", first=0, last=7)
-    rows((1, 100.0, 3.25, 8.75)).write_delta(delta, mode="append")
+    platform = Platform(orders_project(delta=delta, known_at="arrived_at"), home)
+    run_days(platform, "features", first=0, last=7)
+    order_rows((1, 100.0, 3.25, 8.75)).write_delta(delta, mode="append")
     # Its windows of three days, and the closing row after them, are those of the partitions 3 to 6; 8 is asked for.
-    assert materialized(run(platform, "features", first=8)) == [day(3), day(4), day(5), day(6), day(8)]
+    assert materialized_partitions(run_days(platform, "features", first=8)) == [day(3), day(4), day(5), day(6), day(8)]
     assert [row for row in seen(platform, 1) if row[2] is not None and row[2] > 3] == [
         (4.0, 4.75, 103.0),
         (5.0, 3.75, 103.0),
@@ -93,31 +50,31 @@ def test_a_late_row_recomputes_exactly_the_partitions_that_it_touches(delta: str
     ]
     assert (4.0, 0.0, 3.0) in seen(platform, 1)
     assert all(row[1] == 0 for row in seen(platform, 2))
-    assert materialized(run(platform, "features", first=8)) == [day(8)]
+    assert materialized_partitions(run_days(platform, "features", first=8)) == [day(8)]
     again = Platform(platform.project, home.parent / "again")
-    run(again, "features", first=0, last=8)
-    tables = [made.environment.lake.scan(TABLE).collect() for made in (platform, again)]
+    run_days(again, "features", first=0, last=8)
+    tables = [made.environment.lake.scan(SPENDING).collect() for made in (platform, again)]
     assert canonical_digest(tables[0]) == canonical_digest(tables[1])
 
 
 def test_rows_that_were_only_moved_to_other_files_touch_nothing(delta: str, home: Path) -> None:
     from deltalake import DeltaTable
 
-    platform = Platform(project(delta=delta, known_at="arrived_at"), home)
-    run(platform, "features", first=0, last=7)
-    rows((1, 5.0, 30.5, 30.5)).write_delta(delta, mode="append")
+    platform = Platform(orders_project(delta=delta, known_at="arrived_at"), home)
+    run_days(platform, "features", first=0, last=7)
+    order_rows((1, 5.0, 30.5, 30.5)).write_delta(delta, mode="append")
     DeltaTable(delta).optimize.compact()
-    assert materialized(run(platform, "features", first=0)) == [day(0)]
+    assert materialized_partitions(run_days(platform, "features", first=0)) == [day(0)]
 
 
 def test_days_in_any_order_with_late_rows_give_the_table_of_one_run(delta: str, home: Path, tmp_path: Path) -> None:
-    late = rows((1, 7.0, 2.5, 6.5), (2, 9.0, 0.25, 0.75), (3, 1.0, 1.5, 9.5))
+    late = order_rows((1, 7.0, 2.5, 6.5), (2, 9.0, 0.25, 0.75), (3, 1.0, 1.5, 9.5))
     late.write_delta(delta, mode="append")
-    whole = Platform(project(delta=delta, known_at="arrived_at"), home)
-    run(whole, "features", first=0, last=9)
+    whole = Platform(orders_project(delta=delta, known_at="arrived_at"), home)
+    run_days(whole, "features", first=0, last=9)
     for order in (range(10), range(9, -1, -1), (3, 9, 0, 1, 5, 2, 4, 8, 6, 7)):
         stepwise = Platform(whole.project, tmp_path / "".join(map(str, order)))
         for number in order:
-            run(stepwise, "features", first=number)
-        tables = [made.environment.lake.scan(TABLE).collect() for made in (whole, stepwise)]
+            run_days(stepwise, "features", first=number)
+        tables = [made.environment.lake.scan(SPENDING).collect() for made in (whole, stepwise)]
         assert canonical_digest(tables[0]) == canonical_digest(tables[1])

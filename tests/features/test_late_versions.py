@@ -1,6 +1,6 @@
 """Late, withdrawn and backfilled events against a brute-force oracle; and one moment against all, to the last bit."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from statistics import stdev
 
 import polars as pl
@@ -12,23 +12,8 @@ import mlp_assets as mlp
 from mlp_assets.features.compute.windows import feature_rows
 from mlp_assets.tables.events import UTC_TIME, as_events
 from tests.support import samples as s
+from tests.support.aggregations import DAY, FEATURES, MOMENTS, START, VIEW
 
-START = datetime(2024, 3, 1, tzinfo=UTC)
-DAY = timedelta(days=1)
-MOMENTS = [START + n * DAY for n in range(1, 8)]
-FEATURES = {
-    "spend": mlp.total("amount", over="2d"),
-    "visits": mlp.count(over="4d"),
-    "amounts": mlp.count_distinct("amount", over="3d"),
-    "mean": mlp.mean("amount", over="4d"),
-    "spread": mlp.std("amount", over="4d"),
-    "newest": mlp.latest("amount", over="3d"),
-    "oldest": mlp.first("amount", over="3d"),
-    "doubled": mlp.maximum(pl.col("amount") * 2, over="36h"),
-    "median": mlp.expression(pl.col("amount").median(), over="4d"),
-    "share": mlp.ratio(mlp.total("amount", over="2d"), mlp.total("amount", over="4d")),
-}
-VIEW = s.view(source=s.source(start="2024-03-01"), features=FEATURES)
 # user, hour of the event, amount, hours until it is known, hours from then until it is withdrawn
 event = st.tuples(
     st.integers(0, 1),

@@ -10,7 +10,7 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_resources.ports.lake import Table
-from tests.features.test_late_data import COLUMNS, TABLE, day, project, rows, run
+from tests.support.orders import COLUMNS, SPENDING, day, order_rows, orders_project, run_days
 from tests.support.platform import Platform, failure
 
 SOURCE = Table("shop", "source", "orders")
@@ -37,7 +37,7 @@ class Upstream:
 
 
 def read_orders(window: mlp.Window) -> pl.DataFrame:
-    plain = rows((1, 2.0, 0.5, 0.5)).with_columns(
+    plain = order_rows((1, 2.0, 0.5, 0.5)).with_columns(
         pl.lit(window.start).alias("ordered_at"), pl.lit(window.start).alias("arrived_at")
     )
     return Upstream.change(plain)
@@ -46,22 +46,22 @@ def read_orders(window: mlp.Window) -> pl.DataFrame:
 @pytest.mark.parametrize("case", CHANGES)
 def test_a_change_of_somebody_elses_table_stops(case: str, home: Path, tmp_path: Path) -> None:
     change, sentence = CHANGES[case]
-    location, frame = str(tmp_path / "orders"), rows((1, 2.0, 0.5, 0.5), (2, 3.0, 1.5, 1.5))
+    location, frame = str(tmp_path / "orders"), order_rows((1, 2.0, 0.5, 0.5), (2, 3.0, 1.5, 1.5))
     frame.write_delta(location)
-    platform = Platform(project(delta=location, known_at="arrived_at"), home)
-    run(platform, "features", first=0, last=2)
-    before = platform.environment.lake.version(TABLE)
+    platform = Platform(orders_project(delta=location, known_at="arrived_at"), home)
+    run_days(platform, "features", first=0, last=2)
+    before = platform.environment.lake.version(SPENDING)
     change(frame).write_delta(location, mode="overwrite", delta_write_options={"schema_mode": "overwrite"})
     tags = {"dagster/partition": day(1)}
     assert sentence in failure(platform.run("features", tags=tags, fails=True))
-    assert platform.environment.lake.version(TABLE) == before
+    assert platform.environment.lake.version(SPENDING) == before
 
 
 @pytest.mark.parametrize("case", CHANGES)
 def test_a_change_of_what_is_ingested_stops(case: str, home: Path) -> None:
     change, sentence = CHANGES[case]
     Upstream.change = lambda frame: frame
-    platform = Platform(project(read=read_orders, end="2024-02-01"), home)
+    platform = Platform(orders_project(read=read_orders, end="2024-02-01"), home)
     platform.run("source", tags={"dagster/partition": day(0)})
     before = platform.environment.lake.version(SOURCE)
     Upstream.change = change
@@ -72,7 +72,7 @@ def test_a_change_of_what_is_ingested_stops(case: str, home: Path) -> None:
 @pytest.mark.parametrize("change", [{"new_columns": "ignore"}, {"columns": {**COLUMNS, "discount": pl.Float64}}])
 def test_a_new_column_may_be_ignored_or_declared(change: dict[str, Any], home: Path) -> None:
     Upstream.change = lambda frame: frame
-    made = project(read=read_orders, end="2024-02-01")
+    made = orders_project(read=read_orders, end="2024-02-01")
     Platform(made, home).run("source", tags={"dagster/partition": day(0)})
     Upstream.change = lambda frame: frame.with_columns(discount=0.1)
     (source,) = made.sources

@@ -9,7 +9,7 @@ import pytest
 import mlp_assets as mlp
 from mlp_assets.tables.digest import canonical_digest
 from mlp_resources.ports.lake import Table
-from tests.features.test_late_data import COLUMNS, day, materialized, rows, run
+from tests.support.orders import COLUMNS, day, materialized_partitions, order_rows, run_days
 from tests.support.platform import Platform, failure
 
 HABIT = Table("shop", "features", "habit")
@@ -41,7 +41,7 @@ def project(location: str) -> mlp.Project:
 def location(tmp_path: Path) -> str:
     folder = str(tmp_path / "orders")
     plain = [(user, 1.0 + number % 4, number + 0.5, number + 0.5) for number in range(12) for user in (1, 2)]
-    rows(*plain).write_delta(folder)
+    order_rows(*plain).write_delta(folder)
     return folder
 
 
@@ -52,13 +52,13 @@ def table(platform: Platform) -> pl.DataFrame:
 def test_late_rows_reach_the_features_of_features(location: str, home: Path, tmp_path: Path) -> None:
     made = project(location)
     platform = Platform(made, home)
-    run(platform, "features", first=0, last=9)
+    run_days(platform, "features", first=0, last=9)
     before = table(platform)
     assert before.filter(user_id=1)["swing"].max() == 8.0
-    rows((1, 50.0, 4.25, 10.25)).write_delta(location, mode="append")
-    result = run(platform, "features", first=10)
-    assert materialized(result) == [day(4), day(5), day(6), day(7), day(10)]
-    assert materialized(result, "habit") == [day(number) for number in range(4, 11)]
+    order_rows((1, 50.0, 4.25, 10.25)).write_delta(location, mode="append")
+    result = run_days(platform, "features", first=10)
+    assert materialized_partitions(result) == [day(4), day(5), day(6), day(7), day(10)]
+    assert materialized_partitions(result, "habit") == [day(number) for number in range(4, 11)]
     after = table(platform)
     late = after.filter(pl.col("known_at") != pl.col("event_time"))
     assert late["user_id"].unique().to_list() == [1]
@@ -66,13 +66,13 @@ def test_late_rows_reach_the_features_of_features(location: str, home: Path, tmp
     kept = after.filter(pl.col("known_at") == pl.col("event_time"), pl.col("partition") < day(10))
     assert canonical_digest(kept) == canonical_digest(before)
     whole = Platform(made, tmp_path / "whole")
-    run(whole, "features", first=0, last=10)
+    run_days(whole, "features", first=0, last=10)
     assert canonical_digest(table(whole)) == canonical_digest(after)
 
 
 def test_a_view_is_computed_only_of_partitions_that_are_there(location: str, home: Path) -> None:
     platform = Platform(project(location), home)
-    run(platform, "features", first=0, last=3)
+    run_days(platform, "features", first=0, last=3)
     habit = dg.AssetKey(["shop", "features", "habit"])
     failed = platform.job.execute_in_process(
         instance=platform.instance,
@@ -86,7 +86,7 @@ def test_a_view_is_computed_only_of_partitions_that_are_there(location: str, hom
 
 def test_the_lineage_goes_from_view_to_view(location: str, home: Path) -> None:
     platform = Platform(project(location), home)
-    run(platform, "features", first=0, last=3)
+    run_days(platform, "features", first=0, last=3)
     lineage = platform.metadata("features", "habit")["dagster/column_lineage"]
     (origin,) = lineage.deps_by_column["most_5d"]  # type: ignore[attr-defined]
     assert (origin.asset_key.path, origin.column_name) == (["shop", "features", "spending"], "spend_3d")

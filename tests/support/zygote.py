@@ -13,17 +13,17 @@ from mlp_assets.orchestration.partitions import partitions_of, window_of
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.ports.lake import Written
-from tests.features.test_late_data import day, project
+from tests.support.orders import day, orders_project
 
 
 def compute(home: Path, delta: str, first: int = 0, last: int = 9) -> Written:
     """The partitions of these days, as the asset computes them."""
-    made = project(delta=delta, known_at="arrived_at")
-    (view,) = made.feature_views
+    project = orders_project(delta=delta, known_at="arrived_at")
+    (view,) = project.feature_views
     definition = partitions_of(view.root, view.every)
     windows = [(day(number), window_of(definition, day(number))) for number in range(first, last + 1)]
     there = {day(number) for number in range(10)}
-    return compute_partitions(Scope(made, LocalEnvironment(home)), view, windows, there).written
+    return compute_partitions(Scope(project, LocalEnvironment(home)), view, windows, there).written
 
 
 def main() -> None:

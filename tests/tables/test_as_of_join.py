@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlp_assets.tables.as_of_join import best_as_known, join_as_known
-from tests.support.known import Asked, Case, cases, spine_of, spines
+from tests.support.as_of_cases import Asked, Case, cases, spine_of, spines
 
 BOTH = ("user", "shop")
 

@@ -10,7 +10,7 @@ from mlp_assets.tables.as_of_join import FeatureTable
 from mlp_assets.tables.sharding import WHOLE, shards_of
 from mlp_assets.training_sets.compute.split import Parts
 from mlp_assets.training_sets.compute.training_rows import Recipe
-from tests.support.known import START, TICK, TIME, Asked, Case, cases, spine_of, spines, tick
+from tests.support.as_of_cases import START, TICK, TIME, Asked, Case, cases, spine_of, spines, tick
 
 KEYS = ("user", "shop")
 PARTS = Parts(tick(1), tick(6), tick(10), tick(7), tick(11))

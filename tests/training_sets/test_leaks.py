@@ -13,8 +13,8 @@ from mlp_assets.tables.derived import with_derived
 from mlp_assets.tables.events import UTC_TIME, as_events
 from mlp_assets.training_sets.compute.leaks import ViewEvidence, leaks
 from mlp_assets.training_sets.compute.target_leaks import near_perfect
-from tests.features.test_late_versions import FEATURES
 from tests.support import samples as s
+from tests.support.aggregations import FEATURES
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 DAYS = 20

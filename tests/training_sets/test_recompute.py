@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mlp_assets.features.compute.windows import feature_rows
 from mlp_assets.tables.events import UTC_TIME
 from mlp_assets.training_sets.compute.recompute import Answer, answer
-from tests.features.test_late_versions import FEATURES, MOMENTS, START, VIEW
+from tests.support.aggregations import FEATURES, MOMENTS, START, VIEW
 
 numbers = st.one_of(st.none(), st.floats(-1e5, 1e5), st.integers(-3, 3).map(float), st.just(float("nan")))
 loose = st.tuples(st.floats(0, 6.5), numbers, st.sampled_from([0.0, 0.0, 0.3, 1.7]))

@@ -27,7 +27,7 @@ from mlp_resources.compute.shards_local import LocalShards
 from mlp_resources.compute.shards_ray import RayShards
 from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.ports.lake import Table
-from tests.features.test_feature_batches import orders, run, view_of
+from tests.support.large_orders import compute_days, orders, view_of
 from tests.support.ports import platform_ports
 
 START, UTC_TIME = datetime(2024, 1, 1, tzinfo=UTC), pl.Datetime("us", "UTC")
@@ -181,14 +181,14 @@ def test_a_ray_cluster_computes_the_same_features(
     location = str(tmp_path / "orders")
     orders().write_delta(location)
     view = view_of(location)
-    whole = run(view, tmp_path / "whole", days=24)
+    whole = compute_days(view, tmp_path / "whole", days=24)
     monkeypatch.setenv("MLP_MEMORY_GB", "0.1")
     monkeypatch.setenv("MLP_SHARDS", "ray")
     monkeypatch.setenv("RAY_ADDRESS", ray_address)
     watch = Watch(kills)
     watch.start()
     try:
-        made = run(view, tmp_path / "ray", days=24)
+        made = compute_days(view, tmp_path / "ray", days=24)
     finally:
         watch.stop.set()
         watch.join()
