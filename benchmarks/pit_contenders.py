@@ -14,7 +14,7 @@ from pit_project import scope_of, training_set_of
 from mlp_assets.orchestration import keys
 from mlp_assets.tables.digest import row_sums
 from mlp_assets.training_sets.shard_writer import write_rows
-from mlp_assets.training_sets.training_set_asset import pinned, versions_read
+from mlp_assets.training_sets.training_set_asset import pinned_recipe, versions_read
 
 
 def ours(home: Path, labels: str, out: Path) -> None:
@@ -22,7 +22,7 @@ def ours(home: Path, labels: str, out: Path) -> None:
     training_set = training_set_of(home, labels)
     scope = scope_of(home, training_set)
     table, lake = keys.table(keys.training_set("bench", training_set)), scope.environment.lake
-    rows = pinned(scope, training_set, versions_read(scope, training_set))
+    rows = pinned_recipe(scope, training_set, versions_read(scope, training_set))
     made = write_rows(rows, lake, table, scope.environment.shards)
     out.symlink_to(lake.location(table))
     print(f"{made.rows} rows, {made.shards} shards, digest {made.digest}", file=sys.stderr)

@@ -28,7 +28,7 @@ from mlp_assets.orchestration.code_version import code_version
 from mlp_assets.orchestration.metadata import markdown_table, measured, picture
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.digest import canonical_digest
-from mlp_assets.training_sets.leak_check import check_certified
+from mlp_assets.training_sets.training_set_asset import require_leak_check
 from mlp_resources.ports.registry import Dataset, RegisteredVersion
 from mlp_resources.ports.training import TrainingJob, TrainingResult
 
@@ -48,7 +48,7 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
     )
     def train(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         with measured() as cost:
-            check_certified(context.instance, _training_set_key(scope, model))
+            require_leak_check(context.instance, _training_set_key(scope, model))
             rows, dataset = _training_rows(scope, model)
             check_parts(model, rows)
             code = code_version(model, model.train)

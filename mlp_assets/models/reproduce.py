@@ -30,7 +30,7 @@ from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.code_version import code_version
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.training_sets.shard_writer import write_rows
-from mlp_assets.training_sets.training_set_asset import pinned
+from mlp_assets.training_sets.training_set_asset import pinned_recipe
 from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Lake
 from mlp_resources.ports.registry import Dataset, RegisteredVersion
@@ -127,7 +127,7 @@ def _version(scope: Scope, model: Model, number: str) -> RegisteredVersion:
 def _rebuilt(scope: Scope, model: Model, version: RegisteredVersion, lake: Lake) -> Dataset:
     table = keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
     try:
-        rows = pinned(scope, model.training_set, json.loads(version.tags[READ_TAG]))
+        rows = pinned_recipe(scope, model.training_set, json.loads(version.tags[READ_TAG]))
         made = write_rows(rows, lake, table, scope.environment.shards, int(version.tags[SHARD_TAG]))
     except KeyError as error:
         raise NotReproducibleError(

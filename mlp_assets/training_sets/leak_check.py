@@ -1,80 +1,94 @@
-"""The leak certificate of a training set: a blocking check on what was written."""
+"""Checks a written training set for leaks: values of a later time, and features that give the target away."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import dagster as dg
 import numpy as np
 import polars as pl
 
-from mlp_assets.errors import LakeError
 from mlp_assets.features.source_rows import event_rows
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration import keys
-from mlp_assets.orchestration.metadata import markdown_table
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.training_sets.compute.leaks import Leak, ViewEvidence, leaks
-from mlp_assets.training_sets.compute.target_leaks import near_perfect
+from mlp_assets.training_sets.compute.leaks import Leak, ViewEvidence, find_leaks
+from mlp_assets.training_sets.compute.target_leaks import find_target_leaks
 
-NAME = "leak_certificate"
 _ROWS, _AT_RISK, _FOR_RANKS = 200, 100, 50_000
-Versions = dict[str, int | None]
+Versions = Mapping[str, int | None]
 
 
-def certificate_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
-    what = "Sampled rows, derived again from the raw events that were known at each row's time, are what was written."
-    return dg.AssetCheckSpec(NAME, asset=key, description=what, blocking=True)
+@dataclass(frozen=True)
+class LeakReport:
+    """The result of the check.
+
+    Args:
+        leaks: values that differ from what was known at their row's time.
+        target_leaks: feature -> how well it alone determines the target, up to 1.
+    """
+
+    rows_recomputed: int
+    values_compared: int
+    leaks: tuple[Leak, ...]
+    target_leaks: Mapping[str, float]
+
+    @property
+    def problems(self) -> list[str]:
+        """One sentence for each leak; none when the training set may be trained on."""
+        strengths = self.target_leaks.items()
+        return [*map(str, self.leaks), *(_target_leak(name, strength) for name, strength in strengths)]
+
+    def table(self) -> pl.DataFrame:
+        """A row for each leak; no columns when there is none."""
+        rows: list[dict[str, Any]] = [
+            {"feature": leak.feature, "row": leak.row, "stored": leak.stored, "known then": leak.known, "why": leak.why}
+            for leak in self.leaks
+        ]
+        rows += [
+            {
+                "feature": name, "row": "all", "stored": None, "known then": None,
+                "why": f"determines the target: {strength:.4f} of 1",
+            }
+            for name, strength in self.target_leaks.items()
+        ]  # fmt: skip
+        return pl.DataFrame(rows)
 
 
-def certificate(scope: Scope, training_set: TrainingSet, version: int, read: Versions) -> dg.AssetCheckResult:
-    """Judges the version of the training set's table that was made of the versions ``read``."""
-    key = keys.training_set(scope.project.name, training_set)
-    rows = scope.environment.lake.scan(keys.table(key), version)
-    chosen = _sampled(scope, training_set, rows, read)
-    found = list(leaks(training_set, chosen.to_dicts(), evidence_of(scope, training_set, chosen, read)))
-    perfect = near_perfect(training_set, _evenly(rows, _FOR_RANKS))
-    told = [str(leak) for leak in found] + [_too_good(name, how) for name, how in perfect.items()]
-    return dg.AssetCheckResult(
-        asset_key=key,
-        check_name=NAME,
-        passed=not told,
-        description=f"{training_set.where} must not be trained on: {'; '.join(told)}." if told else None,
-        metadata={
-            "rows_derived_again": chosen.height,
-            "values_compared": chosen.height * len(training_set.feature_names),
-            "leaks": dg.MetadataValue.md(_table(found, perfect)),
-        },
+def check_leaks(scope: Scope, training_set: TrainingSet, version: int, read: Versions) -> LeakReport:
+    """Checks a version of the training set's table.
+
+    Args:
+        version: the Delta version to check.
+        read: table -> the Delta version that the training set was computed from.
+    """
+    rows = scope.environment.lake.scan(keys.table(keys.training_set(scope.project.name, training_set)), version)
+    sample = _sample(scope, training_set, rows, read)
+    evidence = [_evidence(scope, view, sample, read) for view in training_set.features]
+    return LeakReport(
+        rows_recomputed=sample.height,
+        values_compared=sample.height * len(training_set.feature_names),
+        leaks=tuple(find_leaks(training_set, sample.to_dicts(), evidence)),
+        target_leaks=find_target_leaks(training_set, _evenly(rows, _FOR_RANKS)),
     )
 
 
-def check_certified(instance: dg.DagsterInstance, key: dg.AssetKey) -> None:
-    """Raises LakeError when the training set of this key failed its certificate, whichever run asks."""
-    record = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(key, NAME))
-    evaluation = record.event.asset_check_evaluation if record is not None and record.event is not None else None
-    if evaluation is not None and not evaluation.passed:
-        raise LakeError(f"{evaluation.description} Mend it, and materialize {key.to_user_string()} again.")
-
-
-def evidence_of(scope: Scope, training_set: TrainingSet, chosen: pl.DataFrame, read: Versions) -> list[ViewEvidence]:
-    """For each view, the raw events of the chosen rows' entities, at the version that the view was computed from."""
-    return [_evidence(scope, view, chosen, read) for view in training_set.features]
-
-
-def _evidence(scope: Scope, view: FeatureView, chosen: pl.DataFrame, read: Versions) -> ViewEvidence:
-    events = _events(scope, view, read)
-    wanted = chosen.lazy().select(view.entity.keys).unique()
-    own = events.join(wanted, on=list(view.entity.keys), how="semi").filter(
-        pl.col(view.source.event_time) < _end(chosen)
+def _evidence(scope: Scope, view: FeatureView, sample: pl.DataFrame, read: Versions) -> ViewEvidence:
+    """The raw events of the sampled rows' entities, at the version that the view was computed from."""
+    entities = sample.lazy().select(view.entity.keys).unique()
+    events = (
+        _events(scope, view, read)
+        .join(entities, on=list(view.entity.keys), how="semi")
+        .filter(pl.col(view.source.event_time) < _newest(sample))
     )
     table = keys.table(keys.features(scope.home(view), view))
     moments = scope.environment.lake.scan(table, read[str(table)]).select(pl.col("event_time").unique().sort())
-    return ViewEvidence(view, own.collect(), moments.collect().to_series().to_list())
+    return ViewEvidence(view, events.collect(), moments.collect().to_series().to_list())
 
 
-def _end(chosen: pl.DataFrame) -> datetime:
-    newest = chosen["at"].max()
+def _newest(sample: pl.DataFrame) -> datetime:
+    newest = sample["at"].max()
     return newest if isinstance(newest, datetime) else datetime.max
 
 
@@ -84,45 +98,30 @@ def _events(scope: Scope, view: FeatureView, read: Versions) -> pl.LazyFrame:
     return event_rows(scope, view.source, recorded - 1 if recorded else None)
 
 
-def _sampled(scope: Scope, training_set: TrainingSet, rows: pl.LazyFrame, read: Versions) -> pl.DataFrame:
+def _sample(scope: Scope, training_set: TrainingSet, rows: pl.LazyFrame, read: Versions) -> pl.DataFrame:
     """Rows spread over the table, and rows at risk: those of an entity with an event that was not known yet."""
-    risky = [_at_risk(scope, training_set, view, rows, read) for view in training_set.features]
-    spread = _evenly(rows, _ROWS)
-    return pl.concat([spread, *risky]).unique(maintain_order=True)
+    risky = [_at_risk(scope, view, rows, read) for view in training_set.features]
+    return pl.concat([_evenly(rows, _ROWS), *risky]).unique(maintain_order=True)
 
 
-def _at_risk(
-    scope: Scope, training_set: TrainingSet, view: FeatureView, rows: pl.LazyFrame, read: Versions
-) -> pl.DataFrame:
-    time, own = view.source.event_time, list(view.entity.keys)
+def _at_risk(scope: Scope, view: FeatureView, rows: pl.LazyFrame, read: Versions) -> pl.DataFrame:
+    time, entity = view.source.event_time, list(view.entity.keys)
     late = _events(scope, view, read).filter(pl.col("known_at") > pl.col(time))
-    late = late.select(*own, __from=pl.col(time), __until=pl.col("known_at")).head(100 * _AT_RISK)
-    meeting = rows.join(late, on=own).filter(pl.col("at") > pl.col("__from"), pl.col("at") < pl.col("__until"))
+    late = late.select(*entity, __from=pl.col(time), __until=pl.col("known_at")).head(100 * _AT_RISK)
+    meeting = rows.join(late, on=entity).filter(pl.col("at") > pl.col("__from"), pl.col("at") < pl.col("__until"))
     return _evenly(meeting.drop("__from", "__until").unique(), _AT_RISK)
 
 
 def _evenly(rows: pl.LazyFrame, count: int) -> pl.DataFrame:
-    """So many rows, or all, at equal distances."""
+    """At most ``count`` rows, at equal distances."""
     height = rows.select(pl.len()).collect().item()
     places = np.unique(np.linspace(0, height - 1, min(count, height)).astype(np.int64)) if height else np.array([], int)
     wanted = pl.LazyFrame({"__place": places}, schema={"__place": pl.UInt32})
     return rows.with_row_index("__place").join(wanted, on="__place", how="semi").drop("__place").collect()
 
 
-def _too_good(name: str, how: float) -> str:
+def _target_leak(name: str, strength: float) -> str:
     return (
-        f"feature {name!r} tells the target by itself ({how:.4f} of 1), as only the answer can. Take it out, or write "
-        f"trust=[{name!r}] in the training set if it is honest"
+        f"feature {name!r} determines the target on its own ({strength:.4f} of 1), which usually means that it was "
+        f"made from the target. Remove it, or write trust=[{name!r}] in the training set if it is legitimate"
     )
-
-
-def _table(found: Sequence[Leak], perfect: dict[str, float]) -> str:
-    rows: list[dict[str, Any]] = [
-        {"feature": leak.feature, "row": leak.row, "stored": leak.stored, "known then": leak.known, "why": leak.why}
-        for leak in found
-    ]
-    rows += [
-        {"feature": name, "row": "all", "stored": None, "known then": None, "why": f"tells the target: {how:.4f} of 1"}
-        for name, how in perfect.items()
-    ]
-    return markdown_table(pl.DataFrame(rows)) if rows else "none"

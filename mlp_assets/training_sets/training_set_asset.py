@@ -2,15 +2,20 @@
 
 import dagster as dg
 
+from mlp_assets.errors import LakeError
 from mlp_assets.features.source_rows import source_rows, source_table, source_versions
+from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.metadata import column_lineage, markdown_table, measured, table_metadata
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.as_of_join import FeatureTable
-from mlp_assets.training_sets.compute.training_rows import Recipe, recipe
-from mlp_assets.training_sets.leak_check import certificate, certificate_spec
-from mlp_assets.training_sets.shard_writer import shown_splits, write_rows
+from mlp_assets.training_sets.compute.training_rows import Recipe, make_recipe
+from mlp_assets.training_sets.leak_check import LeakReport, Versions, check_leaks
+from mlp_assets.training_sets.shard_writer import summarize_splits, write_rows
+
+LEAK_CHECK = "leak_certificate"
+_CHECK = "Sampled rows, recomputed from the raw events that were known at each row's time, equal what was written."
 
 
 def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefinition:
@@ -22,7 +27,7 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
     @scope.asset(
         key=key,
         deps=[labels, *views],
-        check_specs=[certificate_spec(key)],
+        check_specs=[dg.AssetCheckSpec(LEAK_CHECK, asset=key, description=_CHECK, blocking=True)],
         spec=training_set,
         kinds=["polars", "deltalake"],
         what=f"Labelled rows for {training_set.target}, joined as known at each row's time.",
@@ -31,40 +36,64 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
     def join() -> dg.MaterializeResult:
         with measured() as cost:
             versions = versions_read(scope, training_set)
-            environment, rows = scope.environment, pinned(scope, training_set, versions)
-            made = write_rows(rows, environment.lake, keys.table(key), environment.shards)
+            environment, recipe = scope.environment, pinned_recipe(scope, training_set, versions)
+            result = write_rows(recipe, environment.lake, keys.table(key), environment.shards)
+        report = check_leaks(scope, training_set, result.written.version, versions)
         return dg.MaterializeResult(
-            metadata=table_metadata(made.first, made.written, versions)
+            metadata=table_metadata(result.first, result.written, versions)
             | cost.shown
             | {
-                "dagster/row_count": made.rows,
-                "digest": made.digest,
-                "shards": made.shards,
-                "shard_bytes": made.shard_bytes,
-                "split": dg.MetadataValue.md(markdown_table(shown_splits(made.splits, training_set.target))),
+                "dagster/row_count": result.rows,
+                "digest": result.digest,
+                "shards": result.shards,
+                "shard_bytes": result.shard_bytes,
+                "split": dg.MetadataValue.md(markdown_table(summarize_splits(result.splits, training_set.target))),
                 "dagster/column_lineage": _lineage(scope, training_set),
             },
-            data_version=dg.DataVersion(made.digest[:16]),
-            check_results=[certificate(scope, training_set, made.written.version, versions)],
+            data_version=dg.DataVersion(result.digest[:16]),
+            check_results=[_check_result(training_set, key, report)],
         )
 
     return join
 
 
+def require_leak_check(instance: dg.DagsterInstance, key: dg.AssetKey) -> None:
+    """Raises LakeError when the newest leak check of this training set failed, in whichever run."""
+    record = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(key, LEAK_CHECK))
+    evaluation = record.event.asset_check_evaluation if record is not None and record.event is not None else None
+    if evaluation is not None and not evaluation.passed:
+        raise LakeError(f"{evaluation.description} Fix it, and materialize {key.to_user_string()} again.")
+
+
 def versions_read(scope: Scope, training_set: TrainingSet) -> dict[str, int | None]:
-    """The Delta version of everything that the training set is made of, pinned before anything is read."""
+    """Table -> its Delta version now, for each table that the training set reads. Pin them before reading."""
     lake = scope.environment.lake
     tables = [keys.table(keys.features(scope.home(view), view)) for view in training_set.features]
     return source_versions(scope, [training_set.labels]) | {str(table): lake.version(table) for table in tables}
 
 
-def pinned(scope: Scope, training_set: TrainingSet, versions: dict[str, int | None]) -> Recipe:
-    """What makes the rows of the training set at the versions."""
+def pinned_recipe(scope: Scope, training_set: TrainingSet, versions: Versions) -> Recipe:
+    """The recipe of the training set's rows over the tables at these versions."""
     labels = source_rows(scope, training_set.labels, versions[str(source_table(scope, training_set.labels))])
-    return recipe(training_set, labels, [_feature_table(scope, view, versions) for view in training_set.features])
+    return make_recipe(training_set, labels, [_feature_table(scope, view, versions) for view in training_set.features])
 
 
-def _feature_table(scope: Scope, view, versions: dict[str, int | None]) -> FeatureTable:
+def _check_result(training_set: TrainingSet, key: dg.AssetKey, report: LeakReport) -> dg.AssetCheckResult:
+    problems = report.problems
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=LEAK_CHECK,
+        passed=not problems,
+        description=f"{training_set.where} must not be trained on: {'; '.join(problems)}." if problems else None,
+        metadata={
+            "rows_recomputed": report.rows_recomputed,
+            "values_compared": report.values_compared,
+            "leaks": dg.MetadataValue.md(markdown_table(report.table()) if problems else "none"),
+        },
+    )
+
+
+def _feature_table(scope: Scope, view: FeatureView, versions: Versions) -> FeatureTable:
     table = keys.table(keys.features(scope.home(view), view))
     rows = scope.environment.lake.scan(table, versions[str(table)])
     return FeatureTable(rows, tuple(view.entity.keys), view.feature_names, view.ttl_length)
@@ -72,12 +101,12 @@ def _feature_table(scope: Scope, view, versions: dict[str, int | None]) -> Featu
 
 def _lineage(scope: Scope, training_set: TrainingSet) -> dg.TableColumnLineage:
     label_key = keys.source(scope.home(training_set.labels), training_set.labels)
-    found: dict[str, list[tuple[dg.AssetKey, str]]] = {
+    lineage: dict[str, list[tuple[dg.AssetKey, str]]] = {
         name: [(label_key, name)] for name in (*training_set.keys, *training_set.request, training_set.target)
     }
     for view in training_set.features:
         view_key = keys.features(scope.home(view), view)
-        found |= {name: [(view_key, name)] for name in view.feature_names}
+        lineage |= {name: [(view_key, name)] for name in view.feature_names}
     for name, expression in training_set.derived.items():
-        found[name] = [origin for root in expression.meta.root_names() for origin in found.get(root, [])]
-    return column_lineage(found)
+        lineage[name] = [origin for root in expression.meta.root_names() for origin in lineage.get(root, [])]
+    return column_lineage(lineage)

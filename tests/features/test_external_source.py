@@ -10,7 +10,7 @@ import pytest
 import mlp_assets as mlp
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.digest import canonical_digest
-from mlp_assets.training_sets.training_set_asset import pinned
+from mlp_assets.training_sets.training_set_asset import pinned_recipe
 from mlp_resources.ports.lake import Table
 from tests.support import shop
 from tests.support.platform import Platform, failure, infer_body, weeks
@@ -68,8 +68,8 @@ def test_what_was_read_is_recorded_and_rebuilt_from_the_record(platform: Platfor
     assert platform.metadata("features", "spending")["delta_versions_read"] == {purchases.delta: 1}
     (training_set,) = platform.project.training_sets
     scope = Scope(platform.project, platform.environment)
-    assert canonical_digest(pinned(scope, training_set, read).rows()) == digest  # type: ignore[arg-type]
-    now = pinned(scope, training_set, {**read, str(features): 2}).rows()  # type: ignore[dict-item]
+    assert canonical_digest(pinned_recipe(scope, training_set, read).rows()) == digest  # type: ignore[arg-type]
+    now = pinned_recipe(scope, training_set, {**read, str(features): 2}).rows()  # type: ignore[dict-item]
     assert canonical_digest(now) != digest
 
 

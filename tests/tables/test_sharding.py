@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from mlp_assets.tables.as_of_join import FeatureTable
 from mlp_assets.tables.sharding import WHOLE, shards_of
-from mlp_assets.training_sets.compute.split import Parts
+from mlp_assets.training_sets.compute.split import TimeParts
 from mlp_assets.training_sets.compute.training_rows import Recipe
 from tests.support.as_of_cases import START, TICK, TIME, Asked, Case, cases, spine_of, spines, tick
 
 KEYS = ("user", "shop")
-PARTS = Parts(tick(1), tick(6), tick(10), tick(7), tick(11))
+PARTS = TimeParts(tick(1), tick(6), tick(10), tick(7), tick(11))
 
 
-def made(spine: pl.LazyFrame, tables: list[FeatureTable], parts: Parts | None = None) -> Recipe:
+def made(spine: pl.LazyFrame, tables: list[FeatureTable], parts: TimeParts | None = None) -> Recipe:
     names = tuple(name for table in tables for name in table.features)
     derived = {"half": pl.col(names[0]) / 3}
     return Recipe(spine, "at", KEYS, tuple(tables), names, derived, (*names, "half"), "target", parts)
@@ -31,7 +31,7 @@ def labelled(asked: list[Asked]) -> pl.LazyFrame:
 @settings(max_examples=150)
 @example([Case(KEYS, [(0, "a", 0, 0), (0, "a", 0, 4), (0, "a", 1, 0)], None)], [(0, "a", 3), (0, "a", 4)] * 3, 1, None)
 def test_shards_give_the_rows_of_the_whole(
-    tables: list[Case], asked: list[Asked], most_bytes: int, parts: Parts | None
+    tables: list[Case], asked: list[Asked], most_bytes: int, parts: TimeParts | None
 ) -> None:
     spine = labelled(asked)
     recipe = made(spine, [case.table(f"value_{number}") for number, case in enumerate(tables)], parts)

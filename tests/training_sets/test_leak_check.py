@@ -1,4 +1,4 @@
-"""Five leaks planted in real tables: each is caught by the blocking check, and named by feature and row."""
+"""Five leaks planted in real tables: the blocking check catches each and names its feature and row."""
 
 import re
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.training_sets.leak_check import NAME, certificate
-from mlp_assets.training_sets.training_set_asset import versions_read
+from mlp_assets.training_sets.leak_check import check_leaks
+from mlp_assets.training_sets.training_set_asset import LEAK_CHECK, versions_read
 from mlp_resources.ports.lake import Table
 from tests.support.platform import Platform, failure
 
@@ -32,7 +32,7 @@ LABEL: dict[str, Any] = {"user_id": pl.Int64, "bought": pl.Float64, "asked_at": 
 
 
 def orders() -> pl.DataFrame:
-    """One order a day of each of twenty users."""
+    """Twenty users with one order a day each."""
     rows = [
         (user, float(user + number % 3), START + DAY * (number + 0.5)) for number in range(40) for user in range(20)
     ]
@@ -82,40 +82,42 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def check(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
-    (found,) = [one for one in result.get_asset_check_evaluations() if one.check_name == NAME]
-    return found
+def leak_check(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
+    (evaluation,) = [found for found in result.get_asset_check_evaluations() if found.check_name == LEAK_CHECK]
+    return evaluation
 
 
-def test_a_clean_training_set_has_its_certificate(folder: Path, home: Path) -> None:
+def test_a_clean_training_set_passes(folder: Path, home: Path) -> None:
     platform = Platform(project(folder), home)
     platform.run("features", tags=DAYS)
-    found = check(platform.run("training_set"))
-    assert found.passed
-    assert found.blocking
-    assert found.metadata["values_compared"].value == 200 * 2
+    evaluation = leak_check(platform.run("training_set"))
+    assert evaluation.passed
+    assert evaluation.blocking
+    assert evaluation.metadata["values_compared"].value == 200 * 2
     late = pl.DataFrame(
         {"user_id": [3], "amount": [70.0], "ordered_at": [START + 20.5 * DAY], "arrived_at": [START + 30.5 * DAY]}
     )
     late.write_delta(folder / "orders", mode="append")
     platform.run("features", tags={"dagster/partition": "2024-02-09"})
-    assert check(platform.run("training_set")).passed
+    assert leak_check(platform.run("training_set")).passed
 
 
-def test_a_late_row_that_counts_too_early_is_named(folder: Path, home: Path) -> None:
-    """One row of many is late, and the features were computed by a project that did not know."""
+def test_a_late_row_that_counts_too_early_is_reported(folder: Path, home: Path) -> None:
+    """One row of many is late, and the features were computed by a project that declared no ``known_at``."""
     late = pl.DataFrame(
         {"user_id": [3], "amount": [70.0], "ordered_at": [START + 20.5 * DAY], "arrived_at": [START + 25.5 * DAY]}
     )
     late.write_delta(folder / "orders", mode="append")
     Platform(project(folder, known={}), home).run("features", tags=DAYS)
-    told = str(check(Platform(project(folder), home).run("training_set", fails=True)).description)
-    assert re.search(r"'spend_3d' of row user_id=3, at=2024-01-2\d 18:00 is 8\d.0, and 1\d.0 was known then", told)
-    assert "it counts events that became known only afterwards" in told
+    description = str(leak_check(Platform(project(folder), home).run("training_set", fails=True)).description)
+    assert re.search(
+        r"'spend_3d' of row user_id=3, at=2024-01-2\d 18:00 is 8\d.0, but 1\d.0 was known then", description
+    )
+    assert "it counts events that became known only afterwards" in description
 
 
-def test_a_backfill_that_pretends_to_have_been_there_is_named(folder: Path, home: Path) -> None:
-    """A hundred rows of three old days arrive in February, after the features were computed of them."""
+def test_a_backfill_that_is_taken_for_known_earlier_is_reported(folder: Path, home: Path) -> None:
+    """Sixty rows of three old days arrive in February, and features were computed from them at their event times."""
     missing = orders().filter(pl.col("ordered_at").is_between(START + 9 * DAY, START + 12 * DAY))
     kept = orders().join(missing, on=["user_id", "ordered_at"], how="anti")
     Platform(project(folder), home).run("features", tags=DAYS)
@@ -123,13 +125,13 @@ def test_a_backfill_that_pretends_to_have_been_there_is_named(folder: Path, home
     pl.concat([kept, arrived]).write_delta(folder / "orders", mode="overwrite")
     platform = Platform(project(folder), home)
     record_newest_source(platform, folder)
-    told = str(check(platform.run("training_set", fails=True)).description)
-    assert "feature 'spend_3d' of row user_id=" in told
-    assert "it counts events that became known only afterwards" in told
+    description = str(leak_check(platform.run("training_set", fails=True)).description)
+    assert "feature 'spend_3d' of row user_id=" in description
+    assert "it counts events that became known only afterwards" in description
 
 
 def record_newest_source(platform: Platform, folder: Path) -> None:
-    """Marks the features as computed from the newest orders, which they were not."""
+    """Records the newest version of the orders as the one that the features were computed from."""
     from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
     location = platform.environment.lake.location(Table("shop", "features", "spending"))
@@ -139,7 +141,7 @@ def record_newest_source(platform: Platform, folder: Path) -> None:
     write_deltalake(location, nothing, mode="append", commit_properties=properties)
 
 
-def test_a_join_to_the_future_is_named(folder: Path, home: Path) -> None:
+def test_a_join_that_looks_ahead_is_reported(folder: Path, home: Path) -> None:
     platform = Platform(project(folder), home)
     platform.run("features", tags=DAYS)
     platform.run("training_set")
@@ -149,15 +151,13 @@ def test_a_join_to_the_future_is_named(folder: Path, home: Path) -> None:
     version = lake.replace(TRAINING, ahead).version
     (training_set,) = platform.project.training_sets
     scope = Scope(platform.project, platform.environment)
-    found = certificate(scope, training_set, version, versions_read(scope, training_set))
-    assert not found.passed
-    assert "feature 'spend_3d' of row user_id=" in str(found.description)
-    assert "which was in the future" in str(found.description)
-    assert "orders_9d" not in str(found.description)
+    (problem,) = check_leaks(scope, training_set, version, versions_read(scope, training_set)).problems
+    assert "feature 'spend_3d' of row user_id=" in problem
+    assert "which was in the future" in problem
 
 
-def test_the_label_among_the_features_is_named(folder: Path, home: Path) -> None:
-    """Outcomes as a source of features, by someone who forgot that they are known a day later."""
+def test_the_label_among_the_features_is_reported(folder: Path, home: Path) -> None:
+    """The outcomes are a source of features whose delay somebody forgot to declare."""
     at_once = mlp.Source(
         "outcomes", delta=str(folder / "known"), columns=LABEL, event_time="asked_at", start="2024-01-01"
     )
@@ -170,33 +170,35 @@ def test_the_label_among_the_features_is_named(folder: Path, home: Path) -> None
     )
     platform = Platform(project(folder, features=[view]), home)
     platform.run("features", tags=DAYS)
-    told = str(check(platform.run("training_set", fails=True)).description)
-    assert "feature 'last_outcome' tells the target by itself (1.0000 of 1), as only the answer can" in told
-    assert "spend_3d" not in told
+    description = str(leak_check(platform.run("training_set", fails=True)).description)
+    assert "feature 'last_outcome' determines the target on its own (1.0000 of 1)" in description
+    assert "spend_3d" not in description
 
 
 def centred() -> dict[str, pl.Expr]:
     return {"spend_above_mean": pl.col("spend_3d") - pl.col("spend_3d").mean()}
 
 
-def never(run: mlp.TrainingRun) -> object:
-    raise AssertionError("a model is trained on a training set that has a leak")
+def train_never(run: mlp.TrainingRun) -> object:
+    raise AssertionError("a model was trained on a training set with a leak")
 
 
-def test_a_training_set_that_failed_is_not_trained_on_by_another_run(folder: Path, home: Path) -> None:
+def test_no_other_run_trains_on_a_training_set_that_failed(folder: Path, home: Path) -> None:
     (history,) = project(folder, derive=centred).training_sets
-    model = mlp.Model("buys", training_set=history, train=never, task="binary", gates=[mlp.AtLeast("roc_auc", 0.5)])
+    model = mlp.Model(
+        "buys", training_set=history, train=train_never, task="binary", gates=[mlp.AtLeast("roc_auc", 0.5)]
+    )
     platform = Platform(mlp.Project("shop", owner="team:shop", assets=[model]), home)
     platform.run("features", tags=DAYS)
     platform.run("training_set", fails=True)
-    told = failure(platform.run("candidate", fails=True))
-    assert "TrainingSet 'history' must not be trained on: feature 'spend_above_mean'" in told
-    assert "Mend it, and materialize shop/training_set/history again." in told
+    message = failure(platform.run("candidate", fails=True))
+    assert "TrainingSet 'history' must not be trained on: feature 'spend_above_mean'" in message
+    assert "materialize shop/training_set/history again." in message
 
 
-def test_a_statistic_over_the_whole_table_is_named(folder: Path, home: Path) -> None:
+def test_a_statistic_over_the_whole_table_is_reported(folder: Path, home: Path) -> None:
     platform = Platform(project(folder, derive=centred), home)
     platform.run("features", tags=DAYS)
-    told = str(check(platform.run("training_set", fails=True)).description)
-    assert "feature 'spend_above_mean' of row user_id=" in told
-    assert "it depends on other rows than its own" in told
+    description = str(leak_check(platform.run("training_set", fails=True)).description)
+    assert "feature 'spend_above_mean' of row user_id=" in description
+    assert "it depends on rows other than its own" in description

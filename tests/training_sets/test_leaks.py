@@ -1,4 +1,4 @@
-"""No false alarm on clean training rows, whatever the data; what the certificate says of a leak."""
+"""The leak check raises no false alarm on clean rows, whatever the data, and names what leaks."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -11,8 +11,8 @@ from mlp_assets.features.compute.windows import feature_rows
 from mlp_assets.tables.as_of_join import FeatureTable, join_as_known
 from mlp_assets.tables.derived import with_derived
 from mlp_assets.tables.events import UTC_TIME, as_events
-from mlp_assets.training_sets.compute.leaks import ViewEvidence, leaks
-from mlp_assets.training_sets.compute.target_leaks import near_perfect
+from mlp_assets.training_sets.compute.leaks import ViewEvidence, find_leaks
+from mlp_assets.training_sets.compute.target_leaks import find_target_leaks
 from tests.support import samples as s
 from tests.support.aggregations import FEATURES
 
@@ -33,27 +33,27 @@ def whole_table() -> dict[str, pl.Expr]:
     return {"above": pl.col("spend") - pl.col("spend").mean()}
 
 
-def drawn(seed: int) -> tuple[mlp.TrainingSet, pl.DataFrame]:
-    """A training set over some weeks of random orders, some of which come late, and the orders."""
-    chance = random.Random(seed)
-    late = chance.random() < 0.6
+def random_training_set(seed: int) -> tuple[mlp.TrainingSet, pl.DataFrame]:
+    """A training set over three weeks of random orders, some of them late; and the orders."""
+    rng = random.Random(seed)
+    late = rng.random() < 0.6
     source = s.source(
         columns=COLUMNS, start="2024-03-01", known_at="arrived" if late else None, delay=None if late else "1d"
     )
-    ttl = chance.choice([None, "1d", "3d", "30d"])
+    ttl = rng.choice([None, "1d", "3d", "30d"])
     view = s.view(
         source=source,
         features=FEATURES,
-        every=chance.choice(["1d", "1w"]) if ttl in (None, "30d") else "1d",
+        every=rng.choice(["1d", "1w"]) if ttl in (None, "30d") else "1d",
         ttl=ttl,
         derive=shares,
     )
     orders = []
-    for _ in range(chance.randint(5, 150)):
-        at = START + timedelta(days=chance.uniform(0, DAYS))
-        wait = timedelta(days=chance.choice([0, 0, 0, 0.1, 1.5, 4]))
-        amount = chance.choice([None, chance.gauss(0, 100), chance.randint(-2, 2) * 1.0])
-        orders.append({"user_id": chance.randint(0, 4), "amount": amount, "at": at, "arrived": at + wait})
+    for _ in range(rng.randint(5, 150)):
+        at = START + timedelta(days=rng.uniform(0, DAYS))
+        wait = timedelta(days=rng.choice([0, 0, 0, 0.1, 1.5, 4]))
+        amount = rng.choice([None, rng.gauss(0, 100), rng.randint(-2, 2) * 1.0])
+        orders.append({"user_id": rng.randint(0, 4), "amount": amount, "at": at, "arrived": at + wait})
     return s.training_set(features=[view], derive=levels, request=[]), pl.DataFrame(
         orders, schema_overrides={"amount": pl.Float64}
     )
@@ -66,44 +66,39 @@ def rows_of(training_set: mlp.TrainingSet, orders: pl.DataFrame, seed: int = 0) 
     step = {"1d": 1, "1w": 7}[view.every]
     moments = [START + timedelta(days=day) for day in range(step, DAYS + 1, step)]
     table = feature_rows(view, events.lazy(), moments)
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     spine = pl.DataFrame(
-        [
-            {"user_id": chance.randint(0, 5), "at": START + timedelta(days=chance.uniform(0, DAYS + 5))}
-            for _ in range(60)
-        ]
-    ).with_columns(pl.col("at").cast(UTC_TIME), bought=pl.Series([float(chance.randint(0, 1)) for _ in range(60)]))
+        [{"user_id": rng.randint(0, 5), "at": START + timedelta(days=rng.uniform(0, DAYS + 5))} for _ in range(60)]
+    ).with_columns(pl.col("at").cast(UTC_TIME), bought=pl.Series([float(rng.randint(0, 1)) for _ in range(60)]))
     features = FeatureTable(table.lazy(), ("user_id",), view.feature_names, view.ttl_length)
     joined = join_as_known(spine.lazy(), "at", [features]).collect()
-    made = with_derived(joined, training_set.derived, view.feature_names)
-    return made, ViewEvidence(view, events, table["event_time"].unique().sort().to_list())
+    rows = with_derived(joined, training_set.derived, view.feature_names)
+    return rows, ViewEvidence(view, events, table["event_time"].unique().sort().to_list())
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_a_clean_training_set_passes(seed: int) -> None:
-    training_set, orders = drawn(seed)
+    training_set, orders = random_training_set(seed)
     rows, evidence = rows_of(training_set, orders, seed)
-    assert list(leaks(training_set, rows.to_dicts(), [evidence])) == []
+    assert list(find_leaks(training_set, rows.to_dicts(), [evidence])) == []
 
 
-def test_a_statistic_over_the_whole_table_is_named() -> None:
-    training_set, orders = drawn(3)
+def test_a_statistic_over_the_whole_table_is_reported() -> None:
+    training_set, orders = random_training_set(3)
     leaky = s.training_set(features=training_set.features, derive=whole_table, request=[])
     rows, evidence = rows_of(leaky, orders)
-    (leak,) = leaks(leaky, rows.to_dicts(), [evidence])
+    (leak,) = find_leaks(leaky, rows.to_dicts(), [evidence])
     assert leak.feature == "above"
-    assert "it depends on other rows than its own" in str(leak)
+    assert "it depends on rows other than its own" in str(leak)
 
 
-def test_a_value_of_the_future_is_named_with_its_moment() -> None:
-    training_set, orders = drawn(5)
+def test_a_value_from_the_future_is_reported_with_its_moment() -> None:
+    training_set, orders = random_training_set(5)
     rows, evidence = rows_of(training_set, orders)
-    told = {
-        leak.feature: str(leak)
-        for leak in leaks(training_set, rows.with_columns(at=pl.col("at") - timedelta(days=2)).to_dicts(), [evidence])
-    }
-    assert "which was in the future" in told["spend"]
-    assert "of row user_id=" in told["spend"]
+    two_days_early = rows.with_columns(at=pl.col("at") - timedelta(days=2)).to_dicts()
+    messages = {leak.feature: str(leak) for leak in find_leaks(training_set, two_days_early, [evidence])}
+    assert "which was in the future" in messages["spend"]
+    assert "of row user_id=" in messages["spend"]
 
 
 @pytest.mark.parametrize(
@@ -114,29 +109,29 @@ def test_a_value_of_the_future_is_named_with_its_moment() -> None:
         (range(100), range(100)),
     ],
 )
-def test_what_tells_the_target_by_itself_is_named(column: list[float], target: list[float]) -> None:
-    training_set, _ = drawn(1)
+def test_a_feature_that_determines_the_target_is_reported(column: list[float], target: list[float]) -> None:
+    training_set, _ = random_training_set(1)
     noise = {name: [float((7 * n) % 13) for n in range(100)] for name in training_set.feature_names}
     rows = pl.DataFrame(noise | {"spend": column, "bought": target}, strict=False)
-    assert list(near_perfect(training_set, rows)) == ["spend"]
-    assert near_perfect(s.training_set(features=training_set.features, derive=levels, trust=["spend"]), rows) == {}
+    assert list(find_target_leaks(training_set, rows)) == ["spend"]
+    assert find_target_leaks(s.training_set(features=training_set.features, derive=levels, trust=["spend"]), rows) == {}
 
 
 @pytest.mark.parametrize(
-    ("answers", "wanted"),
+    ("targets", "wanted"),
     [
         (["a", "b", "c"], ["named", "code"]),
         ([0.0, 1.0, 0.0], ["named"]),  # 0, 1, 2 do not rank 0, 1, 0
         ([1.5, 2.5, 9.0], ["code"]),  # an amount may follow from a text
     ],
 )
-def test_a_text_or_number_that_names_the_answer_is_a_leak(answers: list[object], wanted: list[str]) -> None:
+def test_a_text_or_number_that_determines_the_target_is_reported(targets: list[object], wanted: list[str]) -> None:
     kinds, count = ["x", "y", "z"] * 60, 180
     rows = pl.DataFrame({
         "named": kinds, "unlike": [f"text {n}" for n in range(count)], "loose": ["u", "v"] * 90,
-        "code": [float("xyz".index(kind)) for kind in kinds], "bought": answers * 60,
+        "code": [float("xyz".index(kind)) for kind in kinds], "bought": targets * 60,
     })  # fmt: skip
     columns = {"named": pl.String, "unlike": pl.String, "loose": pl.String, "code": pl.Float64}
     labels = s.labels(columns=s.labels().columns | columns | {"bought": rows.schema["bought"]})
     training_set = s.training_set(labels=labels, features=[], entity=s.user, request=list(columns))
-    assert list(near_perfect(training_set, rows)) == wanted
+    assert list(find_target_leaks(training_set, rows)) == wanted

@@ -1,4 +1,4 @@
-"""The certificate's second way agrees with the engine on whatever events there are."""
+"""The second way to compute a feature agrees with the first, whatever the events are."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mlp_assets.features.compute.windows import feature_rows
 from mlp_assets.tables.events import UTC_TIME
-from mlp_assets.training_sets.compute.recompute import Answer, answer
+from mlp_assets.training_sets.compute.recompute import MISSING, recompute
 from tests.support.aggregations import FEATURES, MOMENTS, START, VIEW
 
 numbers = st.one_of(st.none(), st.floats(-1e5, 1e5), st.integers(-3, 3).map(float), st.just(float("nan")))
@@ -25,8 +25,9 @@ def test_both_ways_agree(rows: list[tuple[float, float | None, float]]) -> None:
     times = dict.fromkeys(("at", "known_at", "withdrawn_at"), UTC_TIME)
     events = pl.DataFrame(data, schema_overrides={"amount": pl.Float64, **times})
     for row in feature_rows(VIEW, events.lazy(), MOMENTS).to_dicts():
-        seen = events.filter(pl.col("known_at") <= row["known_at"])
-        window = seen.filter(pl.col("at") < row["event_time"], pl.col("at") >= row["event_time"] - timedelta(days=4))
+        known_events = events.filter(pl.col("known_at") <= row["known_at"])
+        end = row["event_time"]
+        window = known_events.filter(pl.col("at") < end, pl.col("at") >= end - timedelta(days=4))
         for name, feature in FEATURES.items():
-            told = answer(feature, seen, "at", row["event_time"]) if window.height else Answer(None)
-            assert told.agrees(row[name]), (name, row, told)
+            value = recompute(feature, known_events, "at", end) if window.height else MISSING
+            assert value.agrees(row[name]), (name, row, value)

@@ -1,4 +1,4 @@
-"""Training sets in shards: the same table from one piece, from many, and from a Ray cluster that loses a worker."""
+"""A training set has the same rows from one shard, from many, and from a Ray cluster that loses a worker."""
 
 import os
 import shutil
@@ -20,9 +20,9 @@ from mlp_assets.local_platform.services import services
 from mlp_assets.local_platform.supervisor import Supervisor
 from mlp_assets.tables.as_of_join import FeatureTable
 from mlp_assets.tables.digest import canonical_digest
-from mlp_assets.training_sets.compute.split import parts_of
+from mlp_assets.training_sets.compute.split import time_parts
 from mlp_assets.training_sets.compute.training_rows import Recipe
-from mlp_assets.training_sets.shard_writer import Made, write_rows
+from mlp_assets.training_sets.shard_writer import WrittenRows, write_rows
 from mlp_resources.compute.shards_local import LocalShards
 from mlp_resources.compute.shards_ray import RayShards
 from mlp_resources.lake.delta import DeltaLake
@@ -37,7 +37,7 @@ TASK = "ray::_done"
 
 
 def write_tables(lake: DeltaLake) -> None:
-    """Features of each user and day, some with a later version; labels, three in ten of them of one user."""
+    """Features of each user and day, some with a later version; labels, three in ten of one user."""
     rng = np.random.default_rng(7)
     days = pl.DataFrame({"day": range(DAYS)}).join(pl.DataFrame({"user_id": range(USERS)}), how="cross")
     event = pl.lit(START).cast(UTC_TIME) + pl.col("day") * timedelta(days=1)
@@ -64,7 +64,7 @@ def recipe_of(lake: DeltaLake, derived_from: str = "spend") -> Recipe:
     spine = spine.select("user_id", "asked_at", "known_at", "came")
     table = FeatureTable(lake.scan(SPENDING), ("user_id",), ("spend",), timedelta(days=14))
     derived = {"third": pl.col(derived_from) / 3}
-    parts = parts_of(spine, "asked_at", mlp.SplitByTime())
+    parts = time_parts(spine, "asked_at", mlp.SplitByTime())
     return Recipe(spine, "asked_at", ("user_id",), (table,), ("spend",), derived, ("spend", "third"), "came", parts)
 
 
@@ -73,17 +73,17 @@ def whole(lake: DeltaLake) -> pl.DataFrame:
     return recipe_of(lake).rows()
 
 
-def check(lake: DeltaLake, made: Made, whole: pl.DataFrame) -> None:
-    stored = lake.scan(HISTORY, made.written.version).collect()
+def check(lake: DeltaLake, result: WrittenRows, whole: pl.DataFrame) -> None:
+    stored = lake.scan(HISTORY, result.written.version).collect()
     assert stored.equals(whole)
-    assert made.digest == canonical_digest(whole)
-    assert made.rows == whole.height
-    assert made.first.equals(whole.head(5))
-    assert dict(made.splits.select("split", "rows").iter_rows()) == dict(whole["split"].value_counts().iter_rows())
+    assert result.digest == canonical_digest(whole)
+    assert result.rows == whole.height
+    assert result.first.equals(whole.head(5))
+    assert dict(result.splits.select("split", "rows").iter_rows()) == dict(whole["split"].value_counts().iter_rows())
 
 
 @pytest.mark.parametrize(("memory", "least", "most"), [(100, 1, 1), (0.2, 4, 30)])
-def test_any_number_of_shards_is_the_same_table(
+def test_any_number_of_shards_gives_the_same_table(
     lake: DeltaLake, whole: pl.DataFrame, memory: float, least: int, most: int
 ) -> None:
     made = write_rows(recipe_of(lake), lake, HISTORY, LocalShards(memory))
@@ -91,7 +91,7 @@ def test_any_number_of_shards_is_the_same_table(
     check(lake, made, whole)
 
 
-def test_a_run_that_fails_leaves_nothing(lake: DeltaLake) -> None:
+def test_a_failed_run_leaves_nothing(lake: DeltaLake) -> None:
     folder = Path(lake.location(HISTORY))
     before = sorted(folder.glob("*")) if folder.exists() else []
     with pytest.raises(pl.exceptions.ColumnNotFoundError):
@@ -161,12 +161,12 @@ def test_a_ray_cluster_writes_the_same_table(
     assert watch.killed == kills
     assert len(watch.seen) >= 2
     assert made.shards >= 8
-    assert watch.peak < 500e6  # 200 MB of it are Python, Polars and Ray
+    assert watch.peak < 500e6  # Python, Polars and Ray take 200 MB of it
     check(lake, made, whole)
     assert not list(Path(lake.location(HISTORY)).glob("*.partial"))
 
 
-def test_a_shard_that_fails_on_ray_leaves_nothing(lake: DeltaLake, ray_address: str) -> None:
+def test_a_failed_shard_on_ray_leaves_nothing(lake: DeltaLake, ray_address: str) -> None:
     before = sorted(Path(lake.location(HISTORY)).glob("*"))
     with pytest.raises(pl.exceptions.ColumnNotFoundError, match="missing"):
         write_rows(recipe_of(lake, "missing"), lake, HISTORY, RayShards(ray_address, 0.05))
@@ -177,7 +177,7 @@ def test_a_shard_that_fails_on_ray_leaves_nothing(lake: DeltaLake, ray_address: 
 def test_a_ray_cluster_computes_the_same_features(
     ray_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int
 ) -> None:
-    """Piece by piece, three in ten events of one user, and a worker lost on the way."""
+    """In batches, with three in ten events of one user and a lost worker."""
     location = str(tmp_path / "orders")
     orders().write_delta(location)
     view = view_of(location)

@@ -1,5 +1,6 @@
-"""Splits by time: newest for the gates, nothing whose answer overlaps the next part. Splits by group: none in two."""
+"""A split by time keeps the newest rows for the test and leaks no label; a split by group keeps groups whole."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 import mlp_assets as mlp
 from mlp_assets.errors import NothingToTrainError
-from mlp_assets.training_sets.compute.split import group_parts, parts_of
+from mlp_assets.training_sets.compute.split import group_parts, time_parts
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -20,8 +21,8 @@ def weeks(count: int, delay_days: int) -> pl.DataFrame:
     return frame.with_columns(week=pl.int_range(pl.len()))
 
 
-def divided(frame: pl.DataFrame, time: str, split: mlp.SplitByTime) -> pl.DataFrame:
-    return parts_of(frame.lazy(), time, split).divided(frame.lazy(), time).collect()
+def divide(frame: pl.DataFrame, time: str, split: mlp.SplitByTime) -> pl.DataFrame:
+    return time_parts(frame.lazy(), time, split).divide(frame.lazy(), time).collect()
 
 
 def parts(frame: pl.DataFrame) -> dict[str, list[int]]:
@@ -29,45 +30,43 @@ def parts(frame: pl.DataFrame) -> dict[str, list[int]]:
 
 
 def test_the_newest_weeks_are_the_test_part() -> None:
-    split = divided(weeks(8, 7), "at", mlp.SplitByTime(validation="2w", test="2w"))
+    split = divide(weeks(8, 7), "at", mlp.SplitByTime(validation="2w", test="2w"))
     assert parts(split) == {"train": [0, 1, 2, 3], "validation": [4, 5], "test": [6, 7]}
 
 
-def test_rows_whose_answer_was_not_yet_known_are_left_out() -> None:
-    split = divided(weeks(8, 14), "at", mlp.SplitByTime(validation="2w", test="2w"))
+def test_rows_whose_label_became_known_in_the_next_part_are_dropped() -> None:
+    split = divide(weeks(8, 14), "at", mlp.SplitByTime(validation="2w", test="2w"))
     assert parts(split) == {"train": [0, 1, 2], "validation": [4], "test": [6, 7]}
 
 
-def test_train_can_be_bounded() -> None:
-    split = divided(weeks(8, 7), "at", mlp.SplitByTime(validation="2w", test="2w", train="2w"))
+def test_the_train_part_can_be_bounded() -> None:
+    split = divide(weeks(8, 7), "at", mlp.SplitByTime(validation="2w", test="2w", train="2w"))
     assert parts(split)["train"] == [2, 3]
 
 
-def test_too_little_history_is_said() -> None:
-    with pytest.raises(NothingToTrainError, match="leave no rows for train"):
-        divided(weeks(3, 7), "at", mlp.SplitByTime(validation="2w", test="2w"))
+def test_too_little_history_is_refused() -> None:
+    with pytest.raises(NothingToTrainError, match="leave none for train"):
+        divide(weeks(3, 7), "at", mlp.SplitByTime(validation="2w", test="2w"))
     with pytest.raises(NothingToTrainError, match="no labelled rows yet"):
-        divided(weeks(1, 7).head(0), "at", mlp.SplitByTime())
+        divide(weeks(1, 7).head(0), "at", mlp.SplitByTime())
 
 
-def grouped(values: list[str | None], split: mlp.SplitByGroup) -> list[str]:
+def parts_of_groups(values: Sequence[str | None], split: mlp.SplitByGroup) -> list[str]:
     rows = pl.LazyFrame({"kind": values}, schema={"kind": pl.String})
-    return group_parts(rows, split).divided(rows, "at").collect()["split"].to_list()
+    return group_parts(rows, split).divide(rows, "at").collect()["split"].to_list()
 
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**20), more=st.lists(st.none() | st.text(max_size=5), max_size=50))
-def test_a_group_is_in_one_part_whatever_other_rows_there_are(seed: int, more: list[str | None]) -> None:
+def test_a_group_stays_in_one_part_whatever_other_rows_there_are(seed: int, more: list[str | None]) -> None:
     split, values = mlp.SplitByGroup("kind", seed=seed), [f"kind {number % 200}" for number in range(400)]
-    alone, beside = grouped(values, split), grouped([*more, *values], split)
-    assert beside[len(more) :] == alone == alone[:200] * 2
+    alone, together = parts_of_groups(values, split), parts_of_groups([*more, *values], split)
+    assert together[len(more) :] == alone == alone[:200] * 2
     shares = {part: alone.count(part) / len(alone) for part in ("train", "validation", "test")}
     assert shares["train"] == pytest.approx(0.7, abs=0.17)  # five standard deviations of 200 draws
     assert shares["test"] == pytest.approx(0.2, abs=0.15)
 
 
-def test_too_few_groups_are_told() -> None:
-    with pytest.raises(
-        NothingToTrainError, match=r"The 1 values of 'kind' leave none for .* and .* with validation=0.1"
-    ):
-        grouped(["a", "a"], mlp.SplitByGroup("kind"))
+def test_too_few_groups_are_refused() -> None:
+    with pytest.raises(NothingToTrainError, match="values of 'kind' leave none for"):
+        parts_of_groups(["a", "a"], mlp.SplitByGroup("kind"))

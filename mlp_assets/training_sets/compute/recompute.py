@@ -1,6 +1,7 @@
-"""A second way to the value of a feature: plain Python over the events of one entity, for the leak certificate.
+"""Computes a feature value a second way: plain Python over the events of one entity, for the leak check.
 
-It shares nothing with ``windows``, ``steps``, ``partials`` and ``asof`` but the specs, so that a fault of theirs shows.
+It shares only the nouns with the modules that compute features (``windows``, ``time_steps``, ``partials``,
+``as_of_join``), so that a fault there shows as a difference here.
 """
 
 import statistics
@@ -15,11 +16,12 @@ import polars as pl
 from mlp_assets.nouns.aggregation import Aggregation, Feature
 
 _EXACT, _SUMMED, _SPREAD = 1e-12, 1e-11, 1e-7
+_Selecting = Literal["minimum", "maximum", "latest", "first"]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A value, None for missing, and how far the same events may bring another order of summation from it."""
+class Recomputed:
+    """The value (None if missing) and the tolerance for a different summation order."""
 
     value: float | None
     slack: float = 0.0
@@ -30,58 +32,58 @@ class Answer:
         return isclose(self.value, other, rel_tol=_EXACT, abs_tol=self.slack)
 
 
-MISSING = Answer(None)
+MISSING = Recomputed(None)
 
 
-def answer(feature: Feature, events: pl.DataFrame, time: str, end: datetime) -> Answer:
+def recompute(feature: Feature, events: pl.DataFrame, time: str, end: datetime) -> Recomputed:
     """The value of a feature for the window that ends at ``end``.
 
     Args:
-        events: one entity's rows, those alone that were known at the time in question.
+        events: the rows of one entity that were known at the time in question.
         time: the column of the time at which an event happened.
     """
-    own = [_part(part, events, time, end) for part in feature.parts]
-    if len(own) == 1:
-        return own[0]
-    above, below = own
+    parts = [_part(part, events, time, end) for part in feature.parts]
+    if len(parts) == 1:
+        return parts[0]
+    above, below = parts
     if above.value is None or not below.value:
         return MISSING
     value = above.value / below.value
     return _finite(value, (above.slack + abs(value) * below.slack) / abs(below.value))
 
 
-def _part(part: Aggregation, events: pl.DataFrame, time: str, end: datetime) -> Answer:
-    seen = events.filter(pl.col(time) < end)
+def _part(part: Aggregation, events: pl.DataFrame, time: str, end: datetime) -> Recomputed:
+    rows = events.filter(pl.col(time) < end)
     if part.window is not None:
-        seen = seen.filter(pl.col(time) >= end - part.window)
+        rows = rows.filter(pl.col(time) >= end - part.window)
     if part.where is not None:
-        seen = seen.filter(part.where)
-    seen = seen.sort(time, "known_at", *part.columns)
-    times: list[datetime] = seen[time].to_list()
-    values: list[Any] = seen.select(value=part.value)["value"].to_list() if part.value is not None and times else []
+        rows = rows.filter(part.where)
+    rows = rows.sort(time, "known_at", *part.columns)
+    times: list[datetime] = rows[time].to_list()
+    values: list[Any] = rows.select(value=part.value)["value"].to_list() if part.value is not None and times else []
     match part.kind:
         case "count":
-            return Answer(float(len(times)))
+            return Recomputed(float(len(times)))
         case "days_since_last":
-            return Answer((end - max(times)).total_seconds() / 86_400) if times else MISSING
+            return Recomputed((end - max(times)).total_seconds() / 86_400) if times else MISSING
         case "expression":
             value = values[0] if values else None
             return MISSING if value is None else _finite(float(value), abs(float(value)) * _SUMMED)
         case "attribute":
-            until = seen[part.until][-1] if part.until is not None and values else None
+            until = rows[part.until][-1] if part.until is not None and values else None
             return _finite(values[-1]) if values and (until is None or until > end) else MISSING
         case "count_distinct":
-            return Answer(float(len({"NaN" if value != value else value for value in values if value is not None})))
+            return Recomputed(float(len({"NaN" if value != value else value for value in values if value is not None})))
         case "total" | "mean" | "std":
             return _of_sums(part.kind, [float(value) for value in values if value is not None])
         case "minimum" | "maximum" | "latest" | "first":
             dated = [(when, value) for when, value in zip(times, values, strict=True) if value is not None]
-            return _of_any(part.kind, dated)
+            return _select(part.kind, dated)
         case _:
             assert_never(part.kind)
 
 
-def _of_sums(kind: Literal["total", "mean", "std"], numbers: Sequence[float]) -> Answer:
+def _of_sums(kind: Literal["total", "mean", "std"], numbers: Sequence[float]) -> Recomputed:
     if not all(isfinite(number) for number in numbers):
         return MISSING
     match kind:
@@ -99,8 +101,8 @@ def _of_sums(kind: Literal["total", "mean", "std"], numbers: Sequence[float]) ->
             assert_never(kind)
 
 
-def _of_any(kind: Literal["minimum", "maximum", "latest", "first"], dated: Sequence[tuple[datetime, float]]) -> Answer:
-    """One of the values; NaN is neither smallest nor largest."""
+def _select(kind: _Selecting, dated: Sequence[tuple[datetime, float]]) -> Recomputed:
+    """The aggregations that return one of the values; NaN is neither smallest nor largest."""
     times = [when for when, _ in dated]
     match kind:
         case "minimum":
@@ -117,5 +119,5 @@ def _of_any(kind: Literal["minimum", "maximum", "latest", "first"], dated: Seque
     return _finite(choose(values)) if values else MISSING
 
 
-def _finite(value: float | None, slack: float = 0.0) -> Answer:
-    return Answer(float(value), slack) if value is not None and isfinite(value) else MISSING
+def _finite(value: float | None, slack: float = 0.0) -> Recomputed:
+    return Recomputed(float(value), slack) if value is not None and isfinite(value) else MISSING

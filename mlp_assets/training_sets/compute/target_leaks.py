@@ -1,4 +1,4 @@
-"""Columns that tell the target by themselves: nothing honest does."""
+"""Detects features that almost determine the target on their own, which usually means leakage."""
 
 from typing import Any
 
@@ -9,67 +9,69 @@ from mlp_assets.metrics.metrics import roc_auc
 from mlp_assets.nouns.training_set import TrainingSet
 
 NEAR_PERFECT = 0.999
+_FEWEST_VALUES = 10
 
 
-def near_perfect(training_set: TrainingSet, rows: pl.DataFrame) -> dict[str, float]:
-    """Features that tell the target by themselves, and how well: ROC AUC of the one column, its rank correlation, or
-    for texts and classes the share of answers that the other rows of the same value give.
+def find_target_leaks(training_set: TrainingSet, rows: pl.DataFrame) -> dict[str, float]:
+    """Features that almost determine the target on their own -> how well, up to 1.
 
-    Nothing but the answer itself does that: an honest feature of people or markets leaves doubt.
+    The strength of a number is its ROC AUC (two classes) or its absolute rank correlation with the target. The strength
+    of a text, and of any feature of a text target, is the share of rows whose target the other rows of the same value
+    predict. Features in ``training_set.trust`` are left out.
     """
-    answers, found = rows[training_set.target], dict[str, float]()
+    target, leaks = rows[training_set.target], dict[str, float]()
     for name in training_set.feature_names:
         column = rows[name]
-        told = (
-            _told_of_values(answers, column) if pl.String in (answers.dtype, column.dtype) else _told(answers, column)
-        )
-        if name not in training_set.trust and told >= NEAR_PERFECT:
-            found[name] = told
-    return found
+        texts = pl.String in (target.dtype, column.dtype)
+        strength = _strength_of_values(target, column) if texts else _strength_of_ranks(target, column)
+        if name not in training_set.trust and strength >= NEAR_PERFECT:
+            leaks[name] = strength
+    return leaks
 
 
-def _told_of_values(answers: pl.Series, column: pl.Series) -> float:
-    """How well the other rows of a row's value tell its answer: the share of right ones, mean over the answers.
+def _strength_of_values(target: pl.Series, column: pl.Series) -> float:
+    """The share of rows whose target is the most frequent one among the other rows of their value; a mean over targets.
 
-    A value that is there once tells nothing, so texts that are all different do not, nor do finely measured numbers.
+    A value that occurs once predicts nothing, so texts that are all different are no leak, nor are finely measured
+    numbers.
     """
-    if column.dtype.is_nested() or (answers.dtype.is_numeric() and answers.n_unique() > 2):
+    if column.dtype.is_nested() or (target.dtype.is_numeric() and target.n_unique() > 2):
         return 0.0  # an amount may well be the same wherever a text is
-    here = pl.DataFrame({"value": column, "answer": answers}).drop_nulls()
-    each = here.group_by("value", "answer").len().with_columns(rival=_most_of_another())
-    told = (
-        each.filter(pl.col("len").sum().over("answer") > 1)
-        .group_by("answer")
+    pairs = pl.DataFrame({"value": column, "target": target}).drop_nulls()
+    counts = pairs.group_by("value", "target").len().with_columns(rival=_count_of_rival())
+    shares = (
+        counts.filter(pl.col("len").sum().over("target") > 1)
+        .group_by("target")
         .agg((pl.col("len") * (pl.col("len") - 1 > pl.col("rival"))).sum() / pl.col("len").sum())
     )
-    share = told["len"].mean() if told.height > 1 else None
+    share = shares["len"].mean() if shares.height > 1 else None
     return float(share) if isinstance(share, float) else 0.0
 
 
-def _most_of_another() -> pl.Expr:
-    """How many rows of the value have the most frequent answer of all others than this one."""
+def _count_of_rival() -> pl.Expr:
+    """How many rows of the value have its most frequent other target."""
     ranked = pl.col("len").sort(descending=True)
     first, second = ranked.first().over("value"), ranked.get(1, null_on_oob=True).over("value").fill_null(0)
     return pl.when(pl.col("len") == first).then(second).otherwise(first)
 
 
-def _told(answers: pl.Series, column: pl.Series) -> float:
+def _strength_of_ranks(target: pl.Series, column: pl.Series) -> float:
     if column.dtype.is_nested():
         return 0.0
-    target: np.ndarray[Any, np.dtype[np.float64]] = answers.to_numpy().astype(np.float64)
-    there = column.is_not_null().to_numpy()
+    truth: np.ndarray[Any, np.dtype[np.float64]] = target.to_numpy().astype(np.float64)
+    present = column.is_not_null().to_numpy()
     values = column.fill_null(0.0).to_numpy().astype(np.float64)
-    classes = np.unique(target)
+    classes = np.unique(truth)
     if len(classes) == 2:
-        positive = (target == classes[1]).astype(np.float64)
-        by_value = _both_ways(roc_auc(positive[there], values[there]))
-        return max(by_value, _both_ways(roc_auc(positive, there.astype(np.float64))))
-    if there.sum() < 10 or len(classes) < 2:
+        positive = (truth == classes[1]).astype(np.float64)
+        by_value = _either_direction(roc_auc(positive[present], values[present]))
+        return max(by_value, _either_direction(roc_auc(positive, present.astype(np.float64))))
+    if present.sum() < _FEWEST_VALUES or len(classes) < 2:
         return 0.0
-    frame = pl.DataFrame({"x": values[there], "y": target[there]})
+    frame = pl.DataFrame({"x": values[present], "y": truth[present]})
     correlation = frame.select(pl.corr("x", "y", method="spearman")).item()
     return abs(correlation) if correlation is not None and np.isfinite(correlation) else 0.0
 
 
-def _both_ways(auc: float) -> float:
+def _either_direction(auc: float) -> float:
     return max(auc, 1 - auc) if np.isfinite(auc) else 0.0

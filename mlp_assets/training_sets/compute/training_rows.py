@@ -1,4 +1,4 @@
-"""The rows of a training set: labels, each with the features that were known at its time, derived and divided."""
+"""Computes the rows of a training set: labels, each joined with the features known at its time, derived and split."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,43 +12,43 @@ from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.tables.as_of_join import FeatureTable, join_frame_as_known
 from mlp_assets.tables.derived import with_derived
 from mlp_assets.tables.sharding import WHOLE, Shard
-from mlp_assets.training_sets.compute.split import GroupParts, Parts, group_parts, parts_of
+from mlp_assets.training_sets.compute.split import GroupParts, TimeParts, group_parts, time_parts
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the rows of a training set are made of: plain data, for this process or another one.
+    """Everything needed to compute the rows of a training set. Plain data, so that another process can do it.
 
     Args:
         spine: keys, ``time``, ``known_at``, request columns, target and group of the labelled rows.
-        given: the stored features and request columns that are numbers, which the derived ones are made of.
-        features: all features, in the order in which a model is given them.
-        parts: where the split's parts lie; None to leave the column ``split`` out.
+        numbers: the stored features and request columns that are numbers; the derived features are made from them.
+        features: all features, in the order in which a model takes them.
+        parts: how the rows are split; None leaves the column ``split`` out.
     """
 
     spine: pl.LazyFrame
     time: str
     keys: tuple[str, ...]
     tables: tuple[FeatureTable, ...]
-    given: tuple[str, ...]
+    numbers: tuple[str, ...]
     derived: Mapping[str, pl.Expr]
     features: tuple[str, ...]
     target: str
-    parts: Parts | GroupParts | None
+    parts: TimeParts | GroupParts | None
 
     def rows(self, shard: Shard = WHOLE) -> pl.DataFrame:
         """The rows of the shard: keys, ``at``, ``known_at``, features, target and ``split``, sorted by time and key.
 
-        Those of one shard after the other are, bit for bit, the rows of the whole.
+        The rows of all shards in order equal the rows of the whole, bit for bit.
         """
         spine = shard.filter(self.spine)
         if self.parts is not None:
-            spine = self.parts.divided(spine, self.time)
-        asked = spine.collect(engine="streaming")
+            spine = self.parts.divide(spine, self.time)
+        rows = spine.collect(engine="streaming")
         order = [self.time, *self.keys]
-        asked = asked.sort(*order, *(name for name in asked.columns if name not in order))
-        joined = join_frame_as_known(asked, self.time, self.tables, narrowed=not shard.whole)
-        return with_derived(joined, self.derived, self.given).select(
+        rows = rows.sort(*order, *(name for name in rows.columns if name not in order))
+        joined = join_frame_as_known(rows, self.time, self.tables, narrowed=not shard.whole)
+        return with_derived(joined, self.derived, self.numbers).select(
             *self.keys,
             pl.col(self.time).alias("at"),
             "known_at",
@@ -61,20 +61,20 @@ class Recipe:
 def training_rows(
     training_set: TrainingSet, labels: pl.LazyFrame, tables: Sequence[FeatureTable], *, split: bool = True
 ) -> pl.DataFrame:
-    """Keys, ``at``, ``known_at``, features, target and (unless ``split`` is false) ``split``; sorted by time and key.
+    """Keys, ``at``, ``known_at``, features, target and, with ``split``, the column ``split``; sorted by time and key.
 
-    Args and errors: as of ``recipe``.
+    Arguments and errors are those of ``make_recipe``.
     """
-    return recipe(training_set, labels, tables, split=split).rows()
+    return make_recipe(training_set, labels, tables, split=split).rows()
 
 
-def recipe(
+def make_recipe(
     training_set: TrainingSet, labels: pl.LazyFrame, tables: Sequence[FeatureTable], *, split: bool = True
 ) -> Recipe:
-    """What makes the rows of a training set.
+    """The recipe of a training set's rows.
 
     Args:
-        labels: the rows of the labels' source as ``as_declared`` returns them; those without a target are left out.
+        labels: the rows of the labels' source as ``as_declared`` returns them; rows without a target are left out.
         tables: the rows of each feature view, in the order of the training set's.
 
     Raises:
@@ -84,26 +84,26 @@ def recipe(
     spine = labels.filter(pl.col(target).is_not_null())
     if training_set.since is not None:
         spine = spine.filter(pl.col(time) >= moment(training_set.since))
-    wanted = [*training_set.keys, time, "known_at", *training_set.request, target]
-    wanted += [training_set.split.by] if isinstance(training_set.split, SplitByGroup) else []
+    columns = [*training_set.keys, time, "known_at", *training_set.request, target]
+    columns += [training_set.split.by] if isinstance(training_set.split, SplitByGroup) else []
     return Recipe(
-        spine.select(*dict.fromkeys(wanted)),
-        time,
-        training_set.keys,
-        tuple(tables),
-        tuple(name for name in training_set.numbers if name not in training_set.derived),
-        dict(training_set.derived),
-        training_set.feature_names,
-        target,
-        _parts(training_set, spine) if split else None,
+        spine=spine.select(*dict.fromkeys(columns)),
+        time=time,
+        keys=training_set.keys,
+        tables=tuple(tables),
+        numbers=tuple(name for name in training_set.numbers if name not in training_set.derived),
+        derived=dict(training_set.derived),
+        features=training_set.feature_names,
+        target=target,
+        parts=_parts(training_set, spine) if split else None,
     )
 
 
-def _parts(training_set: TrainingSet, spine: pl.LazyFrame) -> Parts | GroupParts:
+def _parts(training_set: TrainingSet, spine: pl.LazyFrame) -> TimeParts | GroupParts:
     try:
         if isinstance(training_set.split, SplitByGroup):
             return group_parts(spine, training_set.split)
-        return parts_of(spine, training_set.labels.event_time, training_set.split)
+        return time_parts(spine, training_set.labels.event_time, training_set.split)
     except NothingToTrainError as error:
         since = f" Rows before since={training_set.since!r} are left out." if training_set.since is not None else ""
         raise NothingToTrainError(f"{training_set.where}: {error}{since}") from None
