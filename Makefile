@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 READY := .venv/ready
+TESTS := $(if $(ONLY),tests/$(ONLY))
 PYTEST := $(BIN)/pytest -n $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 
@@ -40,11 +41,13 @@ lint: $(READY)
 types: $(READY)
 	@$(BIN)/basedpyright --level error
 
-test: lint types ## lint, types and tests, in WORKERS=2 processes
-	@$(PYTEST)
+check: lint types ## lint and types alone
 
-test-all: lint types ## with the long schedules
-	@MLP_LONG=1 $(PYTEST)
+test: check ## lint, types and tests, in WORKERS=2 processes; ONLY=features runs one subject
+	@$(PYTEST) $(TESTS)
+
+test-all: check ## with the long schedules
+	@MLP_LONG=1 $(PYTEST) $(TESTS)
 
 bench-load: $(READY) ## time to load 200 projects, and a sensor tick over 200 monitors
 	@$(BIN)/python benchmarks/load.py
@@ -70,4 +73,4 @@ lock: ## renew constraints.txt
 clean: ## remove .venv and all state
 	rm -rf .venv .mlp
 
-.PHONY: help install demo text replay up down doctor lint types test test-all bench-load bench-features bench-loop bench-online bench-pit bench-train lock clean
+.PHONY: help install demo text replay up down doctor lint types check test test-all bench-load bench-features bench-loop bench-online bench-pit bench-train lock clean
