@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,10 @@ class MlflowRegistry:
             example = pd.DataFrame(matrix, columns=pd.Index(scorer.encoding.columns))
             booster = lightgbm.Booster(model_file=path)
             signature = infer_signature(example, booster.predict(example))
-            mlflow.lightgbm.log_model(booster, name="model", signature=signature, input_example=example)
+            needs = _requirements("lightgbm", "numpy", "pandas")
+            mlflow.lightgbm.log_model(
+                booster, name="model", signature=signature, input_example=example, pip_requirements=needs
+            )
             return
         matrix = matrix.astype("float32")
         signature = infer_signature(matrix, scorer.predict(matrix.astype("float64")))
@@ -163,11 +167,15 @@ class MlflowRegistry:
             import xgboost
 
             told = {"signature": signature, "input_example": matrix, "model_format": "ubj"}
-            mlflow.xgboost.log_model(xgboost.Booster(model_file=path), name="model", **told)
+            needs = _requirements("xgboost", "numpy", "pandas")
+            mlflow.xgboost.log_model(xgboost.Booster(model_file=path), name="model", pip_requirements=needs, **told)
         elif manifest["format"] == "onnx":
             import onnx
 
-            mlflow.onnx.log_model(onnx.load(path), name="model", signature=signature, input_example=matrix)
+            needs = _requirements("onnx", "onnxruntime", "numpy", "pandas")
+            mlflow.onnx.log_model(
+                onnx.load(path), name="model", signature=signature, input_example=matrix, pip_requirements=needs
+            )
         else:
             code, artifacts = str(Path(__file__).with_name("mlflow_own_model.py")), {"serving": str(candidate.artifact)}
             told = {"signature": signature, "input_example": matrix, "pip_requirements": []}
@@ -202,6 +210,11 @@ class MlflowRegistry:
         with (self.folder / "registry.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _requirements(*packages: str) -> list[str]:
+    """The packages with their installed versions. MLflow would find them by predicting in another process: 5 s."""
+    return [f"{package}=={metadata.version(package)}" for package in packages]
 
 
 def _description(card: str) -> str:
