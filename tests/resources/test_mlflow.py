@@ -15,6 +15,7 @@ from mlp_assets.training.export import export
 from mlp_resources.ports.registry import Candidate, Dataset
 from mlp_resources.registry.mlflow import MlflowRegistry
 from tests.endpoints.test_app import doubling_model
+from tests.support.mlflow_store import empty_store
 from tests.training.test_frameworks import X, Y, near, run_of
 
 DATASET = Dataset("shop/training_set/history", "/lake/history", 3, "d" * 64)
@@ -45,7 +46,7 @@ def candidate(folder: Path, key: str) -> Candidate:
 
 
 def test_versions_and_the_champion(tmp_path: Path) -> None:
-    registry = MlflowRegistry(tmp_path / "mlflow")
+    registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     first = registry.register(candidate(tmp_path, "one"))
     assert registry.register(replace(candidate(tmp_path, "again"), key="one")).version == first.version
     second = registry.register(candidate(tmp_path, "two"))
@@ -59,7 +60,7 @@ def test_versions_and_the_champion(tmp_path: Path) -> None:
 
 
 def test_a_run_shows_what_an_mlflow_user_expects(tmp_path: Path) -> None:
-    registry = MlflowRegistry(tmp_path / "mlflow")
+    registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     version = registry.register(candidate(tmp_path, "one"))
     client = registry._client()
     run = client.get_run(version.run_id)
@@ -91,7 +92,7 @@ def test_mlflow_itself_loads_every_format_and_unpickles_none(
     features = load_scorer(tmp_path / "made").encoding.inputs
     example = pl.DataFrame({name: [0.25, 0.75] for name in features})
     given = replace(candidate(tmp_path, "one"), artifact=tmp_path / "made", digest=digest, example=example)
-    registry = MlflowRegistry(tmp_path / "mlflow")
+    registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     version = registry.register(given)
     source = registry._client().get_model_version("shop.buys", version.version).source
     loaded = mlflow.pyfunc.load_model(source)
@@ -103,7 +104,7 @@ def test_mlflow_itself_loads_every_format_and_unpickles_none(
 
 
 def test_a_changed_artifact_is_not_downloaded(tmp_path: Path) -> None:
-    registry = MlflowRegistry(tmp_path / "mlflow")
+    registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     version = registry.register(candidate(tmp_path, "one"))
     stored = next((tmp_path / "mlflow" / "artifacts").rglob("serving/model.onnx"))
     stored.write_bytes(stored.read_bytes() + b"x")
@@ -112,7 +113,7 @@ def test_a_changed_artifact_is_not_downloaded(tmp_path: Path) -> None:
 
 
 def test_a_changed_copy_is_fetched_again_by_all_who_ask_at_once(tmp_path: Path) -> None:
-    registry = MlflowRegistry(tmp_path / "mlflow")
+    registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     version = registry.register(candidate(tmp_path, "one"))
     copy = registry.download(version)
     (copy / "stray.py").write_text("")
@@ -122,7 +123,7 @@ def test_a_changed_copy_is_fetched_again_by_all_who_ask_at_once(tmp_path: Path) 
 
 
 def test_a_store_that_cannot_be_read_is_not_a_model_without_a_champion(tmp_path: Path) -> None:
-    registry = MlflowRegistry(tmp_path / "mlflow")
+    registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     version = registry.register(candidate(tmp_path, "one"))
     assert registry.champion("shop.unknown") is None
     database = next((tmp_path / "mlflow").glob("*.db"))
@@ -133,7 +134,7 @@ def test_a_store_that_cannot_be_read_is_not_a_model_without_a_champion(tmp_path:
 
 
 def test_a_long_card_is_cut_for_the_version_and_whole_in_the_run(tmp_path: Path) -> None:
-    registry = MlflowRegistry(tmp_path / "mlflow")
+    registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     version = registry.register(replace(candidate(tmp_path, "one"), card="| a line |\n" * 1000))
     told = registry._client().get_model_version("shop.buys", version.version).description
     assert len(told) < 5000
@@ -141,7 +142,7 @@ def test_a_long_card_is_cut_for_the_version_and_whole_in_the_run(tmp_path: Path)
 
 
 def test_a_version_has_a_page(tmp_path: Path) -> None:
-    registry = MlflowRegistry(tmp_path / "mlflow", port=5123)
+    registry = MlflowRegistry(empty_store(tmp_path / "mlflow"), port=5123)
     assert registry.url(registry.register(candidate(tmp_path, "one"))) == (
         "http://127.0.0.1:5123/#/models/shop.buys/versions/1"
     )

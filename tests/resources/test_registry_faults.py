@@ -10,6 +10,7 @@ import pytest
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_resources.registry.mlflow import MlflowRegistry
 from tests.resources.test_mlflow import candidate
+from tests.support.mlflow_store import empty_store
 
 # What a registration asks of MLflow's store, in this order.
 CALLS = [
@@ -36,7 +37,7 @@ def dies(call: Callable[..., Any], when: str) -> Callable[..., Any]:
 def test_a_second_try_leaves_one_ready_version(
     tmp_path: Path, name: str, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry = MlflowRegistry(tmp_path / "mlflow")
+    registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     given = candidate(tmp_path, "one")
     with monkeypatch.context() as broken:
         broken.setattr(mlflow.MlflowClient, name, dies(getattr(mlflow.MlflowClient, name), when))
@@ -54,7 +55,7 @@ def test_a_second_try_leaves_one_ready_version(
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_an_alias_is_on_a_whole_version_or_nowhere(tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = MlflowRegistry(tmp_path / "mlflow")
+    registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     registry.register(candidate(tmp_path, "one"))
     with monkeypatch.context() as broken:
         own = mlflow.MlflowClient.set_registered_model_alias

@@ -18,6 +18,7 @@ from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import definitions_for
 from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.ports.lake import Table
+from tests.support.mlflow_store import empty_store
 
 
 def failure(result: dg.ExecuteInProcessResult) -> str:
@@ -36,6 +37,7 @@ class Platform:
 
     def __init__(self, project: Project, home: Path, now: Callable[[], datetime] | None = None) -> None:
         self.project = project
+        empty_store(home / "mlflow")
         self.environment = LocalEnvironment(home) if now is None else LocalEnvironment(home, now=now)
         self.instance = dg.DagsterInstance.ephemeral()
         self.definitions = definitions_for(project, environment=self.environment)
