@@ -11,7 +11,7 @@ from mlp_assets.errors import Problem
 from mlp_assets.nouns.aggregation import Aggregation, Ratio
 from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.checks.features import feature_problems
-from mlp_assets.nouns.checks.field_types import shown
+from mlp_assets.nouns.checks.named import shown
 from mlp_assets.nouns.entity import Entity
 from mlp_assets.nouns.noun import Noun
 from mlp_assets.nouns.source import Columns, Source, cadence_problems

@@ -22,7 +22,7 @@ class DriftAlarm:
         consecutive: how many windows in a row must alarm.
     """
 
-    features: tuple[str, ...] | None = None
+    features: Sequence[str] | None = None
     share: float = 0.25
     strong: float | None = 4.0
     consecutive: int = 2
@@ -35,7 +35,7 @@ class QualityAlarm:
     The fields mean what they mean for ``DriftAlarm``.
     """
 
-    features: tuple[str, ...] | None = None
+    features: Sequence[str] | None = None
     share: float = 0.1
     strong: float | None = 4.0
     consecutive: int = 2

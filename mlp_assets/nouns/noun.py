@@ -7,7 +7,8 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from mlp_assets.errors import Problem
 from mlp_assets.nouns.checks import texts
-from mlp_assets.nouns.checks.field_types import Named, shape_problems
+from mlp_assets.nouns.checks.field_types import type_problems
+from mlp_assets.nouns.checks.named import Named
 
 T = TypeVar("T")
 LATER = "later"
@@ -56,13 +57,11 @@ class Noun(Named):
     @cached_property
     def well_shaped(self) -> bool:
         """Whether its fields, and those of all that it refers to, hold what they declare."""
-        return not self._shape_problems and all(
-            isinstance(other, Noun) and other.well_shaped for other in referred(self)
-        )
+        return not self._misfits and all(isinstance(other, Noun) and other.well_shaped for other in referred(self))
 
     @cached_property
-    def _shape_problems(self) -> tuple[Problem, ...]:
-        return tuple(shape_problems(self.where, self, without=("owner", "tags")))
+    def _misfits(self) -> tuple[Problem, ...]:
+        return tuple(type_problems(self.where, self, without=("owner", "tags")))
 
     @cached_property
     def _problems(self) -> tuple[Problem, ...]:
@@ -76,7 +75,7 @@ class Noun(Named):
         owner: object = getattr(self, "owner", None)
         if owner is not None or self.needs_owner:
             found += texts.owner_problems(self.where, owner)
-        return found + (list(self._shape_problems) or self.own_problems())
+        return found + (list(self._misfits) or self.own_problems())
 
 
 def chosen(value: object, kind: type[T] | tuple[type[T], ...]) -> list[T]:

@@ -54,7 +54,7 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     ),
     "no aggregation": (
         lambda: s.view(features={"spend": "amount"}),
-        ["features['spend']='amount' is no Aggregation", "mlp.total("],
+        ["features['spend']='amount' is not an Aggregation", "mlp.total("],
     ),
     "derive of unknown feature": (lambda: s.view(derive=broken_derive), ["column 'spnd'", "Did you mean 'spend'?"]),
     "derive that raises": (lambda: s.view(derive=raising_derive), ["raised ZeroDivisionError", "takes no arguments"]),
@@ -189,7 +189,7 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     "alarm on wrong metric": (lambda: s.monitor(alarms=[mlp.PerformanceAlarm("mae")]), ["metric 'mae' does not exist"]),
     "name instead of object": (
         lambda: s.endpoint(model="buys"),
-        ["Endpoint 'score': model='buys' is no Model", "Write the Model object itself, not its name"],
+        ["Endpoint 'score': model='buys' is not a Model", "Write the Model object itself, not its name"],
     ),
 }
 

@@ -30,7 +30,7 @@ def columns(dtype: object) -> mlp.FeatureView:
 WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     "one number of replicas": (
         lambda: s.endpoint(replicas=2),
-        ["Endpoint 'score': replicas=2 is not a pair of whole numbers", "Write replicas=(1, 4), say"],
+        ["Endpoint 'score': replicas=2 is not a pair of whole numbers", "Write replicas=(1, 4), for example"],
     ),
     "three numbers of replicas": (lambda: s.endpoint(replicas=(1, 2, 3)), ["replicas=(1, 2, 3) is not a pair"]),
     "lone gate": (
@@ -54,10 +54,10 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
         lambda: s.project(uses=s.project(name="theirs")),
         ["uses=Project 'theirs' is not a list", "Write uses=[...]"],
     ),
-    "name of a project": (lambda: s.project(uses=["x"]), ["uses[0]='x' is no Project", "Write the Project object"]),
+    "name of a project": (lambda: s.project(uses=["x"]), ["uses[0]='x' is not a Project", "Write the Project object"]),
     "project among the assets": (
         lambda: s.project(s.project(name="theirs")),
-        ["assets[0]=Project 'theirs' is no Source, FeatureView, TrainingSet, Model, Endpoint or Monitor"],
+        ["assets[0]=Project 'theirs' is not a Source, FeatureView, TrainingSet, Model, Endpoint or Monitor"],
     ),
     "no owner": (lambda: s.project(owner=None), ["owner=None is nobody", "Write owner='team:my_team'"]),
     "no name": (lambda: s.view(name=None), ["FeatureView None: name=None is not a text", "Write name as a text"]),
@@ -83,7 +83,7 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     ),
     "text for an expression": (
         lambda: view_of(anything.count(over="7d", where="amount > 1")),
-        ["where='amount > 1' is no Polars expression", "Write it with pl.col(...)"],
+        ["where='amount > 1' is not a Polars expression", "Write it with pl.col(...)"],
     ),
     "timedelta for a duration": (lambda: view_of(anything.count(over=timedelta(days=7))), ["Write over='7d'."]),
     "no duration": (lambda: view_of(anything.count(over=None)), ["mlp.count has no window", "Write over='30d', say."]),
@@ -94,17 +94,17 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     ),
     "text for a split": (
         lambda: s.training_set(split="2w"),
-        ["split='2w' is no SplitByTime", "Write mlp.SplitByTime(validation='2w', test='4w'), say"],
+        ["split='2w' is not a SplitByTime", "Write mlp.SplitByTime(validation='2w', test='4w'), for example"],
     ),
     "no test part": (
         lambda: s.training_set(split=anything.SplitByTime(test=None)),
-        ["TrainingSet 'history', split: test=None is not a text", "Write test='4w', say"],
+        ["TrainingSet 'history', split: test=None is not a text", "Write test='4w', for example"],
     ),
     "no validation part": (
         lambda: s.training_set(split=anything.SplitByTime(validation=None)),
-        ["validation=None is not a text", "Write validation='2w', say"],
+        ["validation=None is not a text", "Write validation='2w', for example"],
     ),
-    "no train": (lambda: s.model(train=None), ["train=None is not a function", "Write train=a function of a module"]),
+    "no train": (lambda: s.model(train=None), ["train=None is not a function", "Write train=name_of_a_function"]),
     "arguments of a gate swapped": (
         lambda: model_with(anything.AtLeast(0.8, "roc_auc")),
         ["Model 'buys', gates[0]: metric=0.8 is not a text", "value='roc_auc' is not a finite number"],
@@ -121,11 +121,11 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
         lambda: s.model(compute=mlp.Accelerate(processes=2.5)),  # type: ignore[arg-type]
         ["processes=2.5 is not a whole number. Write processes=2."],
     ),
-    "class for compute": (lambda: s.model(compute=mlp.Local), ["is no Local or Accelerate"]),
+    "class for compute": (lambda: s.model(compute=mlp.Local), ["is not a Local or Accelerate"]),
     "text for cpus": (lambda: s.endpoint(cpus="1"), ["cpus='1' is not a finite number. Write cpus=1.0."]),
     "text for rows": (lambda: s.endpoint(max_rows="10"), ["max_rows='10' is not a whole number. Write max_rows=10."]),
     "text for windows": (lambda: s.monitor(reference_windows="12"), ["Write reference_windows=12."]),
-    "no calm": (lambda: s.monitor(calm=None), ["calm=None is not a whole number. Write calm=2, say."]),
+    "no calm": (lambda: s.monitor(calm=None), ["calm=None is not a whole number. Write calm=2, for example."]),
     "text for a share": (
         lambda: s.monitor(alarms=[anything.DriftAlarm(share="0.1")]),
         ["Monitor 'health', alarms[0]: share='0.1' is not a finite number. Write share=0.1."],
@@ -143,10 +143,10 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     "list of params": (lambda: s.model(params=["layers"]), ["params=['layers'] is not a mapping"]),
     "object in params": (lambda: s.model(params={"x": object()}), ["params cannot be handed to another process"]),
     "set of keys": (lambda: s.view(entity=anything.Entity("u", keys={"user_id"})), ["keys={'user_id'} is not a list"]),
-    "int for a Polars type": (lambda: columns(int), ["columns['amount']=<class 'int'> is no Polars type", "pl.Int64."]),
+    "int for a Polars type": (lambda: columns(int), ["<class 'int'> is not a Polars type", "pl.Int64."]),
     "str for a Polars type": (lambda: columns(str), ["Write columns['amount']=pl.String."]),
     "name of a Polars type": (lambda: columns("Float64"), ["Write columns['amount']=pl.Float64."]),
-    "number for a Polars type": (lambda: columns(3), ["columns['amount']=3 is no Polars type"]),
+    "number for a Polars type": (lambda: columns(3), ["columns['amount']=3 is not a Polars type"]),
     "a feature for a list of features": (
         lambda: s.monitor(alarms=[anything.DriftAlarm(features="spend")]),
         ["features='spend' is not a list", "Write features=[...]"],

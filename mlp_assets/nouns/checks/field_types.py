@@ -1,187 +1,106 @@
-"""Does each field of a spec hold what its annotation says? One check for every wrong type that a user may write."""
+"""Checks that each field of a spec holds what its annotation says. pydantic decides what fits, in strict mode."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
-from math import isfinite
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
-
-import polars as pl
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 from mlp_assets.errors import Problem
-from mlp_assets.nouns.checks import texts
+from mlp_assets.nouns.checks.named import shown
+from mlp_assets.nouns.checks.type_advice import misfit_problem
 
-_EXAMPLES = {
-    "Aggregation": "mlp.total('amount', over='30d')",
-    "AtLeast": "mlp.AtLeast('roc_auc', 0.8)",
-    "Local": "mlp.Accelerate(processes=2)",
-    "DriftAlarm": "mlp.DriftAlarm()",
-    "SplitByTime": "mlp.SplitByTime(validation='2w', test='4w')",
-}
-_POLARS: dict[object, str] = {
-    int: "Int64",
-    str: "String",
-    float: "Float64",
-    bool: "Boolean",
-    datetime: "Datetime",
-    date: "Date",
-}
-# Fields that have no default to show.
-_TEXTS = {"over": "30d", "metric": "roc_auc", "baseline": "base_rate"}
-# Kind of annotation -> what a misfit is called, and what to write when there is no better advice.
-_WORDS = {
-    "text": ("is not a text", "Write {field} as a text in quotes."),
-    "truth": ("is not True or False", "Write {field}=True or {field}=False."),
-    "integer": ("is not a whole number", "Write a whole number."),
-    "number": ("is not a finite number", "Write a number."),
-    "pair": ("is not a pair of whole numbers", "Write {field}=(1, 4), say."),
-    "list": ("is not a list", "Write {field}=[...], with [ ] around it."),
-    "mapping": ("is not a mapping", "Write {field}={{'name': ...}}."),
-    "function": ("is not a function", "Write {field}=a function of a module, by its name and without ()."),
-    "expression": ("is no Polars expression", "Write it with pl.col(...), such as pl.col('amount') > 1."),
-    "polars": ("is no Polars type", "Write a Polars type, such as pl.Int64, pl.String or pl.Datetime."),
-}
-_KINDS: dict[object, str] = {
-    str: "text", bool: "truth", int: "integer", float: "number", Sequence: "list", Mapping: "mapping", tuple: "list",
-    Callable: "function", pl.Expr: "expression", type: "polars", Literal: "choice",
-}  # fmt: skip
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
+
+_KEY = "[key]"  # how pydantic marks an error in a key of a mapping
 
 
-class Named:
-    """A spec with a name of its own, which is checked by itself and not as a part of what refers to it."""
+@dataclass(frozen=True)
+class _Place:
+    """A value inside a field: who holds it, what it is called there, and the keys that lead to it."""
 
+    where: str
     name: str
+    value: Any
+    default: object
+    path: tuple[object, ...] = ()
 
-    @property
-    def where(self) -> str:
-        return f"{type(self).__name__} {self.name!r}"
+    def at(self, keys: Sequence[object]) -> "_Place":
+        """The place to which the keys lead."""
+        place = self
+        for key in keys:
+            place = place.enter(key)
+        return place
+
+    def enter(self, key: object) -> "_Place":
+        """The value under ``key``; the same place where ``key`` only names a branch of a union."""
+        value: Any = self.value
+        path = (*self.path, key)
+        if isinstance(self.value, Mapping) and key in value:
+            return _Place(self.where, f"{self.name}[{key!r}]", value[key], None, path)
+        if isinstance(self.value, list | tuple) and isinstance(key, int) and key < len(value):
+            return _Place(self.where, f"{self.name}[{key}]", value[key], None, path)
+        held = fields(value) if is_dataclass(self.value) and not isinstance(self.value, type) else ()
+        inside = (_place_of(f"{self.where}, {self.name}", value, field, path) for field in held if field.name == key)
+        return next(inside, self)
 
 
-def shape_problems(where: str, owner: Any, *, without: Sequence[str] = ()) -> list[Problem]:
-    """The fields of a dataclass, and of the plain dataclasses in them, that hold another type than they declare."""
-    found: list[Problem] = []
-    hints = _hints(cast("type[object]", type(owner)))
-    for field in fields(owner):
-        if field.name not in without:
-            default = None if field.default is MISSING else field.default
-            found += _value_problems(where, field.name, getattr(owner, field.name), hints[field.name], default)
-    return found
-
-
-def shown(value: object) -> str:
-    """How a message shows what was written: a spec by its name, all else as Python does, cut when it is long."""
-    text = value.where if isinstance(value, Named) else repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def type_problems(where: str, spec: Any, *, without: Sequence[str] = ()) -> list[Problem]:
+    """The fields of a spec, and of the plain dataclasses in them, that hold another type than they declare."""
+    hints = _hints(cast("type[object]", type(spec)))
+    return [
+        problem
+        for field in fields(spec)
+        if field.name not in without
+        for problem in _field_problems(_place_of(where, spec, field), hints[field.name])
+    ]
 
 
 _hints = cache(get_type_hints)
 
 
-def _value_problems(where: str, field: str, value: Any, hint: Any, default: object = None) -> list[Problem]:
-    choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    fitting = next((choice for choice in choices if _fits(value, choice)), None)
-    if fitting is None:
-        return [_misfit(where, field, value, choices, default)]
-    args = get_args(fitting)
-    if is_dataclass(value) and not isinstance(value, type | Named):
-        return shape_problems(f"{where}, {field}", value)
-    if isinstance(value, Mapping) and args:
-        given = cast("Mapping[Any, Any]", value)
-        odd = [shown(key) for key in given if not isinstance(key, str)]
-        found = [Problem(where, f"{field} has the name {key}", "Write names as texts in quotes.") for key in odd]
-        parts = [(f"{field}[{key!r}]", part) for key, part in given.items()]
-        return found + [problem for spot, part in parts for problem in _value_problems(where, spot, part, args[1])]
-    if isinstance(value, list | tuple) and args:
-        parts = [(f"{field}[{place}]", part) for place, part in enumerate(cast("Sequence[Any]", value))]
-        return [problem for spot, part in parts for problem in _value_problems(where, spot, part, args[0])]
+@cache
+def _adapter(hint: Any) -> "TypeAdapter[Any]":
+    from pydantic import ConfigDict, TypeAdapter  # 0.1 s, which importing mlp_assets should not take
+
+    config = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False, revalidate_instances="always")
+    in_tuple = cast("Any", tuple)[hint]  # an adapter of a dataclass alone takes no configuration
+    return TypeAdapter(in_tuple, config=config)
+
+
+def _place_of(where: str, owner: Any, field: "Field[Any]", path: tuple[object, ...] = ()) -> _Place:
+    default = None if field.default is MISSING else field.default
+    return _Place(where, field.name, getattr(owner, field.name), default, path)
+
+
+def _field_problems(field: _Place, hint: Any) -> list[Problem]:
+    from pydantic import ValidationError
+
+    try:
+        _adapter(hint).validate_python((field.value,))
+    except ValidationError as error:
+        return _problems(field, error.errors(include_url=False))
     return []
 
 
-def _kind(hint: Any) -> str:
-    origin = get_origin(hint) or hint
-    if origin is tuple and Ellipsis not in get_args(hint):
-        return "pair"
-    return _KINDS.get(origin, "object")
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    match _kind(hint):
-        case "integer":
-            return isinstance(value, int) and not isinstance(value, bool)
-        case "number":
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            return whole or (isinstance(value, float) and isfinite(value))
-        case "pair":
-            return isinstance(value, tuple) and len(cast("tuple[Any, ...]", value)) == len(get_args(hint))
-        case "list":
-            return isinstance(value, list | tuple)
-        case "mapping":
-            return isinstance(value, Mapping)
-        case "function":
-            return callable(value)
-        case "polars":
-            return isinstance(value, type) and issubclass(value, pl.DataType)
-        case "choice":
-            return isinstance(value, str) and value in get_args(hint)
-        case _:
-            return hint is Any or isinstance(value, hint)
-
-
-def _misfit(where: str, field: str, value: Any, choices: Sequence[Any], default: object) -> Problem:
-    hint, written = choices[0], f"{field}={shown(value)}"
-    kind = _kind(hint)
-    if kind == "choice":
-        return Problem(where, f"{written} is not known", texts.did_you_mean(str(value), get_args(hint)))
-    if kind == "object":
-        return _no_object(where, written, [choice for choice in choices if choice is not NoneType])
-    said, advice = _WORDS[kind]
-    default = _TEXTS.get(field) if default is None else default
-    nearest = _nearest(kind, value)
-    fix = advice.format(field=field)
-    if nearest is not None:
-        fix = f"Write {field}={nearest}."
-    elif default is not None and kind in ("text", "integer", "number"):
-        fix = f"Write {field}={default!r}, say."
-    return Problem(where, f"{written} {said}", fix)
-
-
-def _no_object(where: str, written: str, wanted: Sequence[type[object]]) -> Problem:
-    nouns = [noun.__name__ for noun in wanted]
-    listed = " or ".join([", ".join(nouns[:-1]), nouns[-1]] if nouns[1:] else nouns)
-    example = _EXAMPLES.get(nouns[0])
-    fix = f"Write {example}, say." if example else f"Write the {listed} object itself, not its name."
-    return Problem(where, f"{written} is no {listed}", fix)
-
-
-def _nearest(kind: str, value: Any) -> str | None:
-    """What the user most likely meant, as Python: '2' for a number is 2, pl.col('x') for a column's name is 'x'."""
-    match kind, value:
-        case "text", pl.Expr():
-            names = value.meta.root_names()
-            return repr(names[0]) if len(names) == 1 else None
-        case "text", date():
-            return repr(value.isoformat())
-        case "text", timedelta() if value.days >= 1:
-            return repr(f"{value.days}d")
-        case "integer" | "number", str() | float():
-            return _number(kind, value)
-        case "polars", type() if value in _POLARS:
-            return f"pl.{_POLARS[value]}"
-        case "polars", str():
-            named: object = getattr(pl, value.capitalize(), None)
-            known = isinstance(named, type) and issubclass(named, pl.DataType)
-            return f"pl.{value.capitalize()}" if known else None
-        case _:
-            return None
-
-
-def _number(kind: str, value: str | float) -> str | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    if not isfinite(number):
-        return None
-    return str(max(1, int(number))) if kind == "integer" else repr(number)
+def _problems(field: _Place, errors: "Sequence[ErrorDetails]") -> list[Problem]:
+    """One problem for each key or value that does not fit; pydantic reports every branch of a union."""
+    problems: list[Problem] = []
+    misfits: dict[tuple[object, ...], tuple[_Place, list[ErrorDetails]]] = {}
+    for error in errors:
+        keys = error["loc"][1:]  # without the place in the tuple
+        if keys and keys[-1] == _KEY:
+            holder = field.at(keys[:-2])
+            what = f"{holder.name} has the name {shown(error['input'])}"
+            problems.append(Problem(holder.where, what, "Write names as texts in quotes."))
+        else:
+            place = field.at(keys)
+            misfits.setdefault(place.path, (place, []))[1].append(error)
+    # A dataclass that fits one branch, but for a field of it, misfits all other branches.
+    inside = {path[:length] for path in misfits for length in range(len(path))}
+    return problems + [
+        misfit_problem(place.where, place.name, place.value, misfit, default=place.default)
+        for path, (place, misfit) in misfits.items()
+        if path not in inside
+    ]
