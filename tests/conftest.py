@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -33,3 +34,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "home"
     monkeypatch.setenv("MLP_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Platforms that several tests start from, built by the first one."""
+    from tests.support.snapshots import Snapshots  # Dagster is slow to import, and most tests do without
+
+    return Snapshots(tmp_path_factory.mktemp("snapshots"))

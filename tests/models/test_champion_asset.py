@@ -15,8 +15,19 @@ from mlp_resources.ports.registry import RegisteredVersion
 from tests.monitors.test_monitoring import DEPLOYED, MONITORS
 from tests.support import shop
 from tests.support.platform import Platform, failure, infer_body, weeks
+from tests.support.snapshots import Snapshots
 
 WEEKS = weeks("2024-01-01", "2024-04-22")
+
+
+def promoted(home: Path, snapshots: Snapshots) -> Platform:
+    """A platform with version 1 as the champion."""
+    return snapshots.copy("shop-promoted", home, shop.make(), promote_first)
+
+
+def promote_first(platform: Platform) -> None:
+    platform.run("source", "features", tags=WEEKS)
+    platform.run("online", "training_set", "candidate", "champion")
 
 
 def scope_and_model(made: Platform) -> tuple[Scope, mlp.Model]:
@@ -49,10 +60,8 @@ def test_the_newest_that_passed_is_chosen() -> None:
         _chosen("m", [], None)
 
 
-def test_a_version_that_was_not_compared_with_the_champion_is_not_promoted(home: Path) -> None:
-    made = Platform(shop.make(), home)
-    made.run("source", "features", tags=WEEKS)
-    made.run("online", "training_set", "candidate", "champion")
+def test_a_version_that_was_not_compared_with_the_champion_is_not_promoted(home: Path, snapshots: Snapshots) -> None:
+    made = promoted(home, snapshots)
     for _ in range(2):
         made.run("candidate")
     scope, model = scope_and_model(made)
@@ -62,11 +71,9 @@ def test_a_version_that_was_not_compared_with_the_champion_is_not_promoted(home:
     assert live_version(made) == "2"
 
 
-def test_features_may_be_added_and_taken_away(home: Path) -> None:
+def test_features_may_be_added_and_taken_away(home: Path, snapshots: Snapshots) -> None:
     """The table takes it, the monitor keeps up with both versions, and a comparison that is none is refused."""
-    made = Platform(shop.make(), home)
-    made.run("source", "features", tags=WEEKS)
-    made.run("online", "training_set", "candidate", "champion")
+    made = promoted(home, snapshots)
     client, model = made.serve()
     body = infer_body(list(range(shop.USERS)), DEPLOYED)
     assert client.post(f"/v2/models/{model.plan.endpoint}/infer", json=body).status_code == 200
@@ -87,10 +94,8 @@ def test_features_may_be_added_and_taken_away(home: Path) -> None:
     assert features["2"] == {"spend_7d", "spend_28d", "visits_28d", "prediction"}
 
 
-def test_a_champion_of_features_that_are_gone_cannot_be_compared(home: Path) -> None:
-    made = Platform(shop.make(), home)
-    made.run("source", "features", tags=WEEKS)
-    made.run("online", "training_set", "candidate", "champion")
+def test_a_champion_of_features_that_are_gone_cannot_be_compared(home: Path, snapshots: Snapshots) -> None:
+    promoted(home, snapshots)
     fewer = Platform(shop.make(features={"spend_28d": shop.FEATURES["spend_28d"]}), home)
     fewer.run("features", tags=WEEKS)
     fewer.run("online", "training_set", "candidate", fails=True)

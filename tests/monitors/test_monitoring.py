@@ -9,6 +9,7 @@ import pytest
 from mlp_resources.ports.lake import Table
 from tests.support import shop
 from tests.support.platform import Platform, infer_body, weeks
+from tests.support.snapshots import Snapshots
 
 DEPLOYED = datetime(2024, 4, 1, tzinfo=UTC)
 FAULT = datetime(2024, 4, 15, tzinfo=UTC)
@@ -17,12 +18,14 @@ USERS = list(range(shop.USERS))
 
 
 @pytest.fixture
-def live(home: Path) -> Platform:
+def live(home: Path, snapshots: Snapshots) -> Platform:
     """A platform whose model went live on 1 April."""
-    made = Platform(shop.make(), home)
-    made.run("source", "features", tags=weeks("2024-01-01", "2024-03-25"))
-    made.run("online", "training_set", "candidate", "champion")
-    return made
+    return snapshots.copy("shop-live", home, shop.make(), go_live)
+
+
+def go_live(platform: Platform) -> None:
+    platform.run("source", "features", tags=weeks("2024-01-01", "2024-03-25"))
+    platform.run("online", "training_set", "candidate", "champion")
 
 
 def replay(platform: Platform, count: int) -> list[str]:

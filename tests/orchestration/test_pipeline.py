@@ -12,16 +12,19 @@ from mlp_resources.online.open_view import open_view
 from mlp_resources.ports.lake import Table
 from tests.support import shop
 from tests.support.platform import Platform, failure, weeks
+from tests.support.snapshots import Snapshots
 
 WEEKS = weeks("2024-01-01", "2024-04-22")
 
 
 @pytest.fixture
-def platform(home: Path) -> Platform:
-    made = Platform(shop.make(), home)
-    made.run("source", tags=WEEKS)
-    made.run("features", tags=WEEKS)
-    return made
+def platform(home: Path, snapshots: Snapshots) -> Platform:
+    return snapshots.copy("shop-features", home, shop.make(), compute_features)
+
+
+def compute_features(platform: Platform) -> None:
+    platform.run("source", tags=WEEKS)
+    platform.run("features", tags=WEEKS)
 
 
 def test_from_source_to_champion(platform: Platform) -> None:

@@ -18,6 +18,7 @@ from mlp_resources.ports.lake import Table
 from mlp_resources.ports.serving import PublicationRefusedError
 from tests.support import shop
 from tests.support.platform import Platform, failure, weeks
+from tests.support.snapshots import Snapshots
 
 WEEKS = weeks("2024-01-01", "2024-01-08")
 
@@ -34,11 +35,13 @@ FIRST = {"spend": mlp.total("amount", over="7d"), "orders": mlp.count(over="7d")
 
 
 @pytest.fixture
-def platform(home: Path) -> Platform:
-    made = Platform(project(**FIRST), home)
-    made.run("source", "features", tags=WEEKS)
-    made.run("online")
-    return made
+def platform(home: Path, snapshots: Snapshots) -> Platform:
+    return snapshots.copy("shop-first-features", home, project(**FIRST), publish)
+
+
+def publish(platform: Platform) -> None:
+    platform.run("source", "features", tags=WEEKS)
+    platform.run("online")
 
 
 def told(platform: Platform, changed: mlp.Project) -> Consequences:

@@ -35,11 +35,17 @@ def weeks(first: str, last: str) -> dict[str, str]:
 class Platform:
     """Runs assets of a project by kind, in an instance of its own."""
 
-    def __init__(self, project: Project, home: Path, now: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        home: Path,
+        now: Callable[[], datetime] | None = None,
+        instance: dg.DagsterInstance | None = None,
+    ) -> None:
         self.project = project
         empty_store(home / "mlflow")
         self.environment = LocalEnvironment(home) if now is None else LocalEnvironment(home, now=now)
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance = instance or dg.DagsterInstance.ephemeral()
         self.definitions = definitions_for(project, environment=self.environment)
         self.job = self.definitions.resolve_implicit_global_asset_job_def()
 
