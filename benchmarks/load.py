@@ -44,11 +44,11 @@ import dagster as dg
 import mlp_assets as mlp
 from mlp_assets.examples.retail import project as retail
 from mlp_sensors.monitoring import monitoring_sensor
-from mlp_sensors.watching import watched
+from mlp_sensors.watched_monitors import watched_monitors
 import sqlalchemy
 projects = [mlp.Project(f"retail_{n}", owner="team:retail", assets=[retail.repurchase_health])
             for n in range(int(sys.argv[1]))]
-monitors = watched(projects)
+monitors = watched_monitors(projects)
 with dg.instance_for_test() as instance:
     for monitor in monitors:
         tags = {"dagster/data_version": "delta:0"}

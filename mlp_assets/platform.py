@@ -1,4 +1,4 @@
-"""What a user's own repository calls: ``definitions_for(project)`` turns projects into Dagster definitions."""
+"""The functions that a user's repository calls: ``definitions_for(project)`` builds Dagster definitions."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -20,7 +20,7 @@ from mlp_assets.nouns.project import Project
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.jobs import project_jobs
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.preview.changes import Consequences, FeatureChange, consequences
+from mlp_assets.preview.changes import Consequences, FeatureChange, find_consequences
 from mlp_assets.training_sets.training_set_asset import training_set_asset
 from mlp_resources.environments.configured import configured_environment
 from mlp_resources.environments.settings import load_settings
@@ -28,32 +28,32 @@ from mlp_resources.ports.environment import Environment
 from mlp_sensors.aliases import alias_sensor
 from mlp_sensors.monitoring import monitoring_sensor
 from mlp_sensors.retraining import retraining_sensor
-from mlp_sensors.watching import watched
+from mlp_sensors.watched_monitors import watched_monitors
 
 __all__ = [
     "Consequences",
     "FeatureChange",
     "Reproduction",
     "definitions_for",
-    "planned",
+    "plan_changes",
     "project_assets",
-    "reproduced",
+    "reproduce_version",
 ]
 
 
 def definitions_for(
     *projects: Project, environment: Environment | None = None, sensor_interval_seconds: int | None = None
 ) -> dg.Definitions:
-    """One set of Dagster definitions of the projects: assets, checks, jobs, schedules and sensors.
+    """The Dagster definitions of the projects: assets, checks, jobs, schedules and sensors.
 
     Args:
-        projects: with all that is reached from them.
+        projects: projects, with every noun that they reach.
         environment: which adapters to use; those that the settings choose by default.
         sensor_interval_seconds: the shortest time between two ticks of a sensor; ``MLP_SENSOR_SECONDS`` by default.
     """
     surroundings = environment if environment is not None else configured_environment()
     interval = sensor_interval_seconds or load_settings().sensor_seconds
-    monitors = watched(projects)
+    monitors = watched_monitors(projects)
     sensors = [monitoring_sensor("recompute_monitors", monitors, interval)] if monitors else []
     if any(monitor.retrains for monitor in monitors):
         sensors.append(retraining_sensor("retrain_on_alarm", monitors, interval))
@@ -75,24 +75,26 @@ def definitions_for(
     )
 
 
-def planned(*projects: Project, instance: dg.DagsterInstance, environment: Environment | None = None) -> Consequences:
-    """What the projects, as they are declared now, will do to what was materialized."""
+def plan_changes(
+    *projects: Project, instance: dg.DagsterInstance, environment: Environment | None = None
+) -> Consequences:
+    """The consequences of the projects, as declared now, for the assets that were materialized."""
     surroundings = environment if environment is not None else configured_environment()
     graph = definitions_for(*projects, environment=surroundings).resolve_asset_graph()
-    return consequences([Scope(project, surroundings) for project in projects], graph, instance)
+    return find_consequences([Scope(project, surroundings) for project in projects], graph, instance)
 
 
-def reproduced(
+def reproduce_version(
     project: Project, model: Model, number: str, *, tolerance: float = 0.01, environment: Environment | None = None
 ) -> Reproduction:
-    """Makes a registered version of the model again, and compares; what is there is left as it is.
+    """Trains a registered version of the model again and compares. Changes nothing in the registry or the lake.
 
     Args:
-        number: of the version.
-        tolerance: by what part of itself a metric may differ where code, libraries or hardware do.
+        number: the number of the version.
+        tolerance: the relative difference of a metric that is accepted if code, libraries or hardware differ.
 
     Raises:
-        NotReproducibleError: the version, or something that it was made of, is gone.
+        NotReproducibleError: the version, or data that it was trained on, is gone.
     """
     surroundings = environment if environment is not None else configured_environment()
     with surroundings.scratch() as scratch:
@@ -100,7 +102,7 @@ def reproduced(
 
 
 def project_assets(scope: Scope) -> Sequence[Any]:
-    """The assets of one project, in the order in which they are made."""
+    """The assets of one project, sources first."""
     project = scope.project
     assets: list[Any] = [source_asset(scope, source) for source in project.sources]
     for view in project.feature_views:

@@ -1,4 +1,4 @@
-"""An alias that no promotion moved -> a failed check on the champion, which names it."""
+"""An alias that no promotion moved -> a failed check on the champion."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -6,16 +6,19 @@ from collections.abc import Callable, Mapping
 import dagster as dg
 
 from mlp_assets.errors import MlpError
-from mlp_assets.orchestration.keys import ALIAS_CHECK
+from mlp_assets.orchestration.check_names import ALIAS_AS_RECORDED
 
-Standing = Callable[[], str | None]
+AliasProblem = Callable[[], str | None]
+"""Returns what is wrong with an alias, as a sentence; None if nothing is. May raise MlpError."""
 
 
-def alias_sensor(name: str, champions: Mapping[dg.AssetKey, Standing], interval_seconds: int) -> dg.SensorDefinition:
-    """One sensor for all champions of a code location; its cursor holds what it has said of each.
+def alias_sensor(
+    name: str, champions: Mapping[dg.AssetKey, AliasProblem], interval_seconds: int
+) -> dg.SensorDefinition:
+    """One sensor for all champions of a code location. Its cursor holds the last message for each.
 
     Args:
-        champions: the asset -> what is wrong with its alias in a sentence, None where nothing is.
+        champions: the champion's asset -> the check of its alias.
     """
 
     @dg.sensor(
@@ -25,35 +28,35 @@ def alias_sensor(name: str, champions: Mapping[dg.AssetKey, Standing], interval_
         description="Fails the check of a champion whose alias in MLflow somebody moved without a promotion.",
     )
     def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        said: dict[str, str] = json.loads(context.cursor or "{}")
+        last_messages: dict[str, str] = json.loads(context.cursor or "{}")
         events: list[dg.AssetCheckEvaluation] = []
-        for key, standing in champions.items():
-            wrong, label = _wrong(standing), key.to_user_string()
-            if wrong == said.get(label, ""):
+        for key, alias_problem in champions.items():
+            message, label = _message(alias_problem), key.to_user_string()
+            if message == last_messages.get(label, ""):
                 continue
-            said[label] = wrong
-            events.append(_evaluation(key, wrong))
-            if wrong:
-                context.log.error(wrong)
+            last_messages[label] = message
+            events.append(_evaluation(key, message))
+            if message:
+                context.log.error(message)
         if not events:
-            return dg.SkipReason("Nothing has changed: every alias stands as it was last told.")
-        return dg.SensorResult(asset_events=events, cursor=json.dumps(said))
+            return dg.SkipReason("No alias has changed since the last check.")
+        return dg.SensorResult(asset_events=events, cursor=json.dumps(last_messages))
 
     return watch
 
 
-def _wrong(standing: Standing) -> str:
+def _message(alias_problem: AliasProblem) -> str:
     try:
-        return standing() or ""
-    except MlpError as error:  # one model's broken record hides no other's
+        return alias_problem() or ""
+    except MlpError as error:  # a broken record of one model must not hide the problems of others
         return str(error)
 
 
-def _evaluation(key: dg.AssetKey, wrong: str) -> dg.AssetCheckEvaluation:
+def _evaluation(key: dg.AssetKey, message: str) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=key,
-        check_name=ALIAS_CHECK,
-        passed=not wrong,
+        check_name=ALIAS_AS_RECORDED,
+        passed=not message,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"told": wrong or "The alias names the version that was promoted."},
+        metadata={"message": message or "The alias names the version that was promoted."},
     )

@@ -1,15 +1,14 @@
-"""New predictions or labels -> the monitors that follow them are recomputed."""
+"""New predictions or labels -> a recomputation of the monitors that follow them."""
 
 import json
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from mlp_assets.orchestration.keys import NO_ROWS_YET
-from mlp_sensors.watching import RETRIES, Watched, newest
+from mlp_assets.orchestration.facts import NO_ROWS_YET, data_version_of
+from mlp_sensors import run_tags
+from mlp_sensors.watched_monitors import WatchedMonitor, newest_events
 
-_DATA_VERSION = "dagster/data_version"
-_TRIGGER = "mlp/trigger"
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -18,65 +17,60 @@ _UNFINISHED = [
 ]
 
 
-def monitoring_sensor(name: str, monitors: Sequence[Watched], interval_seconds: int) -> dg.SensorDefinition:
-    """One sensor for all monitors of a code location; its cursor holds what each monitor has last seen."""
+def monitoring_sensor(name: str, monitors: Sequence[WatchedMonitor], interval_seconds: int) -> dg.SensorDefinition:
+    """One sensor for all monitors of a code location. Its cursor holds the last news of each monitor."""
 
     @dg.sensor(
         name=name,
         target=dg.AssetSelection.assets(*(key for monitor in monitors for key in monitor.monitoring)),
         minimum_interval_seconds=interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Recomputes a monitor when its endpoint's predictions or its model's labels have news.",
+        description="Recomputes a monitor when its endpoint has new predictions or its model new labels.",
     )
     def recompute(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        seen: dict[str, str] = json.loads(context.cursor or "{}")
-        events = newest(context.instance, [key for monitor in monitors for key in monitor.follows])
-        busy = _busy(context.instance)
+        last_news: dict[str, str] = json.loads(context.cursor or "{}")
+        events = newest_events(context.instance, [key for monitor in monitors for key in monitor.follows])
+        running = _running(context.instance)
         requests: list[dg.RunRequest] = []
         for monitor in monitors:
             news = news_of(monitor, events)
-            if news is None or monitor.label in busy:
+            if news is None or monitor.label in running or last_news.get(monitor.label) == news:
                 continue
-            if seen.get(monitor.label) == news:
-                continue
-            seen[monitor.label] = news
-            requests.append(
-                dg.RunRequest(
-                    run_key=run_key(monitor, news),
-                    asset_selection=list(monitor.monitoring),
-                    tags={_TRIGGER: "news", "mlp/monitor": monitor.label, **RETRIES},
-                )
-            )
+            last_news[monitor.label] = news
+            requests.append(_request(monitor, news))
         if not requests:
             return dg.SkipReason("No monitor has new predictions or labels.")
-        return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen))
+        return dg.SensorResult(run_requests=requests, cursor=json.dumps(last_news))
 
     return recompute
 
 
-def news_of(monitor: Watched, events: Mapping[dg.AssetKey, dg.EventLogEntry]) -> str | None:
-    """What is new for the monitor, as one word; None before its endpoint has predictions.
+def news_of(monitor: WatchedMonitor, events: Mapping[dg.AssetKey, dg.EventLogEntry]) -> str | None:
+    """A word that changes whenever the monitor has new rows to look at; None before the first prediction.
 
-    A drain that found nothing leaves its table's version as it was, so it is no news. Labels count by time: a partition
-    that was mended and then put back is news twice.
+    A drain without new rows leaves the version of its table as it was, so it is no news. Labels count by the time of
+    their materialization: a partition that is corrected and then restored is news twice.
     """
-    drained = [_version(events.get(key)) for key in monitor.drained]
+    drained = [data_version_of(events.get(key)) or NO_ROWS_YET for key in monitor.drained]
     if drained[0] == NO_ROWS_YET:
         return None
     labels = events.get(monitor.labels)
     return "-".join([*drained, f"{labels.timestamp:.6f}" if labels is not None else NO_ROWS_YET])
 
 
-def run_key(monitor: Watched, news: str) -> str:
+def monitoring_run_key(monitor: WatchedMonitor, news: str) -> str:
     return f"monitor:{monitor.label}:{news}"
 
 
-def _version(entry: dg.EventLogEntry | None) -> str:
-    found = entry.asset_materialization if entry is not None else None
-    return (found.tags or {}).get(_DATA_VERSION, NO_ROWS_YET) if found is not None else NO_ROWS_YET
+def _request(monitor: WatchedMonitor, news: str) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=monitoring_run_key(monitor, news),
+        asset_selection=list(monitor.monitoring),
+        tags={run_tags.TRIGGER: run_tags.NEWS, run_tags.MONITOR: monitor.label, **run_tags.RETRIES},
+    )
 
 
-def _busy(instance: dg.DagsterInstance) -> set[str]:
-    """The monitors that are being recomputed; their news is taken together when that is done."""
-    runs = instance.get_runs(filters=dg.RunsFilter(tags={_TRIGGER: "news"}, statuses=_UNFINISHED))
-    return {run.tags.get("mlp/monitor", "") for run in runs}
+def _running(instance: dg.DagsterInstance) -> set[str]:
+    """The monitors that are being recomputed. Their further news is taken together after that run."""
+    filters = dg.RunsFilter(tags={run_tags.TRIGGER: run_tags.NEWS}, statuses=_UNFINISHED)
+    return {run.tags.get(run_tags.MONITOR, "") for run in instance.get_runs(filters=filters)}

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlp_assets.feature_store.workspace import load_workspace
-from mlp_assets.platform import Consequences, FeatureChange, planned
+from mlp_assets.platform import Consequences, FeatureChange, plan_changes
 from mlp_resources.environments.home import environment_variables, prepare_home
 
 _MARKS = {"new": "[green]+[/]", "changed": "[yellow]~[/]", "removed": "[red]-[/]", "renamed": "[yellow]>[/]"}
@@ -26,7 +26,7 @@ def report(console: Console, workspace: Path, *, as_json: bool = False) -> bool:
     loaded = load_workspace(workspace)
     prepare_home()
     with dg.DagsterInstance.from_config(environment_variables()["DAGSTER_HOME"]) as instance:
-        found = planned(*loaded.projects, instance=instance)
+        found = plan_changes(*loaded.projects, instance=instance)
     if as_json:
         console.file.write(json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n")
         return not found.breaks

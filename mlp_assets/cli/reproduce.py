@@ -13,7 +13,7 @@ from mlp_assets.feature_store.workspace import load_workspace
 from mlp_assets.nouns.checks.texts import did_you_mean
 from mlp_assets.nouns.model import Model
 from mlp_assets.nouns.project import Project
-from mlp_assets.platform import Reproduction, reproduced
+from mlp_assets.platform import Reproduction, reproduce_version
 from mlp_resources.environments.home import prepare_home
 
 _FORM = re.compile(r"([a-z0-9_]+)/([a-z0-9_]+)@([0-9]+)")
@@ -29,7 +29,7 @@ def report(console: Console, workspace: Path, named: str, tolerance: float) -> b
     project, model, number = _found(load_workspace(workspace).projects, named)
     prepare_home()
     with console.status(f"Building the training set of {named} again, training, comparing …"):
-        found = reproduced(project, model, number, tolerance=tolerance)
+        found = reproduce_version(project, model, number, tolerance=tolerance)
     console.print(_table(found))
     console.print(_verdict(found, named), style="green" if found.holds else "red", markup=False, highlight=False)
     return found.holds

@@ -14,6 +14,7 @@ from mlp_assets.errors import MlpError
 from mlp_assets.models.promotions import champion
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.facts import drained_version
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports.lake import Lake, Table, Transaction
@@ -92,7 +93,7 @@ def _drain_asset(scope: Scope, endpoint: Endpoint, kind: str, key: dg.AssetKey) 
             "spool": dg.MetadataValue.path(str(folder)),
         }
         return dg.MaterializeResult(
-            metadata=drained | facts | cost.shown, data_version=dg.DataVersion(keys.drained_version(version))
+            metadata=drained | facts | cost.shown, data_version=dg.DataVersion(drained_version(version))
         )
 
     return drain

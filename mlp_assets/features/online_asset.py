@@ -6,11 +6,12 @@ import dagster as dg
 import polars as pl
 
 from mlp_assets.features.lookups_in_use import check_lookups
-from mlp_assets.features.parity_check import CHECK, Parity, compare_online_with_offline
+from mlp_assets.features.parity_check import Parity, compare_online_with_offline
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.check_names import ONLINE_EQUALS_OFFLINE
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.as_of_join import best_as_known
@@ -30,7 +31,9 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         freshness_policy=freshness,
         check_specs=[
             dg.AssetCheckSpec(
-                CHECK, asset=key, description="A look-up gives the values that a training row would have."
+                ONLINE_EQUALS_OFFLINE,
+                asset=key,
+                description="A look-up gives the values that a training row would have.",
             )
         ],
         spec=view,
@@ -72,7 +75,10 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
 
 def _check_result(parity: Parity) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        check_name=CHECK, passed=parity.equal, severity=dg.AssetCheckSeverity.ERROR, metadata=parity.facts
+        check_name=ONLINE_EQUALS_OFFLINE,
+        passed=parity.equal,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata=parity.facts,
     )
 
 

@@ -15,7 +15,6 @@ from mlp_assets.tables.as_of_join import FeatureTable, join_as_known
 from mlp_assets.tables.expiry import microseconds
 from mlp_resources.ports.serving import OnlineView
 
-CHECK = "online_equals_offline"
 VALUES = 100_000
 """The least number of values to compare, if the table has as many."""
 _READ_AT_ONCE = 5_000

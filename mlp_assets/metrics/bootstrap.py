@@ -1,4 +1,4 @@
-"""The paired bootstrap by group: how sure it is that one vector of predictions is better than another."""
+"""The paired bootstrap by group: confidence intervals of a metric, and of the difference between two predictions."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ _RESAMPLES = 200
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much the first is better than the second (positive is better), with the 95 % interval."""
+    """How much better the first prediction is than the second (positive is better), with the 95 % interval."""
 
     metric: str
     first: float
@@ -38,43 +38,47 @@ def paired_bootstrap(
     seed: int,
     resamples: int = _RESAMPLES,
 ) -> Difference:
-    """Resamples whole groups with replacement, the same ones for both, and takes the percentile interval.
+    """Compares two predictions by resampling whole groups with replacement, the same groups for both.
+
+    The interval is the percentile interval; it is NaN for fewer than two groups.
 
     Args:
-        target, first, second: (rows,); predictions may be (rows, classes).
-        groups: (rows,) codes from 0; the rows of one group depend on each other and are drawn together.
+        target: (rows,).
+        first, second: predictions, (rows,) or (rows, classes).
+        groups: (rows,) codes from 0. Rows of one group depend on each other and are drawn together.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 8 and 13.
     """
     metric = METRICS[metric_name]
     count = int(groups.max()) + 1 if len(groups) else 0
     sign = 1.0 if metric.higher_is_better else -1.0
-    one, two = metric.compute(target, first), metric.compute(target, second)
+    value, other = metric.compute(target, first), metric.compute(target, second)
     if count < 2:
-        return Difference(metric_name, one, two, sign * (one - two), float("nan"), float("nan"))
+        return Difference(metric_name, value, other, sign * (value - other), float("nan"), float("nan"))
     draws = _draws(count, seed, resamples)
     gains = sign * (_values(metric, target, first, groups, draws) - _values(metric, target, second, groups, draws))
     low, high = np.percentile(gains, [2.5, 97.5])
-    return Difference(metric_name, one, two, sign * (one - two), float(low), float(high))
+    return Difference(metric_name, value, other, sign * (value - other), float(low), float(high))
 
 
 def interval(
     metric_name: str, target: Vector, prediction: Vector, groups: NDArray[np.int64], *, seed: int
 ) -> tuple[float, float, float]:
-    """The metric with its 95 % percentile interval, whole groups resampled; NaN for the interval of one group.
+    """(value, low, high): the metric with its 95 % percentile interval, resampling whole groups.
 
-    All are NaN where a prediction is not finite: a ranking, say, would be of the others alone.
+    The interval is NaN for fewer than two groups. All three are NaN if a prediction is not finite: a ranking, for
+    example, would leave that row out.
 
-    Source: as for ``paired_bootstrap``.
+    Args and source are those of ``paired_bootstrap``.
     """
-    metric, nothing = METRICS[metric_name], float("nan")
+    metric, nan = METRICS[metric_name], float("nan")
     if not finite(prediction).all():
-        return nothing, nothing, nothing
+        return nan, nan, nan
     value, count = metric.compute(target, prediction), int(groups.max()) + 1 if len(groups) else 0
     if count < 2:
-        return value, nothing, nothing
-    found = _values(metric, target, prediction, groups, _draws(count, seed, _RESAMPLES))
-    low, high = np.nanpercentile(found, [2.5, 97.5])
+        return value, nan, nan
+    values = _values(metric, target, prediction, groups, _draws(count, seed, _RESAMPLES))
+    low, high = np.nanpercentile(values, [2.5, 97.5])
     return value, float(low), float(high)
 
 
@@ -92,5 +96,5 @@ def _values(
         sizes = np.bincount(groups).astype(np.float64)
         return np.array([draw @ sums / (draw @ sizes) for draw in draws])
     assert metric.prepared is not None
-    of_weights = metric.prepared(target, prediction)
-    return np.array([of_weights(draw[groups]) for draw in draws])
+    weighted = metric.prepared(target, prediction)
+    return np.array([weighted(draw[groups]) for draw in draws])

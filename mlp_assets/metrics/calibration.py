@@ -1,16 +1,18 @@
-"""Whether predictions mean what they say: of rows with a probability of 0.3, three in ten come true."""
+"""Calibration: among rows with a predicted probability of 0.3, three in ten should come true."""
 
 import numpy as np
 
-from mlp_assets.metrics.classes import chosen
+from mlp_assets.metrics.classes import likeliest_class
 from mlp_assets.metrics.metrics import Vector
 
 _BINS = 10
 
 
 def calibration_error(truth: Vector, prediction: Vector, bins: int = _BINS) -> float:
-    """The expected calibration error over bins of equally many rows: the mean distance, weighted by rows, of the mean
-    prediction of a bin to the share that came true. Rows of one prediction may lie in two bins.
+    """The expected calibration error over bins of equally many rows.
+
+    It is the mean over the bins, weighted by rows, of the distance between the bin's mean prediction and its share of
+    ones. Rows with equal predictions may lie in two bins. NaN without rows.
 
     Args:
         truth: (rows,) 0 or 1.
@@ -28,17 +30,19 @@ def calibration_error(truth: Vector, prediction: Vector, bins: int = _BINS) -> f
 
 
 def confidence_error(truth: Vector, prediction: Vector) -> float:
-    """The expected calibration error of the likeliest class: how far its probability is from how often it is right.
+    """The expected calibration error of the likeliest class: its probability against how often it is right.
 
     Args:
+        truth: (rows,) class numbers.
         prediction: (rows, classes) probabilities.
 
     Source: Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks (ICML 2017), with bins as above.
     """
-    return calibration_error((chosen(prediction) == truth).astype(np.float64), prediction.max(axis=1, initial=0.0))
+    right = (likeliest_class(prediction) == truth).astype(np.float64)
+    return calibration_error(right, prediction.max(axis=1, initial=0.0))
 
 
 def relative_bias(truth: Vector, prediction: Vector) -> float:
-    """How far the mean prediction lies from the mean of the truth, in parts of the latter; NaN where that is 0."""
+    """The distance between the means of prediction and truth, relative to the mean of the truth; NaN if that is 0."""
     mean = float(truth.mean()) if len(truth) else 0.0
     return abs(float(prediction.mean()) - mean) / abs(mean) if mean else float("nan")

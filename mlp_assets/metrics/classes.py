@@ -1,4 +1,4 @@
-"""The classes of a multiclass model: their numbers in training, their names in answers."""
+"""The classes of a multiclass model: class numbers in training, class names in answers."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,7 @@ UNKNOWN = -1.0
 
 @dataclass(frozen=True)
 class Classes:
-    """The values of the target that training rows had, in the order of the model's outputs; none for other tasks."""
+    """The target values of the training rows, in the order of the model's outputs; empty for other tasks."""
 
     values: tuple[Any, ...] = ()
 
@@ -28,57 +28,57 @@ class Classes:
         return {value: number for number, value in enumerate(self.values)}
 
     def truth(self, target: pl.Series) -> Floats:
-        """(rows,) the number of each row's class, -1 where there is none of that name; the target itself for others."""
+        """(rows,) class numbers, -1 for a value that is no class. For other tasks: the target itself."""
         if not self.values:
             return cast("Floats", target.cast(pl.Float64).to_numpy())
-        found = (self._numbers.get(value, UNKNOWN) for value in target.to_list())  # 3.0 finds 3
-        return np.fromiter(found, np.float64, len(target))
+        numbers = (self._numbers.get(value, UNKNOWN) for value in target.to_list())  # 3.0 equals the key 3
+        return np.fromiter(numbers, np.float64, len(target))
 
     def answers(self, prediction: Floats) -> dict[str, list[Any]]:
-        """What is said of (rows, classes) probabilities: the likeliest class of each row, and its probability.
+        """Answer columns of (rows, classes) probabilities: each row's likeliest class and its probability.
 
-        Of another task's (rows,) they are the prediction itself.
+        For other tasks: the (rows,) prediction itself.
         """
         if not self.values:
             return {"prediction": prediction.tolist()}
         best = prediction.argmax(axis=1)
-        sure = prediction[np.arange(len(best)), best]
-        return {"prediction": [self.values[number] for number in best], "probability": sure.tolist()}
+        probability = prediction[np.arange(len(best)), best]
+        return {"prediction": [self.values[number] for number in best], "probability": probability.tolist()}
 
-    def with_those_of(self, other: "Classes") -> "Classes":
-        """Its own, and then those that the other has more."""
+    def union(self, other: "Classes") -> "Classes":
+        """These classes, then the further ones of ``other``."""
         return Classes((*self.values, *(value for value in other.values if value not in self._numbers)))
 
-    def placed(self, prediction: Floats, wanted: "Classes") -> Floats:
-        """The probabilities in the order of other classes; 0 for those that it does not know."""
+    def reordered_to(self, prediction: Floats, wanted: "Classes") -> Floats:
+        """The (rows, classes) probabilities in the order of other classes; 0 for classes that these lack."""
         if self.values == wanted.values:
             return prediction
-        made = np.zeros((len(prediction), len(wanted)))
+        reordered = np.zeros((len(prediction), len(wanted)))
         for number, value in enumerate(wanted.values):
             if value in self._numbers:
-                made[:, number] = prediction[:, self._numbers[value]]
-        return made
+                reordered[:, number] = prediction[:, self._numbers[value]]
+        return reordered
 
 
 def classes_of(target: pl.Series) -> Classes:
-    """The values of the target, sorted. Raises MlpError for numbers that are not whole."""
+    """The distinct values of the target, sorted. Raises MlpError for numbers that are not whole."""
     values: list[Any] = target.drop_nulls().unique().sort().to_list()
     if target.dtype == pl.String:
         return Classes(tuple(values))
-    odd = next((value for value in values if value != int(value)), None)
-    if odd is not None:
+    fraction = next((value for value in values if value != int(value)), None)
+    if fraction is not None:
         raise MlpError(
-            f"{target.name} holds {odd:g}, which names no class. Declare the target of a multiclass model as pl.String "
-            "or whole numbers, or write task='regression'."
+            f"{target.name} holds {fraction:g}, but a class is a text or a whole number. Declare the target of a "
+            "multiclass model as pl.String or whole numbers, or write task='regression'."
         )
     return Classes(tuple(int(value) for value in values))
 
 
 def finite(prediction: Floats) -> NDArray[np.bool_]:
-    """(rows,) whether all that is predicted of a row is a finite number."""
+    """(rows,) whether every predicted number of the row is finite."""
     return np.logical_and.reduce(np.isfinite(prediction).reshape(len(prediction), -1), axis=1)
 
 
-def chosen(prediction: Floats) -> Floats:
-    """(rows,) the number of the likeliest class; numbers of classes are taken as they are."""
+def likeliest_class(prediction: Floats) -> Floats:
+    """(rows,) the number of each row's likeliest class. A (rows,) prediction is returned as it is."""
     return prediction.argmax(axis=1).astype(np.float64) if prediction.ndim == 2 else prediction

@@ -1,4 +1,4 @@
-"""What all pictures share: a canvas without the upper and right frame, and its PNG bytes."""
+"""Matplotlib figures without the upper and right frame, and their PNG bytes."""
 
 import io
 from typing import Any
@@ -9,10 +9,10 @@ def axes(width: float, height: float, count: int = 1) -> tuple[Any, list[Any]]:
     from matplotlib.figure import Figure
 
     figure: Any = Figure(figsize=(width, height), dpi=80, layout="constrained")
-    made = [figure.add_subplot(1, count, place + 1) for place in range(count)]
-    for axis in made:
+    subplots = [figure.add_subplot(1, count, place + 1) for place in range(count)]
+    for axis in subplots:
         axis.spines[["top", "right"]].set_visible(False)
-    return figure, made
+    return figure, subplots
 
 
 def png(figure: Any) -> bytes:

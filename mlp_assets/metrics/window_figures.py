@@ -1,10 +1,10 @@
-"""The one form of every monitored figure: a row for each window, feature and method."""
+"""The table form of every monitored figure: one row for each window, feature and method."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import polars as pl
 
-TIDY_SCHEMA: dict[str, pl.DataType] = {
+FIGURES_SCHEMA: dict[str, pl.DataType] = {
     "window": pl.String(),
     "feature": pl.String(),
     "method": pl.String(),
@@ -16,23 +16,30 @@ TIDY_SCHEMA: dict[str, pl.DataType] = {
     "rows": pl.Int64(),
     "sufficient": pl.Boolean(),
 }
+_VALUES = ("window", "feature", "method", "value", "rows")
 _TIMES_REFERENCE = 2.0
 _DEVIATIONS = 3.0
 
 
-def tidy(
+def values_frame(values: Iterable[tuple[str, str, str, float | None, int]]) -> pl.DataFrame:
+    """A frame of (window, feature, method, value, rows): figures before they have limits."""
+    return pl.DataFrame(list(values), schema={name: FIGURES_SCHEMA[name] for name in _VALUES}, orient="row")
+
+
+def add_limits(
     windows: pl.DataFrame, reference: pl.DataFrame, *, floor: float, minimum_rows: int, one_sided: bool = True
 ) -> pl.DataFrame:
-    """Judges the windows' values by those of the reference windows.
+    """Compares the windows' values with limits derived from the reference windows. Returns rows of FIGURES_SCHEMA.
 
     Args:
         windows: (window, feature, method, value, rows).
-        reference: (feature, method, value), each reference window scored against the others, so that the values
-            show how far one ordinary window lies from the rest.
-        floor: the smallest limit, below which a distance means nothing.
-        minimum_rows: a window of fewer rows has no verdict.
-        one_sided: limit twice the largest reference value, but no further than half-way from it to 1 (distances and
-            shares, which end at 1); else the reference's mean and three standard deviations on both sides (metrics).
+        reference: (feature, method, value), each reference window compared with the others, so that the values show
+            how far one ordinary window lies from the rest.
+        floor: the smallest limit; below it a distance means nothing.
+        minimum_rows: windows of fewer rows are not compared.
+        one_sided: for distances and shares, which end at 1: the limit is twice the largest reference value, but no
+            further than half-way from it to 1. Otherwise, for metrics: the mean of the reference values, plus and minus
+            three standard deviations.
     """
     value = pl.col("value")
     reference = reference.filter(value.is_not_null() & value.is_not_nan())
@@ -47,21 +54,21 @@ def tidy(
             reference=value.median(), lower=value.mean() - spread, upper=value.mean() + spread
         )
     limited = pl.col("upper").is_not_null() & (pl.lit(one_sided) | pl.col("lower").is_not_null())
-    judged = windows.join(limits, on=["feature", "method"], how="left").with_columns(
+    figures = windows.join(limits, on=["feature", "method"], how="left").with_columns(
         sufficient=(pl.col("rows") >= minimum_rows) & value.is_not_null() & value.is_not_nan() & limited
     )
     outside = (value > pl.col("upper")).fill_null(False) | (value < pl.col("lower")).fill_null(False)
-    return judged.with_columns(
+    return figures.with_columns(
         value=pl.when("sufficient").then(value), exceeded=pl.when("sufficient").then(outside)
-    ).select(pl.col(name).cast(dtype) for name, dtype in TIDY_SCHEMA.items())
+    ).select(pl.col(name).cast(dtype) for name, dtype in FIGURES_SCHEMA.items())
 
 
-def empty() -> pl.DataFrame:
-    """No rows yet."""
-    return pl.DataFrame(schema=TIDY_SCHEMA)
+def no_figures() -> pl.DataFrame:
+    """A frame of FIGURES_SCHEMA without rows."""
+    return pl.DataFrame(schema=FIGURES_SCHEMA)
 
 
-def by_window(frame: pl.DataFrame, windows: Sequence[str] | None = None) -> list[tuple[str, pl.DataFrame]]:
+def by_window(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     """(window, its rows), in order of time."""
     parts = {str(part["window"][0]): part for part in frame.partition_by("window", maintain_order=True)}
-    return [(window, parts[window]) for window in sorted(windows if windows is not None else parts) if window in parts]
+    return sorted(parts.items())

@@ -9,6 +9,7 @@ from mlp_assets.models.promotions import NO_RIVAL, champion, promote, promotions
 from mlp_assets.models.registering import GATES_TAG, PASSED
 from mlp_assets.nouns.model import Model
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.check_names import ALIAS_AS_RECORDED
 from mlp_assets.orchestration.metadata import measured
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports.registry import RegisteredVersion
@@ -27,7 +28,7 @@ def champion_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
     @scope.asset(
         key=key,
         deps=[keys.candidate(scope.project.name, model)],
-        check_specs=[dg.AssetCheckSpec(keys.ALIAS_CHECK, asset=key, description=_ALIAS)],
+        check_specs=[dg.AssetCheckSpec(ALIAS_AS_RECORDED, asset=key, description=_ALIAS)],
         spec=model,
         kinds=["mlflow"],
         what=f"The version of {model.name} that endpoints serve.",
@@ -52,7 +53,7 @@ def champion_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             }
             | cost.shown,
             data_version=dg.DataVersion(f"{chosen.version}-{chosen.digest[:12]}"),
-            check_results=[dg.AssetCheckResult(passed=True, check_name=keys.ALIAS_CHECK)],
+            check_results=[dg.AssetCheckResult(passed=True, check_name=ALIAS_AS_RECORDED)],
         )
 
     return crown

@@ -94,7 +94,7 @@ def _rival(
     new = (test["at"] > datetime.fromisoformat(until)).to_numpy() if until else None
     if split and live.tags.get(SPLIT_TAG) == split[SPLIT_TAG]:
         new = None  # groups of the test part were kept from it too
-    classes = own.with_those_of(scorer.known.classes)
+    classes = own.union(scorer.known.classes)
     if lacks:
         return None, lacks, new, classes
-    return scorer.known.classes.placed(scorer.predict(scorer.encoding.matrix(test)), classes), lacks, new, classes
+    return scorer.known.classes.reordered_to(scorer.predict(scorer.encoding.matrix(test)), classes), lacks, new, classes

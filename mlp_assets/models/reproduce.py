@@ -154,8 +154,8 @@ def _compared(
     old = load_scorer(registry.download(version), version.digest)
     new = load_scorer(result.artifact, result.digest)
     before, after = (scorer.predict(scorer.encoding.matrix(test)) for scorer in (old, new))
-    classes = old.known.classes.with_those_of(new.known.classes)
-    before, after = old.known.classes.placed(before, classes), new.known.classes.placed(after, classes)
+    classes = old.known.classes.union(new.known.classes)
+    before, after = old.known.classes.reordered_to(before, classes), new.known.classes.reordered_to(after, classes)
     truth = classes.truth(test[model.training_set.target])
     metrics = [scores(model.task_kind, truth, predicted) for predicted in (before, after)]
     return Reproduction(

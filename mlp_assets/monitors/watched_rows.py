@@ -1,4 +1,4 @@
-"""What a monitor looks at: the predictions by window, and the reference of the version that made them."""
+"""Reads what a monitor watches: predictions by window, their labels, and the reference of each model version."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,19 +19,22 @@ from mlp_assets.nouns.split import SplitByGroup
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.events import UTC_TIME
+from mlp_resources.ports import tables
 from mlp_resources.ports.lake import Lake, Table
 
 Versions = Mapping[str, int | None]
 
 
 @dataclass(frozen=True)
-class Observed:
-    """The windows that one version of the model served, and its reference. Both have ``window`` and ``prediction``.
+class WatchedVersion:
+    """The windows that one version of the model served, and its reference.
 
-    Attributes:
-        features: the numbers that version takes, which may differ from what the project's model takes by now.
+    Args:
+        windows, reference: rows with ``window``, ``prediction``, the features and the categories; the reference also
+            has the target.
+        features: the numbers that the version takes; the project's model may take others by now.
         categories: the texts that it takes as categories.
-        reference_table, reference_version: the training set, and its Delta version, of which the reference is a part.
+        reference_table, reference_version: the training set that the reference is part of, and its Delta version.
     """
 
     version: str
@@ -44,80 +47,81 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Tables:
-    """Where the parts lie of which a monitor's figures are made."""
+class MonitorTables:
+    """Tables a monitor reads; ``labels`` may be the location of an external source."""
 
     predictions: Table
     feedback: Table
     labels: Table | str
 
 
-def tables_of(scope: Scope, monitor: Monitor) -> Tables:
+def tables_of(scope: Scope, monitor: Monitor) -> MonitorTables:
     endpoint, training_set = monitor.watches, monitor.watches.model.training_set
     home = scope.home(endpoint)
-    return Tables(
-        predictions=keys.table(keys.predictions(home, endpoint)),
-        feedback=keys.table(keys.feedback(home, endpoint)),
+    return MonitorTables(
+        predictions=tables.predictions(home, endpoint.name),
+        feedback=tables.feedback(home, endpoint.name),
         labels=source_table(scope, training_set.labels),
     )
 
 
-def versions_now(scope: Scope, monitor: Monitor, *, labelled: bool) -> Versions:
-    """The Delta version of the predictions (and of what holds their outcomes), pinned before anything is read."""
-    lake, tables = scope.environment.lake, tables_of(scope, monitor)
+def pin_versions(scope: Scope, monitor: Monitor, *, labelled: bool) -> Versions:
+    """Table -> its Delta version now, for the predictions and, with ``labelled``, the feedback and the labels."""
+    lake, read = scope.environment.lake, tables_of(scope, monitor)
     if not labelled:
-        return {str(tables.predictions): lake.version(tables.predictions)}
-    ours = {str(table): lake.version(table) for table in (tables.predictions, tables.feedback)}
-    return ours | source_versions(scope, [monitor.watches.model.training_set.labels])
+        return {str(read.predictions): lake.version(read.predictions)}
+    versions = {str(table): lake.version(table) for table in (read.predictions, read.feedback)}
+    return versions | source_versions(scope, [monitor.watches.model.training_set.labels])
 
 
-def observed(scope: Scope, monitor: Monitor, versions: Versions) -> Iterator[Observed]:
-    """One for each version, oldest first. A window belongs to the version that made its last prediction."""
+def watched_versions(scope: Scope, monitor: Monitor, versions: Versions) -> Iterator[WatchedVersion]:
+    """The versions that served, oldest first. A window belongs to the version that made its last prediction."""
     predictions = prediction_rows(scope, monitor, versions)
     by_window = versions_by_window(scope, monitor, versions)
     for version in sorted(set(by_window.values()), key=int):
-        served = [window for window, last in by_window.items() if last == version]
-        theirs = pl.col("window").is_in(served) & (pl.col("model_version") == version)
-        trained = _trained(scope, monitor, version)
+        windows = [window for window, last in by_window.items() if last == version]
+        served = pl.col("window").is_in(windows) & (pl.col("model_version") == version)
+        trained = _trained_version(scope, monitor, version)
         reference, features, categories = _reference(scope.environment.lake, monitor, trained)
-        windows = predictions.filter(theirs).collect()
-        yield Observed(version, windows, reference, features, categories, str(trained.table), trained.table_version)
+        rows = predictions.filter(served).collect()
+        yield WatchedVersion(version, rows, reference, features, categories, str(trained.table), trained.table_version)
 
 
 def prediction_rows(scope: Scope, monitor: Monitor, versions: Versions) -> pl.LazyFrame:
-    """Every prediction drained by then, with its ``window``; no rows when nobody has asked the endpoint yet."""
+    """The logged predictions at these versions, with ``window``; no rows before the first prediction."""
     table = tables_of(scope, monitor).predictions
     if versions[str(table)] is None:
-        empty = {"at": UTC_TIME, "requested_at": UTC_TIME, "model_version": pl.String}
-        return with_window(monitor, pl.LazyFrame(schema=empty))
-    return with_window(monitor, scope.environment.lake.scan(table, versions[str(table)]))
+        schema = {"at": UTC_TIME, "requested_at": UTC_TIME, "model_version": pl.String}
+        return add_window(monitor, pl.LazyFrame(schema=schema))
+    return add_window(monitor, scope.environment.lake.scan(table, versions[str(table)]))
 
 
 def versions_by_window(scope: Scope, monitor: Monitor, versions: Versions) -> dict[str, str]:
-    """Window -> the version of the model that served it last."""
+    """Window -> the version of the model that made its last prediction."""
     predictions = prediction_rows(scope, monitor, versions)
     last = predictions.group_by("window").agg(pl.col("model_version").sort_by("requested_at").last())
     return dict(last.collect().iter_rows())
 
 
-def with_window(monitor: Monitor, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Adds ``window``: the day on which the row's window starts, counted from the start of the labels' history."""
+def add_window(monitor: Monitor, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Adds ``window``: the first day of the row's window, as text. Windows are counted from the start of the labels."""
     every = duration(monitor.every) // timedelta(microseconds=1)
     start = pl.lit(moment(monitor.watches.model.training_set.labels.start))
-    passed = (pl.col("at") - start).dt.total_microseconds() // every * every
-    return rows.with_columns(window=(start + pl.duration(microseconds=passed)).dt.to_string("%Y-%m-%d"))
+    elapsed = (pl.col("at") - start).dt.total_microseconds() // every * every
+    return rows.with_columns(window=(start + pl.duration(microseconds=elapsed)).dt.to_string("%Y-%m-%d"))
 
 
-def with_labels(scope: Scope, monitor: Monitor, rows: pl.DataFrame, versions: Versions) -> pl.DataFrame:
-    """The predictions whose outcome is known: from the labels' table, or as callers told.
+def join_labels(scope: Scope, monitor: Monitor, rows: pl.DataFrame, versions: Versions) -> pl.DataFrame:
+    """The predictions with a known label, from the feedback or else from the labels' table.
 
-    A prediction takes the newest label of its keys that is not after it, and within one cadence of the labels.
+    A prediction takes the newest label of its keys that is not later than itself and not older than one cadence of the
+    labels.
     """
-    training_set, tables = monitor.watches.model.training_set, tables_of(scope, monitor)
+    training_set, read = monitor.watches.model.training_set, tables_of(scope, monitor)
     target, labels = training_set.target, training_set.labels
-    known = source_rows(scope, labels, versions[str(tables.labels)])
+    known = source_rows(scope, labels, versions[str(read.labels)]).rename({labels.event_time: "at"})
     row = [*training_set.keys, "at"]
-    known = known.rename({labels.event_time: "at"}).sort("known_at").unique(row, keep="last").select(*row, target)
+    known = known.sort("known_at").unique(row, keep="last").select(*row, target)
     joined = (
         rows.drop(target, strict=False)
         .sort("at")
@@ -129,18 +133,18 @@ def with_labels(scope: Scope, monitor: Monitor, rows: pl.DataFrame, versions: Ve
             check_sortedness=False,
         )
     )
-    if versions[str(tables.feedback)] is not None:
-        told = scope.environment.lake.scan(tables.feedback, versions[str(tables.feedback)])
-        told = told.sort("known_at").unique("prediction_id", keep="last").collect()
-        told = told.select("prediction_id", __told="label")
-        joined = joined.join(told, on="prediction_id", how="left")
-        joined = joined.with_columns(pl.coalesce("__told", target).alias(target)).drop("__told")
+    if versions[str(read.feedback)] is not None:
+        feedback = scope.environment.lake.scan(read.feedback, versions[str(read.feedback)])
+        feedback = feedback.sort("known_at").unique("prediction_id", keep="last").collect()
+        feedback = feedback.select("prediction_id", __feedback="label")
+        joined = joined.join(feedback, on="prediction_id", how="left")
+        joined = joined.with_columns(pl.coalesce("__feedback", target).alias(target)).drop("__feedback")
     return joined.filter(pl.col(target).is_not_null())
 
 
 @dataclass(frozen=True)
-class _Trained:
-    """A version's artifact, and the Delta version of the training set that it learned from."""
+class _TrainedVersion:
+    """The artifact of a model version, and the Delta version of its training set."""
 
     table: Table
     table_version: int
@@ -148,36 +152,38 @@ class _Trained:
     digest: str
 
 
-def _trained(scope: Scope, monitor: Monitor, version: str) -> _Trained:
-    """Raises MlpError when the version is gone."""
+def _trained_version(scope: Scope, monitor: Monitor, version: str) -> _TrainedVersion:
+    """Raises MlpError if the registry no longer has the version."""
     model = monitor.watches.model
     registry, name = scope.environment.registry, keys.registered_model(scope.home(model), model)
-    found = next((one for one in registry.versions(name) if one.version == version), None)
-    if found is None:
+    registered = next((entry for entry in registry.versions(name) if entry.version == version), None)
+    if registered is None:
         raise MlpError(
-            f"{monitor.where}: version {version} of {name} made predictions and is no longer in the registry, so its "
-            "reference cannot be had. Restore the version there."
+            f"{monitor.where}: version {version} of {name} made predictions, but the registry no longer has it, so "
+            "its training set is unknown. Restore the version in the registry."
         )
-    ((table, pinned),) = json.loads(found.tags["mlp.training_set"]).items()
-    return _Trained(Table(*table.split("/")), pinned, registry.download(found), found.digest)
+    ((table, table_version),) = json.loads(registered.tags["mlp.training_set"]).items()
+    artifact = registry.download(registered)
+    return _TrainedVersion(Table(*table.split("/")), table_version, artifact, registered.digest)
 
 
-@lru_cache(maxsize=2)  # a run makes all assets of a monitor, one after the other, of the same reference
+@lru_cache(maxsize=2)  # the assets of a monitor are computed one after the other, from the same reference
 def _reference(
-    lake: Lake, monitor: Monitor, trained: _Trained
+    lake: Lake, monitor: Monitor, trained: _TrainedVersion
 ) -> tuple[pl.DataFrame, tuple[str, ...], tuple[str, ...]]:
-    """The newest labelled windows of the training set, as the version scores them; its numbers and its categories."""
+    """The newest windows of the training set with the version's predictions; its numbers; its categories."""
     scorer = load_scorer(trained.artifact, trained.digest)
-    windowed = with_window(monitor, lake.scan(trained.table, trained.table_version))
+    windowed = add_window(monitor, lake.scan(trained.table, trained.table_version))
     newest = windowed.select("window").unique().sort("window").tail(monitor.reference_windows).collect()
     kept = windowed.filter(pl.col("window").is_in(newest["window"].to_list()))
-    given, keys = scorer.encoding.inputs, monitor.watches.model.training_set.keys
-    if isinstance(monitor.watches.model.training_set.split, SplitByGroup):
-        kept = kept.filter(pl.col("split") == "test")  # the others are of its training, whenever they are from
-    rows = kept.select("window", *given, monitor.watches.model.training_set.target).collect()
-    predicted = scorer.known.classes.answers(scorer.predict(scorer.encoding.matrix(rows)))
-    numbers = tuple(name for name in given if rows.schema[name].is_numeric() and name not in keys)
+    inputs, training_set = scorer.encoding.inputs, monitor.watches.model.training_set
+    if isinstance(training_set.split, SplitByGroup):
+        kept = kept.filter(pl.col("split") == "test")  # the model was trained on the other rows, however new they are
+    rows = kept.select("window", *inputs, training_set.target).collect()
+    answers = scorer.known.classes.answers(scorer.predict(scorer.encoding.matrix(rows)))
+    features = [name for name in inputs if name not in training_set.keys]
+    numbers = tuple(name for name in features if rows.schema[name].is_numeric())
     encoders = scorer.encoding.encoders
-    texts = (name for name in given if isinstance(encoders.get(name), FittedCategories))
-    categories = tuple(name for name in texts if rows.schema[name] == pl.String and name not in keys)
-    return rows.with_columns(pl.Series(name, values) for name, values in predicted.items()), numbers, categories
+    texts = (name for name in features if isinstance(encoders.get(name), FittedCategories))
+    categories = tuple(name for name in texts if rows.schema[name] == pl.String)
+    return rows.with_columns(pl.Series(name, values) for name, values in answers.items()), numbers, categories

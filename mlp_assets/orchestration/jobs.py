@@ -1,4 +1,4 @@
-"""Jobs and schedules of a project: what people launch by name, and what runs by the clock."""
+"""Jobs and schedules of a project."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from mlp_assets.orchestration.schedules import cadence_jobs
 
 
 def project_jobs(project: Project) -> tuple[list[Any], list[Any]]:
-    """Jobs: one a cadence, one a model, one an endpoint. Schedules: each cadence that goes on, and each spool."""
+    """(jobs, schedules): a job for each cadence, model and endpoint; a schedule for each open cadence and spool."""
     cadences = cadence_jobs(project)
     drains = [_drain_job(project, endpoint) for endpoint in project.endpoints]
     jobs = [job for job, _ in cadences] + [_training_job(project, model) for model in project.models] + drains

@@ -1,4 +1,4 @@
-"""The only place where an asset key, a table name or a data version that sensors compare is spelled."""
+"""The asset key of each noun, the table that an asset writes, and the name of a model in the registry."""
 
 import dagster as dg
 
@@ -11,22 +11,28 @@ from mlp_assets.nouns.source import Source
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_resources.ports import tables
 from mlp_resources.ports.lake import Table
+from mlp_resources.ports.tables import Kind
 
-NO_ROWS_YET = "no rows yet"
-ALIAS_CHECK = "alias_as_recorded"
-_SUFFIX = {
-    "online": "online", "candidate": "candidate", "champion": "champion", "predictions": "predictions",
-    "feedback": "feedback", "drift": "drift", "estimated_performance": "estimated",
-    "realised_performance": "realised", "alarms": "alarms",
-}  # fmt: skip
+# Several assets come of one spec, and the graph in the UI shows only the last part of a key: it says which one it is.
+_SUFFIXES = {
+    Kind.ONLINE: "online",
+    Kind.CANDIDATE: "candidate",
+    Kind.CHAMPION: "champion",
+    Kind.PREDICTIONS: "predictions",
+    Kind.FEEDBACK: "feedback",
+    Kind.DRIFT: "drift",
+    Kind.ESTIMATED_PERFORMANCE: "estimated",
+    Kind.REALISED_PERFORMANCE: "realised",
+    Kind.ALARMS: "alarms",
+}
 
 
 def source(project: str, spec: Source) -> dg.AssetKey:
-    return _of(tables.source(project, spec.name))
+    return _key(project, Kind.SOURCE, spec.name)
 
 
 def features(project: str, spec: FeatureView) -> dg.AssetKey:
-    return _of(tables.features(project, spec.name))
+    return _key(project, Kind.FEATURES, spec.name)
 
 
 def view_input(project: str, spec: ViewInput) -> dg.AssetKey:
@@ -35,90 +41,81 @@ def view_input(project: str, spec: ViewInput) -> dg.AssetKey:
 
 
 def online(project: str, spec: FeatureView) -> dg.AssetKey:
-    return _suffixed(project, "online", spec.name)
+    return _key(project, Kind.ONLINE, spec.name)
 
 
 def training_set(project: str, spec: TrainingSet) -> dg.AssetKey:
-    return _of(tables.training_set(project, spec.name))
+    return _key(project, Kind.TRAINING_SET, spec.name)
 
 
 def candidate(project: str, spec: Model) -> dg.AssetKey:
-    return _suffixed(project, "candidate", spec.name)
+    return _key(project, Kind.CANDIDATE, spec.name)
 
 
 def champion(project: str, spec: Model) -> dg.AssetKey:
-    return _suffixed(project, "champion", spec.name)
+    return _key(project, Kind.CHAMPION, spec.name)
 
 
 def endpoint(project: str, spec: Endpoint) -> dg.AssetKey:
-    return dg.AssetKey([project, "endpoint", spec.name])
+    return _key(project, Kind.ENDPOINT, spec.name)
 
 
 def predictions(project: str, spec: Endpoint) -> dg.AssetKey:
-    return _suffixed(project, "predictions", spec.name)
+    return _key(project, Kind.PREDICTIONS, spec.name)
 
 
 def feedback(project: str, spec: Endpoint) -> dg.AssetKey:
-    return _suffixed(project, "feedback", spec.name)
+    return _key(project, Kind.FEEDBACK, spec.name)
 
 
 def drift(project: str, spec: Monitor) -> dg.AssetKey:
-    return _suffixed(project, "drift", spec.name)
+    return _key(project, Kind.DRIFT, spec.name)
 
 
 def estimated_performance(project: str, spec: Monitor) -> dg.AssetKey:
-    return _suffixed(project, "estimated_performance", spec.name)
+    return _key(project, Kind.ESTIMATED_PERFORMANCE, spec.name)
 
 
 def realised_performance(project: str, spec: Monitor) -> dg.AssetKey:
-    return _suffixed(project, "realised_performance", spec.name)
+    return _key(project, Kind.REALISED_PERFORMANCE, spec.name)
 
 
 def alarms(project: str, spec: Monitor) -> dg.AssetKey:
-    return _suffixed(project, "alarms", spec.name)
+    return _key(project, Kind.ALARMS, spec.name)
 
 
-def _suffixed(project: str, kind: str, name: str) -> dg.AssetKey:
-    """Several assets come of one spec, and the UI's graph shows the last part alone: it says which one it is."""
-    return dg.AssetKey([project, kind, f"{name}_{_SUFFIX[kind]}"])
-
-
-def _of(table: Table) -> dg.AssetKey:
-    return dg.AssetKey([table.project, table.kind, table.name])
+def _key(project: str, kind: Kind, name: str) -> dg.AssetKey:
+    return dg.AssetKey([project, kind.value, f"{name}_{_SUFFIXES[kind]}" if kind in _SUFFIXES else name])
 
 
 def table(key: dg.AssetKey) -> Table:
     """The table of the lake that the asset of this key writes."""
     project, kind, name = key.path
-    return Table(project, kind, name.removesuffix(f"_{_SUFFIX[kind]}") if kind in _SUFFIX else name)
+    suffix = _SUFFIXES.get(Kind(kind))
+    return tables.table_of(project, Kind(kind), name.removesuffix(f"_{suffix}") if suffix else name)
 
 
 def retraining(project: Project, model: Model) -> tuple[dg.AssetKey, ...]:
-    """What a retraining materializes, in this project: the training set, the model and every endpoint of it.
+    """The assets that a retraining materializes: the training set, candidate, champion and endpoints of the model.
 
-    What belongs to another project is materialized there; a foreign model is not retrained here at all.
+    Assets of other projects are left out. The result is empty for a model of another project.
     """
     if project.home_of(model) is not project:
         return ()
-    sets = [model.training_set] if project.home_of(model.training_set) is project else []
+    training_sets = [model.training_set] if project.home_of(model.training_set) is project else []
     return (
-        *(training_set(project.name, own) for own in sets),
+        *(training_set(project.name, spec) for spec in training_sets),
         candidate(project.name, model),
         champion(project.name, model),
-        *(endpoint(project.name, own) for own in project.endpoints if own.model is model),
+        *(endpoint(project.name, spec) for spec in project.endpoints if spec.model is model),
     )
-
-
-def drained_version(version: int | None) -> str:
-    """The data version of a drained table: its Delta version, by which sensors tell news from a drain without rows."""
-    return NO_ROWS_YET if version is None else f"delta:{version}"
 
 
 def promotions(project: str, spec: Model) -> Table:
     """The table of a model's promotions."""
-    return Table(project, "promotions", spec.name)
+    return tables.promotions(project, spec.name)
 
 
 def registered_model(project: str, spec: Model) -> str:
-    """The name in the model registry."""
+    """The name of a model in the registry."""
     return f"{project}.{spec.name}"

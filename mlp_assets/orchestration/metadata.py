@@ -1,4 +1,4 @@
-"""What every materialization shows: rows, time, versions, schema, lineage, pictures."""
+"""Metadata of materializations: rows, time, versions, schema, lineage, pictures."""
 
 import base64
 import resource
@@ -12,12 +12,13 @@ import dagster as dg
 import polars as pl
 
 from mlp_assets.nouns.source import Columns
+from mlp_assets.orchestration.facts import TableFacts
 from mlp_resources.ports.lake import Written
 
 
 @dataclass
 class Cost:
-    """Wall and CPU seconds of a block, this process and its finished children."""
+    """Wall and CPU seconds of a block, in this process and its finished children; ``shown`` is their metadata."""
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -26,7 +27,7 @@ class Cost:
 
 @contextmanager
 def measured() -> Iterator[Cost]:
-    """Measures the block; the figures are there when it ends."""
+    """Measures the block. The cost is filled in when the block ends."""
     cost, wall, cpu = Cost(), time.perf_counter(), _cpu()
     yield cost
     cost.seconds, cost.cpu_seconds = time.perf_counter() - wall, _cpu() - cpu
@@ -37,21 +38,20 @@ def measured() -> Iterator[Cost]:
 
 
 def _cpu() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def table_metadata(frame: pl.DataFrame, written: Written, read: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of a table that was written: rows, bytes, versions, schema and a few rows.
+    """Metadata of a table that was written: rows, bytes, versions, schema and the first rows.
 
     Args:
-        read: table -> the Delta version (or versions) that were read of it.
+        read: table -> the Delta version (or versions) that were read.
     """
     return {
         "dagster/row_count": frame.height,
         "bytes": written.bytes,
-        "delta_version": written.version,
-        "delta_versions_read": dg.MetadataValue.json(dict(read)),
+        **TableFacts(written.version, read).to_metadata(),
         "dagster/column_schema": column_schema(frame.schema),
         "preview": dg.MetadataValue.md(markdown_table(frame.head(5))),
     }
@@ -62,7 +62,11 @@ def column_schema(schema: Columns) -> dg.TableSchema:
 
 
 def column_lineage(lineage: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> dg.TableColumnLineage:
-    """Output column -> the (asset, column) pairs that it is made of; each counts once."""
+    """Column lineage as Dagster takes it.
+
+    Args:
+        lineage: output column -> the (asset, column) pairs that it is computed from; duplicates are dropped.
+    """
     return dg.TableColumnLineage(
         {
             column: [dg.TableColumnDep(asset_key=key, column_name=name) for key, name in dict.fromkeys(sources)]
@@ -74,15 +78,15 @@ def column_lineage(lineage: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> 
 def markdown_table(frame: pl.DataFrame, digits: int = 4) -> str:
     """A small frame as a Markdown table."""
 
-    def shown(value: object) -> str:
+    def text_of(value: object) -> str:
         if value is None:
             return "–"
         return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
     head = "| " + " | ".join(frame.columns) + " |\n|" + " --- |" * frame.width
-    return "\n".join([head, *("| " + " | ".join(map(shown, row)) + " |" for row in frame.iter_rows())])
+    return "\n".join([head, *("| " + " | ".join(map(text_of, row)) + " |" for row in frame.iter_rows())])
 
 
 def picture(png: bytes) -> dg.MarkdownMetadataValue:
-    """A small PNG that the web UI shows in place."""
+    """A small PNG that the web UI shows inline."""
     return dg.MetadataValue.md(f"![picture](data:image/png;base64,{base64.b64encode(png).decode()})")

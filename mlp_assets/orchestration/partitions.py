@@ -1,4 +1,4 @@
-"""Cadences as Dagster partitions: a partition is named by the day on which its window starts."""
+"""Cadences as Dagster partitions. A partition is named after the day on which its window starts."""
 
 import warnings
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ def partitions_of(source: Source, every: str) -> dg.TimeWindowPartitionsDefiniti
 def mapping_to_source(view: FeatureView) -> dg.PartitionMapping:
     """Maps a feature partition to the source partitions that it reads: see ``FeatureView.reach``."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)  # the version bounds hold the risk
+        warnings.simplefilter("ignore", dg.BetaWarning)  # our bounds on Dagster's version cover a beta feature
         return _mapping(view)
 
 
@@ -33,10 +33,10 @@ def _mapping(view: FeatureView) -> dg.PartitionMapping:
     view_step, source_step = duration(view.every), duration(view.source.every)
     if view_step < source_step:
         return dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
-    far = view.reach
-    if far is None:
+    reach = view.reach
+    if reach is None:
         return dg.AllPartitionMapping()
-    back = -(-far // view_step) - 1
+    back = -(-reach // view_step) - 1
     return dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
 
 
@@ -44,7 +44,7 @@ def windows_of(context: dg.AssetExecutionContext) -> Windows:
     """(partition key, window) for each partition of this run, oldest first."""
     definition = context.assets_def.partitions_def
     if not isinstance(definition, dg.TimeWindowPartitionsDefinition):
-        raise TypeError(f"{context.asset_key} has no time partitions")
+        raise TypeError(f"{context.asset_key} has no time partitions.")
     return [(key, window_of(definition, key)) for key in sorted(context.partition_keys)]
 
 

@@ -1,4 +1,4 @@
-"""Cadences -> one partitioned job each, and the schedule that runs it when a window is over."""
+"""Cadences -> a partitioned job each, and the schedule that runs it when a window has ended."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ _HOUR_AFTER_OTHER_JOBS = 1
 
 @dataclass
 class _Cadence:
-    """The assets of a project whose partitions are the same windows."""
+    """The assets of a project that have the same partitions."""
 
     source: Source
     every: str
     assets: list[dg.AssetKey] = field(default_factory=list[dg.AssetKey])
-    makes: list[ViewInput] = field(default_factory=list[ViewInput])
+    writes: list[ViewInput] = field(default_factory=list[ViewInput])
     reads: list[ViewInput] = field(default_factory=list[ViewInput])
 
     @property
@@ -33,22 +33,22 @@ class _Cadence:
 
     @property
     def waits(self) -> bool:
-        """Whether it reads what another job, or someone else, has to write first."""
-        return any(all(source is not own for own in self.makes) for source in self.reads)
+        """Whether it reads rows that another job, or somebody else, writes first."""
+        return any(all(source is not written for written in self.writes) for source in self.reads)
 
 
 def cadence_jobs(project: Project) -> list[tuple[Any, Any | None]]:
-    """(job, schedule) for all sources, features and publications of equal windows.
+    """(job, schedule) for each cadence of the project's sources, features and publications.
 
-    The job is what a backfill in the web UI launches. The schedule computes each window when it is over, an hour later
-    where the job reads tables that it does not write itself; a closed history has none.
+    A backfill in the web UI launches the job. The schedule computes each window when it has ended, or an hour later if
+    the job reads tables that it does not write. A cadence of sources that have an end has no schedule.
     """
-    made: list[tuple[Any, Any | None]] = []
+    jobs: list[tuple[Any, Any | None]] = []
     for name, cadence in _named(project):
         what = "Ingests the sources, and computes and publishes the features, of one window."
         job = dg.define_asset_job(name, dg.AssetSelection.assets(*cadence.assets), description=what)
-        made.append((job, _schedule(job, cadence) if cadence.open else None))
-    return made
+        jobs.append((job, _schedule(job, cadence) if cadence.open else None))
+    return jobs
 
 
 def _schedule(job: Any, cadence: _Cadence) -> Any:
@@ -62,33 +62,33 @@ def _schedule(job: Any, cadence: _Cadence) -> Any:
 
 
 def _named(project: Project) -> list[tuple[str, _Cadence]]:
-    found = _cadences(project)
-    words = {windows: "weekly" if windows[0] == timedelta(days=7) else "daily" for windows in found}
-    several = {word for word, count in Counter(words.values()).items() if count > 1}
+    cadences = _cadences(project)
+    words = {windows: "weekly" if windows[0] == timedelta(days=7) else "daily" for windows in cadences}
+    ambiguous = {word for word, count in Counter(words.values()).items() if count > 1}
     named: list[tuple[str, _Cadence]] = []
-    for windows, cadence in found.items():
+    for windows, cadence in cadences.items():
         word, (_, start, end) = words[windows], windows
-        span = f"_from_{start:%Y%m%d}" + (f"_to_{end:%Y%m%d}" if end else "") if word in several else ""
+        span = f"_from_{start:%Y%m%d}" + (f"_to_{end:%Y%m%d}" if end else "") if word in ambiguous else ""
         named.append((f"{project.name}__{word}{span}", cadence))
     return named
 
 
 def _cadences(project: Project) -> dict[_Windows, _Cadence]:
-    found: dict[_Windows, _Cadence] = {}
+    cadences: dict[_Windows, _Cadence] = {}
     for source in project.sources:
         if source.ingested:
-            cadence = found.setdefault(_windows(source, source.every), _Cadence(source, source.every))
+            cadence = cadences.setdefault(_windows(source, source.every), _Cadence(source, source.every))
             cadence.assets.append(keys.source(project.name, source))
-            cadence.makes.append(source)
+            cadence.writes.append(source)
             cadence.reads += source.inputs
     for view in project.feature_views:
-        cadence = found.setdefault(_windows(view.root, view.every), _Cadence(view.root, view.every))
+        cadence = cadences.setdefault(_windows(view.root, view.every), _Cadence(view.root, view.every))
         cadence.assets.append(keys.features(project.name, view))
-        cadence.makes.append(view)
+        cadence.writes.append(view)
         cadence.reads.append(view.source)
         if view.online:
             cadence.assets.append(keys.online(project.name, view))
-    return found
+    return cadences
 
 
 def _windows(source: Source, every: str) -> _Windows:

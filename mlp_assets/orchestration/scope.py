@@ -1,4 +1,4 @@
-"""What every asset of the platform has: key, group, owners, kinds, tags, code version."""
+"""Attributes that every asset of the platform has: key, group, owners, kinds, tags, code version."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from mlp_resources.ports.environment import Environment
 
 
 class Described(Protocol):
-    """The prose of a spec."""
+    """Name, description, owner and tags of a spec."""
 
     @property
     def name(self) -> str: ...
@@ -27,7 +27,7 @@ class Described(Protocol):
 
 @dataclass(frozen=True)
 class Scope:
-    """What the builders of one project share."""
+    """A project with its environment: what its assets are built from."""
 
     project: Project
     environment: Environment
@@ -46,7 +46,12 @@ class Scope:
         functions: Sequence[Callable[..., object] | None] = (),
         **options: Any,
     ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-        """``dg.asset`` with what every asset of the project has. ``what`` describes it, the spec's own words after."""
+        """``dg.asset`` with the attributes that every asset of the project has.
+
+        Args:
+            what: the first sentence of the description; the spec's own description follows.
+            functions: user functions that the code version covers.
+        """
         return _quietly(
             dg.asset,
             key=key,
@@ -61,7 +66,7 @@ class Scope:
 
 
 def _quietly(decorator: Callable[..., Any], **options: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """Dagster marks backfill policies as beta; our bounds on its version hold the risk, so users need no warning."""
+    """Hides the warning that backfill policies are beta: our bounds on Dagster's version cover that."""
 
     def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
         with warnings.catch_warnings():

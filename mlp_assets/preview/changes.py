@@ -1,4 +1,4 @@
-"""What a changed project file will do: features that change, assets that become stale, endpoints that use them."""
+"""Previews a changed project file: features that change, assets that become stale, endpoints that use them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,10 +19,12 @@ Kind = Literal["new", "changed", "removed", "renamed"]
 
 @dataclass(frozen=True)
 class FeatureChange:
-    """A feature that is defined otherwise than its table was last computed by.
+    """A feature whose definition differs from the one that its table was last computed by.
 
-    ``name`` is the present name, or that of what was removed; ``before`` and ``after`` are formulas (of a renamed one,
-    names). ``endpoints`` are live and look it up now.
+    Args:
+        name: the present name; the former name of a removed feature.
+        before, after: formulas; names, for a renamed feature.
+        endpoints: live endpoints that look the feature up now.
     """
 
     view: str
@@ -35,7 +37,7 @@ class FeatureChange:
 
 @dataclass(frozen=True)
 class Stale:
-    """An asset that was materialized by another definition, or is made of one that was."""
+    """An asset that was materialized by another definition, or that depends on such an asset."""
 
     asset: str
     because: str
@@ -44,7 +46,12 @@ class Stale:
 
 @dataclass(frozen=True)
 class Consequences:
-    """``refused``: what cannot be done to a table that is there. ``gone``: assets that are no longer declared."""
+    """The consequences of a project file.
+
+    Args:
+        refused: changes that an existing table does not allow, one sentence each.
+        gone: materialized assets that are no longer declared.
+    """
 
     features: tuple[FeatureChange, ...]
     stale: tuple[Stale, ...]
@@ -53,15 +60,15 @@ class Consequences:
 
     @property
     def breaks(self) -> bool:
-        """Whether a live endpoint looks up what becomes something else or nothing, or a run would be refused."""
+        """Whether a live endpoint looks up a changed feature, or a run would be refused."""
         return bool(self.refused or any(change.endpoints for change in self.features))
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"breaks": self.breaks}
 
 
-def consequences(scopes: Sequence[Scope], graph: Any, instance: dg.DagsterInstance) -> Consequences:
-    """Compares the projects with what was materialized.
+def find_consequences(scopes: Sequence[Scope], graph: Any, instance: dg.DagsterInstance) -> Consequences:
+    """Compares the projects with the assets that were materialized.
 
     Args:
         graph: the asset graph of their definitions.
@@ -71,7 +78,7 @@ def consequences(scopes: Sequence[Scope], graph: Any, instance: dg.DagsterInstan
     return Consequences(
         tuple(changed),
         tuple(_stale(graph, instance)),
-        tuple(told for scope in scopes for told in _refused(scope)),
+        tuple(problem for scope in scopes for problem in _refused(scope)),
         tuple(_gone([scope.project for scope in scopes], graph, instance)),
     )
 
@@ -81,9 +88,9 @@ def _feature_changes(scope: Scope, view: FeatureView) -> list[FeatureChange]:
     before, after = recorded_definitions(scope, table), definitions_of(view)
     if not before:
         return []
-    lost = {name: one for name, one in before.items() if name not in after}
-    new = {name: one for name, one in after.items() if name not in before}
-    renamed = _renamed(lost, new)
+    removed = {name: definition for name, definition in before.items() if name not in after}
+    new = {name: definition for name, definition in after.items() if name not in before}
+    renamed = _renamed(removed, new)
     path, used = f"{scope.project.name}.{view.name}", live_lookups(scope, view)
 
     def change(name: str, kind: Kind, was: str | None, now: str | None, live: str) -> FeatureChange:
@@ -92,19 +99,20 @@ def _feature_changes(scope: Scope, view: FeatureView) -> list[FeatureChange]:
     kept = [name for name in after if name in before and before[name].fingerprint != after[name].fingerprint]
     return [
         *(change(now, "renamed", was, now, live=was) for was, now in renamed.items()),
-        *(change(name, "removed", one.formula, None, name) for name, one in lost.items() if name not in renamed),
-        *(change(name, "new", None, one.formula, name) for name, one in new.items() if name not in renamed.values()),
+        *(change(name, "removed", old.formula, None, name) for name, old in removed.items() if name not in renamed),
+        *(change(name, "new", None, now.formula, name) for name, now in new.items() if name not in renamed.values()),
         *(change(name, "changed", before[name].formula, after[name].formula, name) for name in kept),
     ]
 
 
-def _renamed(lost: Mapping[str, FeatureDefinition], new: Mapping[str, FeatureDefinition]) -> dict[str, str]:
-    """Old name -> new name, of those that are computed in the same way."""
-    found: dict[str, str] = {}
-    for was, one in lost.items():
-        same = [now for now, other in new.items() if other.fingerprint == one.fingerprint and now not in found.values()]
-        found |= {was: same[0]} if same else {}
-    return found
+def _renamed(removed: Mapping[str, FeatureDefinition], new: Mapping[str, FeatureDefinition]) -> dict[str, str]:
+    """Old name -> new name, for features that are computed in the same way."""
+    renamed: dict[str, str] = {}
+    for was, old in removed.items():
+        same = [name for name, other in new.items() if other.fingerprint == old.fingerprint]
+        free = [name for name in same if name not in renamed.values()]
+        renamed |= {was: free[0]} if free else {}
+    return renamed
 
 
 def _stale(graph: Any, instance: dg.DagsterInstance) -> list[Stale]:
@@ -118,7 +126,7 @@ def _stale(graph: Any, instance: dg.DagsterInstance) -> list[Stale]:
     for key in graph.toposorted_asset_keys:
         parents = [parent for parent in graph.get(key).parent_keys if parent in because]
         if parents and key not in because and recorded.get(key) is not None:
-            because[key] = f"made of {parents[0].to_user_string()}"
+            because[key] = f"computed from {parents[0].to_user_string()}"
     return [
         Stale(key.to_user_string(), why, len(instance.get_materialized_partitions(key))) for key, why in because.items()
     ]
@@ -126,14 +134,14 @@ def _stale(graph: Any, instance: dg.DagsterInstance) -> list[Stale]:
 
 def _refused(scope: Scope) -> list[str]:
     ingested = [source for source in scope.project.sources if source.ingested]
-    told: list[str] = []
+    problems: list[str] = []
     for rows in (*ingested, *scope.project.feature_views):
         grid = conflicting_grid(scope, rows, lake_table(scope, rows))
         if grid is not None:
-            told.append(
-                f"{rows.where}: the partitions of its table begin {grid}; start and every must stay as they were"
+            problems.append(
+                f"{rows.where}: the partitions of its table begin {grid}; keep start and every as they were"
             )
-    return told
+    return problems
 
 
 def _gone(projects: Sequence[Project], graph: Any, instance: dg.DagsterInstance) -> list[str]:

@@ -7,6 +7,7 @@ from mlp_assets.features.source_rows import source_rows, source_table, source_ve
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.check_names import LEAK_CERTIFICATE
 from mlp_assets.orchestration.metadata import column_lineage, markdown_table, measured, table_metadata
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.as_of_join import FeatureTable
@@ -14,7 +15,6 @@ from mlp_assets.training_sets.compute.training_rows import Recipe, make_recipe
 from mlp_assets.training_sets.leak_check import LeakReport, Versions, check_leaks
 from mlp_assets.training_sets.shard_writer import summarize_splits, write_rows
 
-LEAK_CHECK = "leak_certificate"
 _CHECK = "Sampled rows, recomputed from the raw events that were known at each row's time, equal what was written."
 
 
@@ -27,7 +27,7 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
     @scope.asset(
         key=key,
         deps=[labels, *views],
-        check_specs=[dg.AssetCheckSpec(LEAK_CHECK, asset=key, description=_CHECK, blocking=True)],
+        check_specs=[dg.AssetCheckSpec(LEAK_CERTIFICATE, asset=key, description=_CHECK, blocking=True)],
         spec=training_set,
         kinds=["polars", "deltalake"],
         what=f"Labelled rows for {training_set.target}, joined as known at each row's time.",
@@ -59,7 +59,7 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
 
 def require_leak_check(instance: dg.DagsterInstance, key: dg.AssetKey) -> None:
     """Raises LakeError when the newest leak check of this training set failed, in whichever run."""
-    record = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(key, LEAK_CHECK))
+    record = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(key, LEAK_CERTIFICATE))
     evaluation = record.event.asset_check_evaluation if record is not None and record.event is not None else None
     if evaluation is not None and not evaluation.passed:
         raise LakeError(f"{evaluation.description} Fix it, and materialize {key.to_user_string()} again.")
@@ -82,7 +82,7 @@ def _check_result(training_set: TrainingSet, key: dg.AssetKey, report: LeakRepor
     problems = report.problems
     return dg.AssetCheckResult(
         asset_key=key,
-        check_name=LEAK_CHECK,
+        check_name=LEAK_CERTIFICATE,
         passed=not problems,
         description=f"{training_set.where} must not be trained on: {'; '.join(problems)}." if problems else None,
         metadata={

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from mlp_assets.metrics.window_figures import by_window, tidy
+from mlp_assets.metrics.window_figures import add_limits, by_window
 from mlp_assets.nouns.task import Task
 from mlp_assets.tables.digest import canonical_digest
 from mlp_resources.monitoring.frame_cache import Remembered
@@ -47,7 +47,7 @@ class NannyMonitoring:
         ordinary = self._remembered.frame(content, lambda: _ordinary(kept, features))
         counts = windows.group_by("window").agg(rows=pl.len().cast(pl.Int64))
         told = told.drop("rows").join(counts, on="window", how="left")
-        return tidy(told, ordinary, floor=_FLOOR, minimum_rows=minimum_rows)
+        return add_limits(told, ordinary, floor=_FLOOR, minimum_rows=minimum_rows)
 
     def estimate(
         self,
@@ -71,7 +71,7 @@ class NannyMonitoring:
             self._remembered.windows(content, rows, lambda new: _estimates(fitted(), new, task))
             for rows in (shown, kept.drop(target))
         )
-        return tidy(told, ordinary, floor=0.0, minimum_rows=minimum_rows, one_sided=False)
+        return add_limits(told, ordinary, floor=0.0, minimum_rows=minimum_rows, one_sided=False)
 
 
 def _versions() -> str:

@@ -1,20 +1,59 @@
-"""How the tables of the lake are called: of what a project's source, view or training set has written."""
+"""The kinds of assets and tables, and the names of the lake's tables. No other module spells them."""
+
+from enum import StrEnum
 
 from mlp_resources.ports.lake import Table
 
 
+class Kind(StrEnum):
+    """What an asset or a table holds. Asset keys, folders and registry tags contain these words: they never change."""
+
+    SOURCE = "source"
+    FEATURES = "features"
+    ONLINE = "online"
+    TRAINING_SET = "training_set"
+    CANDIDATE = "candidate"
+    CHAMPION = "champion"
+    ENDPOINT = "endpoint"
+    PREDICTIONS = "predictions"
+    FEEDBACK = "feedback"
+    DRIFT = "drift"
+    ESTIMATED_PERFORMANCE = "estimated_performance"
+    REALISED_PERFORMANCE = "realised_performance"
+    ALARMS = "alarms"
+    PROMOTIONS = "promotions"  # a table without an asset, as the next one is
+    STATISTICS = "statistics"
+
+
+def table_of(project: str, kind: Kind, name: str) -> Table:
+    return Table(project, kind.value, name)
+
+
 def source(project: str, name: str) -> Table:
-    return Table(project, "source", name)
+    return table_of(project, Kind.SOURCE, name)
 
 
 def features(project: str, name: str) -> Table:
-    return Table(project, "features", name)
+    return table_of(project, Kind.FEATURES, name)
 
 
 def training_set(project: str, name: str) -> Table:
-    return Table(project, "training_set", name)
+    return table_of(project, Kind.TRAINING_SET, name)
+
+
+def predictions(project: str, name: str) -> Table:
+    return table_of(project, Kind.PREDICTIONS, name)
+
+
+def feedback(project: str, name: str) -> Table:
+    return table_of(project, Kind.FEEDBACK, name)
+
+
+def promotions(project: str, name: str) -> Table:
+    """The promotions of a model, a row each."""
+    return table_of(project, Kind.PROMOTIONS, name)
 
 
 def statistics(project: str) -> Table:
     """The statistics of all features of a project, a partition for each view."""
-    return Table(project, "statistics", "features")
+    return table_of(project, Kind.STATISTICS, "features")

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import mlp_assets as mlp
 from mlp_assets.cli.reproduce import report
-from mlp_assets.platform import Reproduction, reproduced
+from mlp_assets.platform import Reproduction, reproduce_version
 from tests.models.test_champion_asset import WEEKS
 from tests.support import shop
 from tests.support.platform import Platform
@@ -48,7 +48,7 @@ def again(made: Platform, train: Callable[..., object] = shop.train, seed: int =
     (model,) = project.models
     object.__setattr__(model, "train", train)
     object.__setattr__(model, "seed", seed)
-    return reproduced(project, model, "1", tolerance=0.05, environment=made.environment)
+    return reproduce_version(project, model, "1", tolerance=0.05, environment=made.environment)
 
 
 def unseeded(run: mlp.TrainingRun) -> object:
@@ -112,7 +112,7 @@ def test_a_training_that_is_not_deterministic_is_found_out(made: Platform) -> No
     object.__setattr__(model, "train", unseeded)
     own = Platform(project, made.environment.home)
     own.run("training_set", "candidate")
-    found = reproduced(project, model, "2", environment=own.environment)
+    found = reproduce_version(project, model, "2", environment=own.environment)
     assert found.differs == ()
     assert not found.holds
 

@@ -12,8 +12,9 @@ import polars as pl
 import pytest
 
 from mlp_assets.features.online_asset import newest_rows
-from mlp_assets.features.parity_check import CHECK, VALUES, compare_online_with_offline, sample_entities
+from mlp_assets.features.parity_check import VALUES, compare_online_with_offline, sample_entities
 from mlp_assets.features.view_plan import ViewPlan
+from mlp_assets.orchestration.check_names import ONLINE_EQUALS_OFFLINE
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from tests.support import shop
 from tests.support.platform import Platform, infer_body, weeks
@@ -27,7 +28,7 @@ TTL = timedelta(days=30)
 
 
 def evaluation(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
-    (found,) = [one for one in result.get_asset_check_evaluations() if one.check_name == CHECK]
+    (found,) = [one for one in result.get_asset_check_evaluations() if one.check_name == ONLINE_EQUALS_OFFLINE]
     return found
 
 

@@ -18,7 +18,7 @@ from mlp_assets.endpoints.replica.model import ServedModel
 from mlp_assets.endpoints.replica.openapi import example_request
 from mlp_assets.endpoints.replica.prediction_log import prediction_rows
 from mlp_assets.endpoints.replica.spool import PREDICTIONS, read_lines, spooled_files
-from mlp_assets.platform import reproduced
+from mlp_assets.platform import reproduce_version
 from mlp_resources.ports.lake import Table
 from tests.models.test_champion_asset import WEEKS
 from tests.support import shop
@@ -188,7 +188,7 @@ def test_the_candidate_shows_each_input_and_is_made_again_alike(built: Platform)
     version = built.environment.registry.versions("shop.comes_again")[-1]
     card = json.loads(built.environment.registry.document(version, "report.json"))
     assert {one["feature"] for one in card["importance"]} >= {"mood", "channel", "user_id"}
-    again = reproduced(built.project, built.project.models[0], version.version, environment=built.environment)
+    again = reproduce_version(built.project, built.project.models[0], version.version, environment=built.environment)
     assert again.weights.same
 
 

@@ -12,7 +12,7 @@ import pytest
 import mlp_assets as mlp
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.endpoints.replica.openapi import example_request
-from mlp_assets.platform import reproduced
+from mlp_assets.platform import reproduce_version
 from mlp_resources.ports.lake import Table
 from tests.models.test_champion_asset import WEEKS
 from tests.support import shop
@@ -169,7 +169,7 @@ def test_it_is_watched_before_and_after_the_outcomes_are_known(built: Platform) 
 def test_it_is_made_again_alike_and_a_tie_passes(built: Platform) -> None:
     version = built.environment.registry.versions("shop.comes_again")[-1]
     (model,) = built.project.models
-    assert reproduced(built.project, model, version.version, environment=built.environment).weights.same
+    assert reproduce_version(built.project, model, version.version, environment=built.environment).weights.same
     built.run("candidate", "champion")
     shown = built.metadata("candidate", "comes_again")
     assert "accuracy" in str(shown["gates"])

@@ -210,7 +210,7 @@ def test_the_sensor_fails_the_check_of_the_champion_and_passes_it_again(made: Pl
     (event,) = told.asset_events
     assert isinstance(event, dg.AssetCheckEvaluation)
     assert not event.passed
-    assert "names version 2" in str(event.metadata["told"].value)
+    assert "names version 2" in str(event.metadata["message"].value)
     assert isinstance(tick(told.cursor), dg.SkipReason)  # it is said once
     made.environment.registry.name_champion(NAME, "1")
     well = tick(told.cursor)

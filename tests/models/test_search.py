@@ -12,7 +12,7 @@ import mlp_assets as mlp
 from mlp_assets.models.candidate_asset import training_job
 from mlp_assets.models.search import searched
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.platform import reproduced
+from mlp_assets.platform import reproduce_version
 from mlp_resources.ports.registry import Dataset
 from mlp_resources.ports.training import TrainingFailedError, TrainingJob
 from tests.models.test_champion_asset import WEEKS
@@ -93,7 +93,7 @@ def test_the_best_is_trained_judged_and_registered_with_its_trials(built: Platfo
     assert shown["searched_params"] == chosen
     assert str(shown["search"]).startswith("![picture](data:image/png;base64,")
     assert not list((made.environment.home / "training" / "searches").glob("*.journal"))
-    again = reproduced(made.project, made.project.models[0], version.version, environment=made.environment)
+    again = reproduce_version(made.project, made.project.models[0], version.version, environment=made.environment)
     assert again.weights.same
 
 

@@ -1,4 +1,4 @@
-"""Alarms and episodes: what alarms, what belongs together, and what is never called fine."""
+"""Which windows alarm, which alarms form one episode, and that insufficient data never count as calm."""
 
 import polars as pl
 import pytest
@@ -6,16 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mlp_assets as mlp
-from mlp_assets.metrics.window_figures import TIDY_SCHEMA, tidy
-from mlp_assets.monitors.compute.alarms import WindowState, combine, episodes, judge, with_known_ids
-from mlp_assets.monitors.compute.quality import quality
+from mlp_assets.metrics.window_figures import FIGURES_SCHEMA, add_limits, values_frame
+from mlp_assets.monitors.compute.alarms import WindowState, combine_verdicts, find_episodes, judge_windows, keep_ids
+from mlp_assets.monitors.compute.quality import quality_figures
 
-states = st.lists(st.tuples(st.sampled_from([True, False, None]), st.sampled_from(["1", "1", "1", "2"])), max_size=25)
+window_states = st.lists(
+    st.tuples(st.sampled_from([True, False, None]), st.sampled_from(["1", "1", "1", "2"])), max_size=25
+)
 
 
-def rows(values: dict[str, list[float | None]], method: str = "jensen_shannon", upper: float = 0.1) -> pl.DataFrame:
-    """Feature -> its value in each window; None is insufficient."""
-    found = [
+def figures(values: dict[str, list[float | None]], method: str = "jensen_shannon", upper: float = 0.1) -> pl.DataFrame:
+    """Figures of features, from the value of each feature in each window; None is insufficient."""
+    rows = [
         {
             "window": f"2024-01-{number + 1:02d}", "feature": feature, "method": method,
             "value": value, "reference": 0.8,
@@ -25,116 +27,115 @@ def rows(values: dict[str, list[float | None]], method: str = "jensen_shannon", 
         for feature, series in values.items()
         for number, value in enumerate(series)
     ]  # fmt: skip
-    return pl.DataFrame(found, schema=TIDY_SCHEMA)
+    return pl.DataFrame(rows, schema=FIGURES_SCHEMA)
 
 
-def raised(alarm: object, frame: pl.DataFrame) -> list[bool | None]:
+def alarms_by_window(alarm: object, frame: pl.DataFrame) -> list[bool | None]:
     versions = dict.fromkeys(frame["window"].unique().to_list(), "1")
-    return [state.alarm for state in combine([(alarm, judge(alarm, frame))], versions)]  # type: ignore[arg-type]
+    return [state.alarm for state in combine_verdicts([(alarm, judge_windows(alarm, frame))], versions)]  # type: ignore[arg-type]
 
 
-def test_a_share_of_features_alarms_after_two_windows() -> None:
-    frame = rows({"a": [0.05, 0.2, 0.2, 0.05], "b": [0.05] * 4})
-    assert raised(mlp.DriftAlarm(share=0.5, strong=None), frame) == [False, False, True, False]
-    assert raised(mlp.DriftAlarm(share=0.6, strong=None), frame) == [False] * 4
+def test_a_share_of_drifted_features_alarms_after_two_windows() -> None:
+    frame = figures({"a": [0.05, 0.2, 0.2, 0.05], "b": [0.05] * 4})
+    assert alarms_by_window(mlp.DriftAlarm(share=0.5, strong=None), frame) == [False, False, True, False]
+    assert alarms_by_window(mlp.DriftAlarm(share=0.6, strong=None), frame) == [False] * 4
 
 
 def test_one_strong_feature_alarms_alone() -> None:
-    frame = rows({"a": [0.5, 0.5]} | {f"other_{n}": [0.01, 0.01] for n in range(20)})
-    assert raised(mlp.DriftAlarm(consecutive=1), frame) == [True, True]
-    assert "a (jensen_shannon 0.500, limit 0.100)" in judge(mlp.DriftAlarm(), frame)[0].sentence
+    frame = figures({"a": [0.5, 0.5]} | {f"other_{n}": [0.01, 0.01] for n in range(20)})
+    assert alarms_by_window(mlp.DriftAlarm(consecutive=1), frame) == [True, True]
+    assert "a (jensen_shannon 0.500, limit 0.100)" in judge_windows(mlp.DriftAlarm(), frame)[0].message
 
 
-def test_insufficient_data_is_no_verdict() -> None:
-    verdicts = judge(mlp.DriftAlarm(), rows({"a": [None]}))
-    assert [(verdict.alarm, verdict.sentence) for verdict in verdicts] == [(None, "insufficient data")]
-    assert raised(mlp.DriftAlarm(strong=None), rows({"a": [0.2, None, 0.2, 0.0]})) == [False, None, True, False]
+def test_insufficient_data_give_no_verdict() -> None:
+    verdicts = judge_windows(mlp.DriftAlarm(), figures({"a": [None]}))
+    assert [(verdict.alarm, verdict.message) for verdict in verdicts] == [(None, "insufficient data")]
+    assert alarms_by_window(mlp.DriftAlarm(strong=None), figures({"a": [0.2, None, 0.2, 0.0]})) == [
+        False,
+        None,
+        True,
+        False,
+    ]
 
 
 def test_performance_must_leave_the_band_by_enough() -> None:
-    frame = rows({"prediction": [0.80, 0.745, 0.70]}, "realised_roc_auc", upper=0.85)
-    assert raised(mlp.PerformanceAlarm("roc_auc", consecutive=1), frame) == [False, True, True]
-    assert raised(mlp.PerformanceAlarm("roc_auc", consecutive=1, drop=0.1), frame) == [False, False, True]
+    frame = figures({"prediction": [0.80, 0.745, 0.70]}, "realised_roc_auc", upper=0.85)
+    assert alarms_by_window(mlp.PerformanceAlarm("roc_auc", consecutive=1), frame) == [False, True, True]
+    assert alarms_by_window(mlp.PerformanceAlarm("roc_auc", consecutive=1, drop=0.1), frame) == [False, False, True]
 
 
-@given(states, st.integers(1, 3))
-def test_episodes_hold_every_alarm_once_and_one_version_each(
-    given_states: list[tuple[bool | None, str]], calm: int
-) -> None:
-    made = [WindowState(f"{number:03d}", version, alarm, "x") for number, (alarm, version) in enumerate(given_states)]
-    found = episodes("m", made, calm=calm)
-    assert len({episode.id for episode in found}) == len(found)
-    for state in made:
+@given(window_states, st.integers(1, 3))
+def test_every_alarm_belongs_to_one_episode_of_its_version(drawn: list[tuple[bool | None, str]], calm: int) -> None:
+    states = [WindowState(f"{number:03d}", version, alarm, "x") for number, (alarm, version) in enumerate(drawn)]
+    episodes = find_episodes("m", states, calm=calm)
+    assert len({episode.id for episode in episodes}) == len(episodes)
+    for state in states:
         holding = [
             e
-            for e in found
+            for e in episodes
             if e.first_window <= state.window <= e.last_window and e.model_version == state.model_version
         ]
         assert len(holding) == 1 or not state.alarm
-    for episode in found[:-1]:
+    for episode in episodes[:-1]:
         assert not episode.open
 
 
 def test_an_episode_ends_after_calm_windows() -> None:
-    alarms = [True, False, True, False, False, True]
-    made = [WindowState(f"{number}", "1", alarm, "x") for number, alarm in enumerate(alarms)]
-    assert [(e.first_window, e.last_window, e.open) for e in episodes("m", made, calm=2)] == [
+    states = states_of([True, False, True, False, False, True])
+    assert [(e.first_window, e.last_window, e.open) for e in find_episodes("m", states, calm=2)] == [
         ("0", "2", False),
         ("5", "5", True),
     ]
 
 
 def test_insufficient_data_ends_no_episode() -> None:
-    made = [WindowState(f"{number}", "1", alarm, "x") for number, alarm in enumerate([True, None, None, None, False])]
-    assert [(e.first_window, e.open) for e in episodes("m", made, calm=2)] == [("0", True)]
+    states = states_of([True, None, None, None, False])
+    assert [(e.first_window, e.open) for e in find_episodes("m", states, calm=2)] == [("0", True)]
 
 
 def test_an_episode_keeps_its_id_when_late_labels_move_its_start() -> None:
-    made = [WindowState(f"{number}", "1", number in {3, 4}, "x") for number in range(5)]
-    before = {window: e.id for e in episodes("m", made, calm=2) for window in ("3", "4")}
-    late = [WindowState(f"{number}", "1", number in {2, 3, 4}, "x") for number in range(5)]
-    found = with_known_ids(episodes("m", late, calm=2), late, before)
-    assert [(e.id, e.first_window) for e in found] == [("m:1:3", "2")]
-    other = [WindowState(state.window, "2", state.alarm, "x") for state in late]
-    assert [e.id for e in with_known_ids(episodes("m", other, calm=2), other, before)] == ["m:2:2"]
+    states = states_of([number in {3, 4} for number in range(5)])
+    recorded = {window: e.id for e in find_episodes("m", states, calm=2) for window in ("3", "4")}
+    late = states_of([number in {2, 3, 4} for number in range(5)])
+    kept = keep_ids(find_episodes("m", late, calm=2), late, recorded)
+    assert [(e.id, e.first_window) for e in kept] == [("m:1:3", "2")]
+    next_version = states_of([number in {2, 3, 4} for number in range(5)], version="2")
+    kept = keep_ids(find_episodes("m", next_version, calm=2), next_version, recorded)
+    assert [e.id for e in kept] == ["m:2:2"]
 
 
-def test_a_limit_can_be_passed() -> None:
-    schema = {"window": pl.String, "feature": pl.String, "method": pl.String, "value": pl.Float64, "rows": pl.Int64}
-    told = [("w", "x", "missing_share", 1.0, 900)]
-    usual = [("r", "x", "missing_share", share, 900) for share in (0.55, 0.56)]
-    judged = tidy(
-        pl.DataFrame(told, schema=schema, orient="row"),
-        pl.DataFrame(usual, schema=schema, orient="row"),
-        floor=0.05,
-        minimum_rows=1,
-    )
-    assert judged.select("upper", "exceeded").row(0) == (pytest.approx(0.78), True)
+def states_of(alarms: list[bool | None] | list[bool], version: str = "1") -> list[WindowState]:
+    return [WindowState(f"{number}", version, alarm, "x") for number, alarm in enumerate(alarms)]
 
 
-@pytest.mark.parametrize("usual", [[], [float("nan")], [0.8], [0.8, float("nan")]])
-def test_a_reference_without_spread_gives_no_verdict(usual: list[float]) -> None:
-    schema = {"window": pl.String, "feature": pl.String, "method": pl.String, "value": pl.Float64, "rows": pl.Int64}
-    windows = pl.DataFrame([("w", "prediction", "realised_roc_auc", 0.1, 900)], schema=schema, orient="row")
-    rows_ = [("r", "prediction", "realised_roc_auc", value, 900) for value in usual]
-    reference = pl.DataFrame(rows_, schema=schema, orient="row")
-    judged = tidy(windows, reference, floor=0.0, minimum_rows=1, one_sided=False).row(0, named=True)
-    assert (judged["exceeded"], judged["sufficient"]) == (None, False)
+def test_the_limit_of_a_share_stays_below_one() -> None:
+    windows = values_frame([("w", "x", "missing_share", 1.0, 900)])
+    reference = values_frame([("r", "x", "missing_share", share, 900) for share in (0.55, 0.56)])
+    row = add_limits(windows, reference, floor=0.05, minimum_rows=1)
+    assert row.select("upper", "exceeded").row(0) == (pytest.approx(0.78), True)
+
+
+@pytest.mark.parametrize("ordinary", [[], [float("nan")], [0.8], [0.8, float("nan")]])
+def test_a_reference_without_spread_gives_no_verdict(ordinary: list[float]) -> None:
+    windows = values_frame([("w", "prediction", "realised_roc_auc", 0.1, 900)])
+    reference = values_frame([("r", "prediction", "realised_roc_auc", value, 900) for value in ordinary])
+    row = add_limits(windows, reference, floor=0.0, minimum_rows=1, one_sided=False).row(0, named=True)
+    assert (row["exceeded"], row["sufficient"]) == (None, False)
 
 
 def test_quality_sees_missing_and_out_of_range_values() -> None:
     reference = pl.DataFrame({"window": ["a"] * 500 + ["b"] * 500, "x": [float(n % 100) for n in range(1000)]})
     windows = pl.DataFrame({"window": ["c"] * 600, "x": [None] * 300 + [9000.0] * 300})
-    found = quality(reference, windows, ["x"], minimum_rows=100)
-    assert dict(found.select("method", "value").iter_rows()) == {"missing_share": 0.5, "out_of_range_share": 0.5}
-    assert found["exceeded"].to_list() == [True, True]
-    assert quality(reference, windows.head(50), ["x"], minimum_rows=100)["sufficient"].to_list() == [False, False]
+    rows = quality_figures(reference, windows, ["x"], minimum_rows=100)
+    assert dict(rows.select("method", "value").iter_rows()) == {"missing_share": 0.5, "out_of_range_share": 0.5}
+    assert rows["exceeded"].to_list() == [True, True]
+    few = quality_figures(reference, windows.head(50), ["x"], minimum_rows=100)
+    assert few["sufficient"].to_list() == [False, False]
 
 
 @pytest.mark.parametrize("value", [None, float("nan")])
-def test_a_figure_that_is_no_number_is_never_fine(value: float | None) -> None:
-    schema = {"window": pl.String, "feature": pl.String, "method": pl.String, "value": pl.Float64, "rows": pl.Int64}
-    windows = pl.DataFrame([("w", "x", "m", value, 900)], schema=schema, orient="row")
-    reference = pl.DataFrame([("r", "x", "m", 0.1, 900)], schema=schema, orient="row")
-    judged = tidy(windows, reference, floor=0.1, minimum_rows=1).row(0, named=True)
-    assert (judged["exceeded"], judged["sufficient"]) == (None, False)
+def test_a_figure_without_a_value_gives_no_verdict(value: float | None) -> None:
+    windows = values_frame([("w", "x", "m", value, 900)])
+    reference = values_frame([("r", "x", "m", 0.1, 900)])
+    row = add_limits(windows, reference, floor=0.1, minimum_rows=1).row(0, named=True)
+    assert (row["exceeded"], row["sufficient"]) == (None, False)

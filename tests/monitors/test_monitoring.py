@@ -56,7 +56,7 @@ def test_a_fault_in_the_feed_opens_an_episode(live: Platform, monkeypatch: pytes
     facts = live.metadata("alarms", "health")
     assert facts["episode_open"]
     assert facts["episode"] == "shop.health:1:2024-04-29"
-    assert "spend_7d (jensen_shannon" in str(facts["told"])
+    assert "spend_7d (jensen_shannon" in str(facts["message"])
     for kind in ("drift", "estimated_performance", "realised_performance", "alarms"):
         assert str(live.metadata(kind, "health")["picture"]).startswith("![picture](data:image/png;base64,")
 

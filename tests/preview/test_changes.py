@@ -13,7 +13,7 @@ from mlp_assets.cli.main import app
 from mlp_assets.endpoints.serving_plan import serving_plan
 from mlp_assets.nouns.feature_view import Derive
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.platform import Consequences, planned
+from mlp_assets.platform import Consequences, plan_changes
 from mlp_resources.ports.lake import Table
 from mlp_resources.ports.serving import PublicationRefusedError
 from tests.support import shop
@@ -45,7 +45,7 @@ def publish(platform: Platform) -> None:
 
 
 def told(platform: Platform, changed: mlp.Project) -> Consequences:
-    return planned(changed, instance=platform.instance, environment=platform.environment)
+    return plan_changes(changed, instance=platform.instance, environment=platform.environment)
 
 
 def serve(platform: Platform) -> None:

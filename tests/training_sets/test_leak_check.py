@@ -11,9 +11,10 @@ import polars as pl
 import pytest
 
 import mlp_assets as mlp
+from mlp_assets.orchestration.check_names import LEAK_CERTIFICATE
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.training_sets.leak_check import check_leaks
-from mlp_assets.training_sets.training_set_asset import LEAK_CHECK, versions_read
+from mlp_assets.training_sets.training_set_asset import versions_read
 from mlp_resources.ports.lake import Table
 from tests.support.platform import Platform, failure
 
@@ -83,7 +84,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def leak_check(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
-    (evaluation,) = [found for found in result.get_asset_check_evaluations() if found.check_name == LEAK_CHECK]
+    (evaluation,) = [found for found in result.get_asset_check_evaluations() if found.check_name == LEAK_CERTIFICATE]
     return evaluation
 
 

@@ -24,6 +24,7 @@ from mlp_assets.examples.rehearsal.summary import print_summary
 from mlp_assets.examples.rehearsal.temporary_platform import running_platform
 from mlp_assets.examples.retail.project import project, repurchase, repurchase_health
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.facts import AlarmFacts
 from mlp_resources.environments.home import home
 
 FIRST_REPLAYED = datetime(2017, 7, 31, tzinfo=UTC)
@@ -75,7 +76,7 @@ def _live(stages: Stages, replay: Replay, story: Story) -> None:
             advance()
     with stages.stage("Waiting for the sensors: alarm"):
         opened = wait_for("alarm", 120, lambda: _open_episode(replay.instance))
-        story.episode, story.alarm = str(opened["episode"]), str(opened["told"])
+        story.episode, story.alarm = opened.episode, opened.message
     last = FIRST_REPLAYED + REPLAYED * WEEK
     with stages.stage("Retraining, while requests go on"):
         wait_for("version after the alarm", 240, lambda: _moved(replay, story.before, last), every=0.25)
@@ -87,9 +88,9 @@ def _live(stages: Stages, replay: Replay, story: Story) -> None:
     story.example = replay.example(last)
 
 
-def _open_episode(instance: dg.DagsterInstance) -> dict[str, Any] | None:
-    told = facts(instance, ALARMS)
-    return told if told.get("episode_open") else None
+def _open_episode(instance: dg.DagsterInstance) -> AlarmFacts | None:
+    alarm = AlarmFacts.from_metadata(facts(instance, ALARMS))
+    return alarm if alarm is not None and alarm.episode_open else None
 
 
 def _moved(replay: Replay, before: str, week: datetime) -> bool:

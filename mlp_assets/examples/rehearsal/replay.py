@@ -26,13 +26,15 @@ from mlp_assets.examples.rehearsal.stages import Stages
 from mlp_assets.examples.rehearsal.summary import built
 from mlp_assets.examples.rehearsal.temporary_platform import running_platform
 from mlp_assets.examples.retail.project import project
+from mlp_assets.orchestration.facts import AlarmFacts, metadata_of
 from mlp_assets.orchestration.keys import table as table_of
 from mlp_resources.environments.home import home
-from mlp_sensors.monitoring import news_of, run_key
-from mlp_sensors.watching import newest, watched
+from mlp_sensors.monitoring import monitoring_run_key, news_of
+from mlp_sensors.retraining import retraining_run_key
+from mlp_sensors.watched_monitors import newest_events, watched_monitors
 
 WEEKS = 26
-_WATCHED = watched([project])
+_WATCHED = watched_monitors([project])
 _SETTLE_SECONDS = 600
 
 
@@ -68,15 +70,16 @@ def _one_week(replay: Replay, week: datetime) -> None:
 
 def _settled(instance: dg.DagsterInstance) -> bool:
     """Whether every monitor has seen the newest predictions and labels, and every open episode its retraining."""
-    events = newest(instance, [key for monitor in _WATCHED for key in (*monitor.follows, monitor.alarms)])
+    events = newest_events(instance, [key for monitor in _WATCHED for key in (*monitor.follows, monitor.alarms)])
     for monitor in _WATCHED:
         news = news_of(monitor, events)
-        if news is None or not _finished(instance, run_key(monitor, news), may_fail=False):
+        if news is None or not _finished(instance, monitoring_run_key(monitor, news), may_fail=False):
             return False
-        found = events[monitor.alarms].asset_materialization
-        facts = {key: value.value for key, value in found.metadata.items()} if found is not None else {}
-        retraining = f"retrain:{monitor.label}:{facts['episode']}"
-        if monitor.monitor.retrain and facts["episode_open"] and not _finished(instance, retraining, may_fail=True):
+        facts = AlarmFacts.from_metadata(metadata_of(events.get(monitor.alarms)))
+        if facts is None:
+            return False
+        retraining = retraining_run_key(monitor, facts.episode)
+        if monitor.monitor.retrain and facts.episode_open and not _finished(instance, retraining, may_fail=True):
             return False
     return True
 

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from mlp_assets.errors import MlpError
+from mlp_assets.orchestration.facts import metadata_of
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -26,6 +27,4 @@ def materialize(
 
 def facts(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, Any]:
     """The metadata of the newest materialization; nothing where there is none."""
-    event = instance.get_latest_materialization_event(key)
-    found = event.asset_materialization if event is not None else None
-    return {name: value.value for name, value in found.metadata.items()} if found is not None else {}
+    return metadata_of(instance.get_latest_materialization_event(key))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp_assets.metrics.classes import chosen
+from mlp_assets.metrics.classes import likeliest_class
 from mlp_assets.metrics.figures import axes, png
 from mlp_assets.metrics.metrics import Vector, roc_auc
 from mlp_assets.models.evaluation.report import Importance
@@ -92,7 +92,7 @@ def _regression(target: Vector, prediction: Vector, _: Sequence[Any]) -> bytes:
 
 
 def _multiclass(target: Vector, prediction: Vector, classes: Sequence[Any]) -> bytes:
-    guess, sure = chosen(prediction), prediction.max(axis=1)
+    guess, sure = likeliest_class(prediction), prediction.max(axis=1)
     figure, (left, right) = axes(9.6, 3.4, 2)
     _confusions(left, target, guess, classes)
     _calibration(right, (guess == target).astype(np.float64), sure)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from mlp_assets.metrics.bootstrap import interval
-from mlp_assets.metrics.metrics import METRICS, of_task
+from mlp_assets.metrics.metrics import METRICS, metrics_of
 from mlp_assets.models.evaluation.judgement import Trial
 from mlp_assets.models.evaluation.slices import Slice, slices
 
@@ -43,7 +43,7 @@ def part_scores(trial: Trial, parts: Sequence[tuple[str, pl.DataFrame]]) -> list
     for name, rows in parts:
         drawn = rows if rows.height <= _ROWS else rows.sample(_ROWS, seed=trial.seed)
         here = trial.on(drawn)
-        for metric in of_task(trial.task):
+        for metric in metrics_of(trial.task):
             value, low, high = interval(metric.name, here.truth, here.candidate, here.groups(None), seed=trial.seed)
             found.append(PartScore(name, drawn.height, metric.name, value, low, high))
     return found

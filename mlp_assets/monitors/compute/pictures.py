@@ -1,4 +1,4 @@
-"""Pictures of a monitor, as PNG bytes of well under 50 kB: what a person sees at a glance."""
+"""Pictures of a monitor's figures and alarms, as PNG bytes of well under 50 kB."""
 
 import polars as pl
 
@@ -9,7 +9,7 @@ _COLOURS = {True: _ALARM, False: _BAND, None: "#c8ccd2"}
 
 
 def drift_picture(rows: pl.DataFrame) -> bytes:
-    """Features by windows; the darker, the further over its own limit."""
+    """Features by windows; the darker a cell, the further the feature is over its limit."""
     shown = rows.filter(pl.col("method") == "jensen_shannon").with_columns(excess=pl.col("value") / pl.col("upper"))
     grid = shown.pivot("window", index="feature", values="excess", sort_columns=True).sort("feature")
     windows = [name for name in grid.columns if name != "feature"]
@@ -23,15 +23,15 @@ def drift_picture(rows: pl.DataFrame) -> bytes:
 
 
 def performance_picture(rows: pl.DataFrame, method: str) -> bytes:
-    """A metric over the windows, with the band of the reference."""
+    """A metric by window, with the band of the reference."""
     shown = rows.filter(pl.col("method") == method).sort("window")
     figure, (axis,) = axes(6.4, 2.8)
     places = range(shown.height)
     if shown.height:
         axis.axhspan(shown["lower"][0], shown["upper"][0], color=_BAND, label="band of the reference")
         axis.plot(places, shown["value"].to_list(), color=_LINE, marker="o", ms=3, label=method.replace("_", " "))
-        beyond = [place for place in places if shown["exceeded"][place]]
-        axis.plot(beyond, [shown["value"][place] for place in beyond], "o", color=_ALARM, ms=5, label="outside")
+        exceeded = [place for place in places if shown["exceeded"][place]]
+        axis.plot(exceeded, [shown["value"][place] for place in exceeded], "o", color=_ALARM, ms=5, label="outside")
     axis.set_xticks(places, [window[5:] for window in shown["window"]], rotation=90, fontsize=7)
     axis.set_title(method.replace("_", " ") + " by window", fontsize=9, loc="left")
     axis.legend(frameon=False, fontsize=7, loc="best")
@@ -39,7 +39,7 @@ def performance_picture(rows: pl.DataFrame, method: str) -> bytes:
 
 
 def alarms_picture(table: pl.DataFrame) -> bytes:
-    """Each window as a block, calm, alarming or of insufficient data, with the version that served it."""
+    """Each window as a block, coloured by its state, with the version that served it."""
     figure, (axis,) = axes(max(5.0, 0.34 * table.height + 1.6), 1.5)
     axis.bar(range(table.height), 1, width=0.92, color=[_COLOURS[alarm] for alarm in table["alarm"]])
     changed = table["model_version"].ne_missing(table["model_version"].shift()).to_list()

@@ -1,4 +1,4 @@
-"""What the sensors know: which assets each monitor follows, and the newest facts of many assets in one query."""
+"""The assets that each monitor follows, and the newest events of many assets in one query."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +9,17 @@ from mlp_assets.nouns.monitor import Monitor
 from mlp_assets.nouns.project import Project
 from mlp_assets.orchestration import keys
 
-# A run whose process died is started again; one that failed by its own verdict (a refused candidate) is not.
-RETRIES = {"dagster/max_retries": "2", "dagster/retry_on_asset_or_op_failure": "false"}
-
 
 @dataclass(frozen=True)
-class Watched:
-    """One monitor: the assets whose news it follows, its own assets, and what a retraining materializes.
+class WatchedMonitor:
+    """A monitor with the assets that its sensors look at and request.
 
-    ``drained`` are the predictions and the feedback: each is materialized every few minutes, with news or without.
+    Args:
+        drained: the predictions and the feedback. They are materialized every few minutes, with new rows or without.
+        labels: the source of the labels.
+        monitoring: the monitor's own assets.
+        alarms: the last of them.
+        retraining: the assets that a retraining materializes.
     """
 
     project: str
@@ -38,24 +40,23 @@ class Watched:
 
     @property
     def follows(self) -> tuple[dg.AssetKey, ...]:
+        """The assets whose news the monitor follows."""
         return (*self.drained, self.labels)
 
 
-def watched(projects: Sequence[Project]) -> list[Watched]:
-    """Every monitor of the projects. What another project owns, that project retrains."""
+def watched_monitors(projects: Sequence[Project]) -> list[WatchedMonitor]:
+    """Every monitor of the projects."""
     return [_watched(project, monitor) for project in projects for monitor in project.monitors]
 
 
-def _watched(project: Project, monitor: Monitor) -> Watched:
+def _watched(project: Project, monitor: Monitor) -> WatchedMonitor:
     endpoint = monitor.watches
-    model = endpoint.model
-    labels = model.training_set.labels
+    labels = endpoint.model.training_set.labels
     home = project.home_of(endpoint).name
-    drained = (keys.predictions(home, endpoint), keys.feedback(home, endpoint))
-    return Watched(
+    return WatchedMonitor(
         project=project.name,
         monitor=monitor,
-        drained=drained,
+        drained=(keys.predictions(home, endpoint), keys.feedback(home, endpoint)),
         labels=keys.source(project.home_of(labels).name, labels),
         monitoring=(
             keys.drift(project.name, monitor),
@@ -64,12 +65,14 @@ def _watched(project: Project, monitor: Monitor) -> Watched:
             keys.alarms(project.name, monitor),
         ),
         alarms=keys.alarms(project.name, monitor),
-        retraining=keys.retraining(project, model),
+        retraining=keys.retraining(project, endpoint.model),
     )
 
 
-def newest(instance: dg.DagsterInstance, asset_keys: Sequence[dg.AssetKey]) -> dict[dg.AssetKey, dg.EventLogEntry]:
-    """The newest materialization of each asset that has one, in one query however many there are."""
+def newest_events(
+    instance: dg.DagsterInstance, asset_keys: Sequence[dg.AssetKey]
+) -> dict[dg.AssetKey, dg.EventLogEntry]:
+    """The newest materialization of each asset that has one, in one query for all assets."""
     records = instance.get_asset_records(list(dict.fromkeys(asset_keys)))
-    found = {record.asset_entry.asset_key: record.asset_entry.last_materialization for record in records}
-    return {key: entry for key, entry in found.items() if entry is not None}
+    entries = {record.asset_entry.asset_key: record.asset_entry.last_materialization for record in records}
+    return {key: entry for key, entry in entries.items() if entry is not None}

@@ -1,0 +1,8 @@
+"""Names of the asset checks that the platform adds. Dagster stores them, so they never change; gates name their own."""
+
+from typing import Final
+
+LEAK_CERTIFICATE: Final = "leak_certificate"  # of a training set
+ONLINE_EQUALS_OFFLINE: Final = "online_equals_offline"  # of a publication
+ALIAS_AS_RECORDED: Final = "alias_as_recorded"  # of a champion
+CALM: Final = "calm"  # of a monitor's alarms
