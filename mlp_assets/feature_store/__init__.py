@@ -1,4 +1,4 @@
-"""What notebooks and scripts use: ``FeatureStore`` reads features as they were known, and as they are online."""
+"""For notebooks and scripts: ``FeatureStore`` reads features as they were known at a time, and as they are online."""
 
 from mlp_assets.feature_store.feature_store import FeatureStore
 

@@ -1,4 +1,4 @@
-"""The catalogue: what every feature of some projects is, who owns it, how fresh it is, and who uses it."""
+"""The catalogue of features: what each one is, who owns it, how fresh it is, and what uses it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,13 @@ from mlp_resources.ports.lake import Lake
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """One feature of the catalogue.
+    """One feature.
 
-    ``statistics`` has the keys of ``engine.statistics.SCHEMA``, and is None before the view is computed. ``uses`` names
-    what is made of the feature: ``project.name``, by kind.
+    Args:
+        columns: the source columns that it reads.
+        statistics: the keys of ``features.compute.statistics.SCHEMA``; None before the view is computed.
+        uses: kind -> ``project.name`` of each thing that uses the feature.
+        now: the moment at which its age is counted.
     """
 
     project: str
@@ -44,12 +47,12 @@ class CatalogueEntry:
 
     @property
     def age_seconds(self) -> float | None:
-        """How old the newest row is."""
+        """The age of the newest row; None without rows."""
         return age(self.newest, self.now)
 
     @property
     def fresh(self) -> bool | None:
-        """Whether the newest row is younger than ``fresh_within``; None where that or the row is not there."""
+        """Whether the newest row is younger than ``fresh_within``; None without rows, or if it is not declared."""
         seconds = self.age_seconds
         if seconds is None or self.view.fresh_within is None:
             return None
@@ -61,15 +64,15 @@ class CatalogueEntry:
 
     @property
     def window(self) -> str | None:
-        """Its own window, or windows; None for an attribute and for a derived feature."""
+        """The window of its aggregation, or both of a ratio; None for attributes and derived features."""
         feature = self.view.features.get(self.name)
         spans = [part.over for part in feature.parts if part.over is not None] if feature is not None else []
         return " / ".join(dict.fromkeys(spans)) or None
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as plain data, times in ISO 8601."""
+        """The entry as plain data, times in ISO 8601."""
         view, source = self.view, self.view.source
-        told = {name: value for name, value in (self.statistics or {}).items() if name not in ("feature", "newest")}
+        figures = {name: value for name, value in (self.statistics or {}).items() if name not in ("feature", "newest")}
         return {
             "path": self.path, "project": self.project, "view": view.name, "feature": self.name,
             "description": self.description, "owner": self.owner, "tags": dict(self.tags), "type": "Float64",
@@ -78,36 +81,46 @@ class CatalogueEntry:
             "window": self.window, "every": view.every, "ttl": view.ttl, "online": view.online,
             "fresh_within": view.fresh_within, "fresh": self.fresh, "age_seconds": self.age_seconds,
             "newest": self.newest.isoformat() if self.newest is not None else None,
-            "null_rate": self.null_rate, "statistics": told or None,
+            "null_rate": self.null_rate, "statistics": figures or None,
             "used_by": {kind: list(names) for kind, names in self.uses.items()},
         }  # fmt: skip
 
 
 def catalogue(projects: Sequence[Project], lake: Lake, now: datetime) -> list[CatalogueEntry]:
-    """Every feature of the projects, in the order of their files. Reads one small table a project, and no features."""
+    """Every feature of the projects, in the order of their files. Reads one small table per project."""
     known = {id(project): project for own in projects for project in (*own.used, own)}
     homes = {id(spec): project for project in known.values() for spec in project.specs}
     graph = UseGraph(spec for project in known.values() for spec in project.specs)
-    made: list[CatalogueEntry] = []
+    entries: list[CatalogueEntry] = []
     for project in known.values():
-        kept = _kept(lake, project.name)
+        statistics = _stored_statistics(lake, project.name)
         for view in project.feature_views:
             columns = source_columns(view)
             for name in view.feature_names:
                 about = view.about(name)
-                uses = _named(graph.uses(view, name), homes)
-                facts = kept.get((view.name, name))
-                owner = about.owner or project.owner
-                told = (about.description, owner, about.tags, columns[name], facts, uses, now)
-                made.append(CatalogueEntry(project.name, view, name, *told))
-    return made
+                entries.append(
+                    CatalogueEntry(
+                        project=project.name,
+                        view=view,
+                        name=name,
+                        description=about.description,
+                        owner=about.owner or project.owner,
+                        tags=about.tags,
+                        columns=columns[name],
+                        statistics=statistics.get((view.name, name)),
+                        uses=_named(graph.uses(view, name), homes),
+                        now=now,
+                    )
+                )
+    return entries
 
 
-def _kept(lake: Lake, project: str) -> dict[tuple[str, str], dict[str, Any]]:
+def _stored_statistics(lake: Lake, project: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """(view, feature) -> its statistics."""
     try:
         rows = lake.scan(tables.statistics(project)).collect()
     except LakeError:
-        return {}  # nothing of the project has been computed yet
+        return {}  # the project has not computed any view yet
     return {(row.pop("partition"), row["feature"]): row for row in rows.to_dicts()}
 
 
@@ -118,29 +131,36 @@ def _named(uses: Uses, homes: Mapping[int, Project]) -> dict[str, tuple[str, ...
 
 
 def matching(features: Iterable[CatalogueEntry], wanted: Sequence[str]) -> list[CatalogueEntry]:
-    """The features in whose names, description, entity, owner or tags each of the words stands; by name first."""
+    """The features that have each of the words in their names, description, entity, owner or tags.
+
+    Features with a word in their path come first.
+    """
     lowered = [word.lower() for word in wanted]
-    found = [one for one in features if all(word in _text(one) for word in lowered)]
-    return sorted(found, key=lambda one: not any(word in one.path.lower() for word in lowered)) if lowered else found
+    matches = [entry for entry in features if all(word in _text(entry) for word in lowered)]
+    if not lowered:
+        return matches
+    return sorted(matches, key=lambda entry: not any(word in entry.path.lower() for word in lowered))
 
 
 def named_exactly(features: Iterable[CatalogueEntry], name: str) -> list[CatalogueEntry]:
-    """The features of this name, written alone or after its view, or after its project and view."""
-    return [one for one in features if name in (one.path, one.path.partition(".")[2], one.name)]
+    """The features with this name: ``feature``, ``view.feature`` or ``project.view.feature``."""
+    return [entry for entry in features if name in (entry.path, entry.path.partition(".")[2], entry.name)]
 
 
 def closest(features: Iterable[CatalogueEntry], word: str) -> str:
-    """A sentence that names what there is and is written most like the word."""
-    known = {text for one in features for text in (one.path, one.path.partition(".")[2], *_words(one))}
+    """A sentence that names the closest match for the word."""
+    known = {text for entry in features for text in (entry.path, entry.path.partition(".")[2], *_words(entry))}
     return texts.did_you_mean(word.lower(), known)
 
 
-def _text(one: CatalogueEntry) -> str:
+def _text(entry: CatalogueEntry) -> str:
     return " ".join(
-        [*_words(one), one.path, one.description, *(f"{key}={tag}" for key, tag in one.tags.items())]
+        [*_words(entry), entry.path, entry.description, *(f"{key}={tag}" for key, tag in entry.tags.items())]
     ).lower()
 
 
-def _words(one: CatalogueEntry) -> tuple[str, ...]:
-    entity = one.view.entity
-    return (one.project, one.view.name, one.name, one.owner, entity.name, *entity.keys, *one.tags, *one.tags.values())
+def _words(entry: CatalogueEntry) -> tuple[str, ...]:
+    entity, tags = entry.view.entity, entry.tags
+    return (
+        entry.project, entry.view.name, entry.name, entry.owner, entity.name, *entity.keys, *tags, *tags.values()
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The rows of a question: keys of the declared types, and a time for each."""
+"""The entities of a request: keys in their declared types, and a time for each row."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -6,37 +6,38 @@ from datetime import date, datetime
 import polars as pl
 
 from mlp_assets.feature_store.errors import StoreError
-from mlp_assets.feature_store.feature_selection import Column
+from mlp_assets.feature_store.feature_selection import FeatureColumn
 from mlp_assets.nouns.checks.texts import did_you_mean, moment
+from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.source import DataType, type_name
 from mlp_assets.tables.events import UTC_TIME
 
 ROW, AT = "__row", "__at"
 
 
-def checked_entities(entities: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
-    """The key columns in the types that the features' tables have, and the row's number ``__row``.
+def checked_entities(entities: pl.DataFrame, columns: Sequence[FeatureColumn]) -> pl.DataFrame:
+    """The key columns in the types of the feature tables, and the row number ``__row``.
 
     Raises:
-        StoreError: a key column is missing or of another type, or a column would stand in the answer twice.
+        StoreError: a key column is missing or has another type, or a column would be in the answer twice.
     """
-    if not isinstance(entities, pl.DataFrame):  # pyright: ignore[reportUnnecessaryIsInstance]  # a user's may be
-        raise StoreError(f"entities is a {type(entities).__name__}. Give a polars.DataFrame with the key columns.")
-    twice = [one.name for one in columns if one.name in entities.columns]
+    if not isinstance(entities, pl.DataFrame):  # pyright: ignore[reportUnnecessaryIsInstance]  # a user may pass anything
+        raise StoreError(f"entities is a {type(entities).__name__}. Pass a polars.DataFrame with the key columns.")
+    twice = [column.name for column in columns if column.name in entities.columns]
     if twice:
         raise StoreError(
-            f"entities has a column {twice[0]!r} already. Drop or rename it: the feature is answered there."
+            f"entities has a column {twice[0]!r} already. Drop or rename it: the answer has a feature of that name."
         )
-    keys = {key: one for one in columns for key in one.view.entity.keys}
-    typed = [_typed(entities, key, one) for key, one in keys.items()]
+    keys = {key: column for column in columns for key in column.view.entity.keys}
+    typed = [_typed(entities, key, column.view) for key, column in keys.items()]
     return pl.DataFrame(typed).with_row_index(ROW)
 
 
-def _typed(entities: pl.DataFrame, key: str, one: Column) -> pl.Series:
+def _typed(entities: pl.DataFrame, key: str, view: FeatureView) -> pl.Series:
     if key not in entities.columns:
         hint = did_you_mean(key, entities.columns)
-        raise StoreError(f"entities has no column {key!r}, a key of view {one.view.name!r}. {hint}")
-    wanted: DataType = one.view.root.columns.get(key) or one.view.source.columns[key]
+        raise StoreError(f"entities has no column {key!r}, a key of view {view.name!r}. {hint}")
+    wanted: DataType = view.root.columns.get(key) or view.source.columns[key]
     column = entities[key]
     if column.dtype == wanted:
         return column
@@ -45,23 +46,23 @@ def _typed(entities: pl.DataFrame, key: str, one: Column) -> pl.Series:
         return column.cast(wanted)
     given, right = type_name(column.dtype), type_name(wanted)
     fix = f"Write entities.with_columns(pl.col({key!r}).cast({right}))."
-    raise StoreError(f"Column {key!r} of entities is {given}; the key of view {one.view.name!r} is {right}. {fix}")
+    raise StoreError(f"Column {key!r} of entities is {given}; the key of view {view.name!r} is {right}. {fix}")
 
 
 def times_of(
     spine: pl.DataFrame, entities: pl.DataFrame, at: datetime | date | str | None, now: datetime
 ) -> pl.DataFrame:
-    """The rows with their time ``__at``, in UTC.
+    """The spine with a time ``__at`` for each row, in UTC.
 
     Raises:
-        StoreError: ``at`` is neither a time nor a column of times, or a row has none.
+        StoreError: ``at`` is neither a time nor a column of times, or a row has no time.
     """
     if not isinstance(at, str) or at not in entities.columns:
         return spine.with_columns(pl.lit(_one_time(at, entities, now), dtype=UTC_TIME).alias(AT))
     column = entities[at]
     if not isinstance(column.dtype, pl.Datetime | pl.Date):
         fix = f"Write entities.with_columns(pl.col({at!r}).str.to_datetime())." if column.dtype == pl.String else ""
-        raise StoreError(f"Column {at!r} is {type_name(column.dtype)}, and times are wanted. {fix}".strip())
+        raise StoreError(f"Column {at!r} is {type_name(column.dtype)}; it must hold times. {fix}".strip())
     if column.null_count():
         raise StoreError(f"Column {at!r} has no time in {column.null_count()} rows. Fill them, or drop the rows.")
     time = column.cast(pl.Datetime("us")) if column.dtype == pl.Date else column

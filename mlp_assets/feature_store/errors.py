@@ -1,7 +1,7 @@
-"""What can be wrong with a question to the feature store."""
+"""The error that the feature store raises."""
 
 from mlp_assets.errors import MlpError
 
 
 class StoreError(MlpError):
-    """A question to the feature store cannot be answered as it is written."""
+    """A request to the feature store is wrong; the message says what to write instead."""

@@ -1,4 +1,4 @@
-"""The answers: the as-known join that makes training sets, and the look-up that endpoints do."""
+"""Answers requests: by the as-known join of training sets, and by the look-up of endpoints."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlp_assets.feature_store.entities import AT, ROW
 from mlp_assets.feature_store.errors import StoreError
-from mlp_assets.feature_store.feature_selection import Column, by_view
+from mlp_assets.feature_store.feature_selection import FeatureColumn, by_view
 from mlp_assets.features.online_reader import REASONS, UNKNOWN, ViewReader
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import did_you_mean
@@ -22,31 +22,37 @@ from mlp_resources.ports import tables
 from mlp_resources.ports.lake import Lake
 from mlp_resources.ports.serving import OnlineStore
 
-# For so many rows it is quicker to take the entities' own rows out of a table than to join the whole of it.
+# Up to this many rows, filtering a table to the entities first is faster than joining all of it.
 _FEW = 100_000
 
 
-def as_known(lake: Lake, columns: Sequence[Column], entities: pl.DataFrame, spine: pl.DataFrame) -> pl.DataFrame:
-    """The entities with their features as known at the times of the spine (keys, ``__row``, ``__at``)."""
-    places = {(id(one.view), one.feature): f"__{number}" for number, one in enumerate(columns)}
+def as_known(lake: Lake, columns: Sequence[FeatureColumn], entities: pl.DataFrame, spine: pl.DataFrame) -> pl.DataFrame:
+    """The entities with their features as known at the times of the spine (keys, ``__row``, ``__at``).
+
+    Raises:
+        StoreError: a feature is newer than its table.
+    """
+    places = {(id(column.view), column.feature): f"__{number}" for number, column in enumerate(columns)}
     joined_tables = [_table(lake, view, own, places) for view, own in by_view(columns)]
     if spine.height <= _FEW:
         joined_tables = [_of_entities(table, spine) for table in joined_tables]
     joined = join_as_known(spine.lazy(), AT, joined_tables).collect()
-    made = with_derived(joined, {}, places.values()).sort(ROW)
-    named = {places[id(one.view), one.feature]: one.name for one in columns}
-    return entities.hstack(made.select(list(named)).rename(named))
+    finite = with_derived(joined, {}, places.values()).sort(ROW)
+    named = {places[id(column.view), column.feature]: column.name for column in columns}
+    return entities.hstack(finite.select(list(named)).rename(named))
 
 
-def _table(lake: Lake, view: FeatureView, own: Sequence[Column], places: dict[tuple[int, str], str]) -> FeatureTable:
+def _table(
+    lake: Lake, view: FeatureView, own: Sequence[FeatureColumn], places: dict[tuple[int, str], str]
+) -> FeatureTable:
     table = tables.features(own[0].home, view.name)
     rows = lake.scan(table)
     stored = rows.collect_schema().names()
-    missing = [one.feature for one in own if one.feature not in stored]
+    missing = [column.feature for column in own if column.feature not in stored]
     if missing:
-        fix = f"Materialize {table.project}/{table.kind}/{table.name}: the feature is newer than its table."
+        fix = f"Materialize {table}: the feature is newer than its table."
         raise StoreError(f"{view.where} has not computed {missing[0]!r} yet. {fix}")
-    chosen = {one.feature: places[id(one.view), one.feature] for one in own}
+    chosen = {column.feature: places[id(column.view), column.feature] for column in own}
     narrow = rows.select(*view.entity.keys, "event_time", "known_at", *chosen).rename(chosen)
     return FeatureTable(narrow, tuple(view.entity.keys), tuple(chosen.values()), view.ttl_length)
 
@@ -57,39 +63,45 @@ def _of_entities(table: FeatureTable, spine: pl.DataFrame) -> FeatureTable:
 
 
 def as_online(
-    store: OnlineStore, columns: Sequence[Column], entities: pl.DataFrame, spine: pl.DataFrame, now: datetime
+    store: OnlineStore, columns: Sequence[FeatureColumn], entities: pl.DataFrame, spine: pl.DataFrame, now: datetime
 ) -> pl.DataFrame:
-    """The entities with the features that are online for the keys of the spine, and the status of each view."""
+    """The entities with the features that are online for the keys of the spine, and a status column per view.
+
+    Raises:
+        StoreError: a view is not online.
+    """
     offline = [view for view, _ in by_view(columns) if not view.online]
     if offline:
         online = [view.name for view, _ in by_view(columns) if view.online]
-        hint = did_you_mean(offline[0].name, online) if online else "Ask for it with features(), as it was known."
-        raise StoreError(f"{offline[0].where} is not online. Write online=True and publish it. {hint}")
-    found: dict[str, pl.Series] = {}
+        hint = did_you_mean(offline[0].name, online) if online else "Or read it with features(), as it was known."
+        raise StoreError(
+            f"{offline[0].where} is not online. Write online=True and materialize its online asset. {hint}"
+        )
+    columns_by_name: dict[str, pl.Series] = {}
     statuses: list[pl.Series] = []
     for view, own in by_view(columns):
-        values, reasons = _looked_up(store, view, own, spine, now)
-        found |= {one.name: pl.Series(values[:, place]) for place, one in enumerate(own)}
+        values, reasons = _look_up(store, view, own, spine, now)
+        columns_by_name |= {column.name: pl.Series(values[:, place]) for place, column in enumerate(own)}
         named = pl.Series(f"{view.name}.status", reasons, dtype=pl.UInt8)
         statuses.append(named.replace_strict(REASONS, default="found", return_dtype=pl.String))
-    made = pl.DataFrame({one.name: found[one.name] for one in columns}).fill_nan(None)
-    return entities.hstack(made).hstack(statuses)
+    features = pl.DataFrame({column.name: columns_by_name[column.name] for column in columns}).fill_nan(None)
+    return entities.hstack(features).hstack(statuses)
 
 
-def _looked_up(
-    store: OnlineStore, view: FeatureView, own: Sequence[Column], spine: pl.DataFrame, now: datetime
+def _look_up(
+    store: OnlineStore, view: FeatureView, own: Sequence[FeatureColumn], spine: pl.DataFrame, now: datetime
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    """Values (rows, features) and the reason (rows,) of what is missing. An entity without a key is unknown."""
+    """Values (rows, features), NaN where missing, and reasons (rows,). A row with a null key is unknown."""
     ttl = view.ttl_length
     plan = ViewPlan(
         view.name,
         tuple(view.entity.keys),
-        tuple(one.feature for one in own),
+        tuple(column.feature for column in own),
         int(ttl.total_seconds()) if ttl is not None else None,
         store.location(own[0].home, view.name),
     )
     reader = ViewReader(plan, store.open_view(plan.location, plan.features))
     keys = spine.select(plan.keys)
     read = reader.read_many(keys.rows(), microseconds(now))
-    nobody = keys.select(pl.any_horizontal(pl.all().is_null())).to_series().to_numpy()
-    return np.where(nobody[:, None], np.nan, read.values), np.where(nobody, UNKNOWN, read.reasons)
+    without_key = keys.select(pl.any_horizontal(pl.all().is_null())).to_series().to_numpy()
+    return np.where(without_key[:, None], np.nan, read.values), np.where(without_key, UNKNOWN, read.reasons)

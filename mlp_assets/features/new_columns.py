@@ -1,4 +1,4 @@
-"""The columns that a source's data had at the last run: one that is new stops the next, before anything is written."""
+"""Stops a run, before it writes, if a source's data has columns that are new since the last run."""
 
 import json
 from collections.abc import Iterable
@@ -11,22 +11,23 @@ from mlp_resources.ports.lake import Table
 _COLUMNS = "columns"
 
 
-def check_new_columns(scope: Scope, source: Source, table: Table, found: Iterable[str]) -> dict[str, str]:
-    """The note to leave with the next write of ``table``, which is made of the source's data.
+def check_new_columns(scope: Scope, source: Source, table: Table, columns: Iterable[str]) -> dict[str, str]:
+    """The note on the source's columns, to leave with the next write of ``table``.
 
     Args:
-        found: the columns of the data, declared or not.
+        columns: all columns of the data, declared or not.
 
     Raises:
-        UnknownSourceColumn: one was neither declared nor there at the last run.
+        UnknownSourceColumn: a column is neither declared nor was it there at the last run, and ``new_columns`` is
+            ``"stop"``.
     """
-    names = set(found) - {"partition"}
+    names = set(columns) - {"partition"}
     noted = scope.environment.lake.notes(table).get(_COLUMNS)
     new = sorted(names - set(source.columns) - set(json.loads(noted))) if noted is not None else []
     if new and source.new_columns == "stop":
         listed = ", ".join(repr(column) for column in new)
         raise UnknownSourceColumn(
-            f"{source.where}: its data has {listed} since the last run, which it does not declare. What else changed "
-            f"there? Add it to columns if you want it, and write new_columns='ignore' to go on without asking."
+            f"{source.where}: its data has {listed} since the last run, which it does not declare. Ask its owner what "
+            f"else changed. Then add {listed} to columns, or write new_columns='ignore' to ignore such columns."
         )
     return {_COLUMNS: json.dumps(sorted(names))}

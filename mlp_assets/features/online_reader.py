@@ -1,4 +1,4 @@
-"""One view read for a request: its rows, without those that may not be used, and the reason for each."""
+"""Reads a published view for a request: its usable rows, and the reason for each missing one."""
 
 import math
 from collections.abc import Sequence
@@ -13,13 +13,16 @@ from mlp_resources.ports.serving import Key, OnlineView
 
 FINE, UNKNOWN, EXPIRED, PARTIAL = range(4)
 REASONS = {UNKNOWN: "unknown", EXPIRED: "expired", PARTIAL: "partial"}
-"""Why features are missing: the entity has no row, its row may not be used, or the row lacks some of them."""
+"""Why features are missing: the entity has no row, its row is past its TTL, or the row lacks some of them."""
 _SINGLE = [np.full(1, reason, dtype=np.uint8) for reason in range(4)]
 
 
 class Read(NamedTuple):
-    """What was read of a view: ``values`` (rows, features), NaN where missing, and why, (rows,). Of a single row,
-    the values are the row itself."""
+    """Rows that were read from a view.
+
+    ``values`` has the shape (rows, features), or (features,) for a single row, with NaN for missing; ``reasons`` has
+    the shape (rows,); ``version`` is the publication's.
+    """
 
     values: Any
     reasons: NDArray[np.uint8]
@@ -27,7 +30,7 @@ class Read(NamedTuple):
 
 
 class ViewReader:
-    """Reads a view as a plan says. The rule of the TTL is the one of training rows."""
+    """Reads a view by its plan, with the TTL rule of training rows."""
 
     def __init__(self, plan: ViewPlan, view: OnlineView) -> None:
         self.name, self.keys = plan.name, plan.keys
@@ -36,7 +39,7 @@ class ViewReader:
         self._nothing = (math.nan,) * len(plan.features)
 
     def read_one(self, key: Key, now: int) -> Read:
-        """The row of one entity at a time in microseconds."""
+        """The row of one entity at ``now``, in microseconds since 1970."""
         values, time, version = self._get_one(key)
         if time is None:
             return Read(values, _SINGLE[UNKNOWN], version)
@@ -46,7 +49,7 @@ class ViewReader:
         return Read(values, _SINGLE[FINE if whole else PARTIAL], version)
 
     def read_many(self, keys: Sequence[Key], now: int) -> Read:
-        """The rows of several entities, out of one publication."""
+        """The rows of several entities, all from one publication."""
         values, times, found, version = self._get_many(keys)
         return usable_rows(values, times, found, version, now, self._ttl)
 

@@ -1,4 +1,4 @@
-"""What a table was last computed by, left as notes with each write; and the refusal to mix two grids of partitions."""
+"""Records feature definitions in commit metadata, and rejects writes whose partition grid changed."""
 
 import json
 from collections.abc import Mapping
@@ -19,14 +19,19 @@ _GRID, _FEATURES = "grid", "features"
 
 @dataclass(frozen=True)
 class FeatureDefinition:
-    """How a feature is computed: as it would be written, and what tells it from any other."""
+    """How a feature is computed.
+
+    Args:
+        formula: as a user would write it.
+        fingerprint: changes when the computation does.
+    """
 
     formula: str
     fingerprint: str
 
 
 def definitions_of(view: FeatureView) -> dict[str, FeatureDefinition]:
-    """Feature -> definition, as the view has them now."""
+    """Feature -> its current definition."""
     aggregated = {name: fingerprint(feature) for name, feature in view.features.items()}
     return {
         name: FeatureDefinition(formula(view, name), aggregated.get(name) or fingerprint(view.derived[name]))
@@ -35,39 +40,39 @@ def definitions_of(view: FeatureView) -> dict[str, FeatureDefinition]:
 
 
 def recorded_definitions(scope: Scope, table: Table) -> dict[str, FeatureDefinition]:
-    """Feature -> definition, as of the last write of the view's table; empty when there is none."""
-    noted: Mapping[str, list[str]] = json.loads(scope.environment.lake.notes(table).get(_FEATURES, "{}"))
-    return {name: FeatureDefinition(*told) for name, told in noted.items()}
+    """Feature -> its definition at the last write of the view's table; empty if there was none."""
+    notes: Mapping[str, list[str]] = json.loads(scope.environment.lake.notes(table).get(_FEATURES, "{}"))
+    return {name: FeatureDefinition(*stored) for name, stored in notes.items()}
 
 
 def grid_of(root: Source, every: str) -> str:
-    """The days on which partitions begin, in words that a person can compare."""
+    """The days on which partitions begin, in words."""
     start = moment(root.start)
     return "every day" if duration(every) == timedelta(days=1) else f"every week, on {start:%A}s"
 
 
 def notes_for(rows: Source | FeatureView) -> dict[str, str]:
-    """What a write of the table of a source or view leaves with it."""
+    """The notes to leave with a write of a source's or view's table."""
     notes = {_GRID: grid_of(rows.root, rows.every)}
     if isinstance(rows, FeatureView):
-        told = {name: [one.formula, one.fingerprint] for name, one in definitions_of(rows).items()}
-        notes[_FEATURES] = json.dumps(told)
+        definitions = definitions_of(rows).items()
+        notes[_FEATURES] = json.dumps({name: [each.formula, each.fingerprint] for name, each in definitions})
     return notes
 
 
 def conflicting_grid(scope: Scope, rows: Source | FeatureView, table: Table) -> str | None:
-    """The grid that the table has, where that is not the spec's: rows would count twice, or not at all."""
+    """The table's grid, if it differs from the spec's; None if they agree."""
     recorded = scope.environment.lake.notes(table).get(_GRID)
     return recorded if recorded not in (None, grid_of(rows.root, rows.every)) else None
 
 
 def check_grid(scope: Scope, rows: Source | FeatureView, table: Table) -> None:
-    """Raises LakeError where the table's partitions begin on other days than the spec's."""
+    """Raises LakeError if the table's partitions begin on other days than the spec's."""
     recorded = conflicting_grid(scope, rows, table)
     if recorded is not None:
         raise LakeError(
             f"{rows.where}: the partitions of its table begin {recorded}; with start={rows.root.start!r} and "
             f"every={rows.every!r} they would begin {grid_of(rows.root, rows.every)}, and rows would count twice or "
-            f"not at all. Write start and every as they were, or remove {scope.environment.lake.location(table)} and "
+            f"not at all. Write the former start and every, or remove {scope.environment.lake.location(table)} and "
             "materialize all partitions."
         )

@@ -1,4 +1,4 @@
-"""How a published view is looked up: all that a reader of the online store needs, as plain JSON."""
+"""Look-up plans: all that a reader of the online store needs to know of a view, as plain JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from mlp_assets.nouns.feature_view import FeatureView
 
 @dataclass(frozen=True)
 class ViewPlan:
-    """One view to look up.
+    """How to look up one view.
 
     Args:
-        ttl_seconds: age after which a row is no longer used; None means never.
+        ttl_seconds: the age after which a row is no longer used; None means never.
         location: address of the view in the online store.
     """
 
@@ -24,7 +24,7 @@ class ViewPlan:
 
     @classmethod
     def of(cls, view: FeatureView, location: str) -> "ViewPlan":
-        """The plan of a view that is published at ``location``."""
+        """The plan for a view that is published at ``location``."""
         ttl = view.ttl_length
         seconds = int(ttl.total_seconds()) if ttl is not None else None
         return cls(view.name, tuple(view.entity.keys), tuple(view.feature_names), seconds, location)

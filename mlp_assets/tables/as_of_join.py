@@ -1,4 +1,4 @@
-"""The as-known join: each row of a spine sees only feature rows that had happened and were known at its own time."""
+"""The as-known join: each row of a spine sees only feature rows that had happened and were known at its time."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ import polars as pl
 from mlp_assets.tables.expiry import is_usable
 
 _CODE, _PLACE, _ROW_TIME = "__code", "__place", "__feature_event_time"
-_AT_A_TIME, _LARGEST_CODE = 2, 1 << 62
+_THREADS, _LARGEST_CODE = 2, 1 << 62
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class FeatureTable:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What a join reads of it."""
+        """The columns that a join reads."""
         return (*self.keys, "event_time", "known_at", *self.features)
 
 
 def best_as_known(rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
-    """The rows that were ever the newest one known, sorted by key and by the time at which they became so.
+    """The rows that were at some time the newest known row of their key, with ``visible_at``; sorted by key and by it.
 
-    A row is visible from the later of its event time and known time. Going through a key's rows in order of
-    visibility, a row counts when no row before it had a later (event time, known time); so a late row for an old
-    moment hides nothing, and a recomputation replaces its row from its own known time on.
+    A row is visible from the later of its event time and known time. In order of visibility, a row is kept if no
+    earlier row of the key had a later event time. So a late row for an old moment hides nothing, and a recomputed row
+    replaces its predecessor from its own known time on.
     """
     visible = pl.max_horizontal("event_time", "known_at")
     order = [*keys, "visible_at", "event_time", "known_at"]
@@ -44,15 +44,17 @@ def best_as_known(rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
 
 
 def join_as_known(spine: pl.LazyFrame, time: str, tables: Sequence[FeatureTable]) -> pl.LazyFrame:
-    """Joins the newest known feature row, not older than its TTL, of each table to each row of the spine.
+    """Joins to each row of the spine the newest known feature row of each table, if it is within its TTL.
 
     Args:
-        spine: rows with the keys of all tables and the column ``time``.
-        time: when the row's prediction is asked for; rows with ``event_time`` and ``known_at`` at or before it count.
-        tables: what to join; a spine row with a null key or no usable feature row keeps nulls.
+        spine: the keys of all tables and the column ``time``.
+        time: the column with the moment of the prediction. Feature rows with ``event_time`` and ``known_at`` at or
+            before it count.
+        tables: the feature tables to join.
 
     Returns:
-        The spine's rows with the features of all tables, in order of time; rows of one time keep their order.
+        The spine's rows with the features of all tables, in order of time; rows of one time keep their order. Features
+        are null for a null key, or without a usable feature row.
     """
     return join_frame_as_known(spine.collect(), time, tables).lazy()
 
@@ -60,27 +62,30 @@ def join_as_known(spine: pl.LazyFrame, time: str, tables: Sequence[FeatureTable]
 def join_frame_as_known(
     spine: pl.DataFrame, time: str, tables: Sequence[FeatureTable], *, narrowed: bool = False
 ) -> pl.DataFrame:
-    """As ``join_as_known``, on a frame at hand.
+    """Like ``join_as_known``, for a frame in memory.
 
     Args:
-        narrowed: reads only what these rows can see: for a small part of a large spine.
+        narrowed: read only the feature rows that the spine can see; faster for a small part of a large spine.
     """
     ordered = spine.sort(time, maintain_order=True)
 
-    def found(table: FeatureTable) -> pl.DataFrame:
+    def features_of(table: FeatureTable) -> pl.DataFrame:
         rows = _visible(table, ordered, time) if narrowed else table.rows.select(table.columns)
         read = rows.collect(engine="streaming" if narrowed else "auto")
         return read.select(table.features)[_places(ordered, time, table, read)]
 
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        return pl.concat([ordered, *pool.map(found, tables)], how="horizontal")
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return pl.concat([ordered, *pool.map(features_of, tables)], how="horizontal")
 
 
 def _visible(table: FeatureTable, spine: pl.DataFrame, time: str) -> pl.LazyFrame:
-    """The rows that a spine sorted by time can see, up to its last time and within the TTL of its first.
+    """The table's rows that the spine can see: up to its last time, and within the TTL of its first.
 
-    Of a table that is large beside the spine only the rows of its keys are read; and of what was visible at its first
-    time only the best row of each key, as no other will be seen again.
+    If the table is larger than the spine, keeps only the spine's keys. Of the rows visible at the spine's first time,
+    keeps only the best of each key: the others will not be seen again.
+
+    Args:
+        spine: sorted by time.
     """
     first, last = spine[time].min(), spine[time].max()
     if first is None:
@@ -98,13 +103,13 @@ def _visible(table: FeatureTable, spine: pl.DataFrame, time: str) -> pl.LazyFram
 
 
 def _places(spine: pl.DataFrame, time: str, table: FeatureTable, rows: pl.DataFrame) -> pl.Series:
-    """For each row of the spine, which of ``rows`` it sees; null for none.
+    """The index of the row that each row of the spine sees; null for none.
 
-    The features themselves take no part in the search: they are fetched once, by place.
+    The join carries indexes, not features: features are gathered once, afterwards.
     """
-    asked, numbered = _coded(spine.select(*table.keys, time), rows.drop(table.features), table.keys)
+    requests, numbered = _coded(spine.select(*table.keys, time), rows.drop(table.features), table.keys)
     best = _best(numbered.with_row_index(_PLACE)).rename({"event_time": _ROW_TIME})
-    found = asked.join_asof(
+    joined = requests.join_asof(
         best.select(_CODE, "visible_at", _ROW_TIME, _PLACE),
         left_on=time,
         right_on="visible_at",
@@ -113,13 +118,16 @@ def _places(spine: pl.DataFrame, time: str, table: FeatureTable, rows: pl.DataFr
         check_sortedness=False,
     )
     if table.ttl is None:
-        return found[_PLACE]
+        return joined[_PLACE]
     fresh = is_usable(pl.col(_ROW_TIME), pl.col(time), table.ttl)
-    return found.select(pl.when(fresh).then(_PLACE)).to_series()
+    return joined.select(pl.when(fresh).then(_PLACE)).to_series()
 
 
 def _coded(spine: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both frames with one integer for their keys: an as-of join by several keys, or by text, takes twice as long."""
+    """Both frames with one integer in place of their keys.
+
+    An as-of join by several keys, or by text, takes twice as long.
+    """
     if len(keys) == 1 and rows.schema[keys[0]].is_integer():
         return spine.rename({keys[0]: _CODE}), rows.rename({keys[0]: _CODE})
     for key in keys:
@@ -136,13 +144,13 @@ def _coded(spine: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str]) -> tupl
 
 
 def _range(column: pl.Series) -> tuple[int, int]:
-    """The smallest value, and how many there may be."""
+    """The smallest value, and the number of integers up to the largest."""
     low, high = column.min(), column.max()
     return (low, high - low + 1) if isinstance(low, int) and isinstance(high, int) else (0, 1)
 
 
 def _packed(frame: pl.DataFrame, ranges: Mapping[str, tuple[int, int]]) -> pl.DataFrame:
-    """One integer of several whose values lie within the ranges; null for any other value."""
+    """Packs integers that lie within the ranges into one; null if a value lies outside."""
     code = pl.lit(0, dtype=pl.Int64)
     for key, (low, span) in ranges.items():
         value = pl.col(key).cast(pl.Int64, strict=False) - low
@@ -155,9 +163,9 @@ def _with_code(frame: pl.DataFrame, codes: pl.DataFrame, keys: Sequence[str]) ->
 
 
 def _best(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows that were ever the newest one known, with ``visible_at``; sorted by it for each code at least.
+    """Like ``best_as_known`` by ``__code``, but only guaranteed to be sorted by ``visible_at`` within each code.
 
-    Where every row was known when it happened, a later row never has an earlier event time: all count.
+    If every row was known when it happened, visibility follows event time, so all rows are kept.
     """
     on_time = rows.select((pl.col("known_at") == pl.col("event_time")).all()).item()
     if not on_time:

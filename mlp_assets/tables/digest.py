@@ -1,4 +1,4 @@
-"""The canonical digest of a table: equal for equal content, whatever the order of rows, the pieces, or the files."""
+"""The canonical digest of a table: equal content has equal digests, whatever the order of rows or the files."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,8 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-_Words = NDArray[np.uint64]
-_BLOCK = 1 << 15  # rows whose hashes stay in a processor's cache
+_BLOCK = 1 << 15  # rows; their hashes fit in a processor's cache
 _NULL = np.uint64(0x9E6C63D0876A9A35)
 _FOLD, _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _WRAP = 1 << 64
@@ -17,10 +16,10 @@ _WRAP = 1 << 64
 
 @dataclass(frozen=True)
 class RowSums:
-    """What the digest of a table is made of: those of its pieces add up to it.
+    """The parts of a table's digest; the sums of its shards add up to the sums of the table.
 
-    Each row has a hash of 64 bits, and the sums (modulo 2**64) of two mixes of it stand for the rows and how often
-    each is there. It tells tables apart that differ by accident, not those that somebody made to collide.
+    Each row has a 64-bit hash. ``first`` and ``second`` are sums modulo 2**64 of two mixes of the hashes, so they
+    depend on the rows and their counts, not on their order. They detect accidental differences, not forged collisions.
     """
 
     columns: tuple[tuple[str, str], ...]
@@ -29,9 +28,11 @@ class RowSums:
     second: int
 
     def __add__(self, other: "RowSums") -> "RowSums":
-        """Raises ValueError when the pieces are not of one table."""
+        """Raises ValueError if the two have different columns."""
         if self.columns != other.columns:
-            raise ValueError(f"Pieces of different tables do not add up: {self.columns} and {other.columns}.")
+            raise ValueError(
+                f"Sums of different tables cannot be added: their columns are {self.columns} and {other.columns}."
+            )
         first, second = (self.first + other.first) % _WRAP, (self.second + other.second) % _WRAP
         return RowSums(self.columns, self.rows + other.rows, first, second)
 
@@ -41,18 +42,18 @@ class RowSums:
 
 
 def canonical_digest(frame: pl.DataFrame) -> str:
-    """A digest, in hex, of the schema and the rows.
+    """The digest, in hex, of the schema and the rows.
 
-    Columns count in alphabetical order, nulls differ from every value, floats count by their bits.
+    The order of columns does not matter. Nulls differ from every value, and floats are compared by their bits.
     """
     return row_sums(frame).digest()
 
 
 def row_sums(frame: pl.DataFrame) -> RowSums:
-    """The part of the digest that these rows are."""
+    """The contribution of these rows to a table's digest."""
     columns = tuple((name, str(frame.schema[name])) for name in sorted(frame.columns))
-    ready = pl.DataFrame({name: _numbers(frame[name]) for name, _ in columns})
-    sums = [_block_sums(ready.slice(begin, _BLOCK)) for begin in range(0, ready.height, _BLOCK)]
+    columns_of_numbers = pl.DataFrame({name: _numbers(frame[name]) for name, _ in columns})
+    sums = [_block_sums(columns_of_numbers.slice(begin, _BLOCK)) for begin in range(0, frame.height, _BLOCK)]
     first, second = reduce(lambda a, b: (a[0] + b[0], a[1] + b[1]), sums, (0, 0))
     return RowSums(columns, frame.height, first % _WRAP, second % _WRAP)
 
@@ -68,8 +69,8 @@ def _block_sums(block: pl.DataFrame) -> tuple[int, int]:
     return int(mixed.sum()), int((mixed * _SECOND ^ (mixed >> np.uint64(31))).sum())
 
 
-def _words(column: pl.Series) -> _Words:
-    """Each value's bits, widened to 64, and one word for null."""
+def _words(column: pl.Series) -> NDArray[np.uint64]:
+    """Each value's bits widened to 64, and one fixed word for null."""
     values = column.fill_null(0).to_numpy() if column.null_count() else column.to_numpy()
     if values.dtype.kind == "f":
         values = values.view(f"u{values.dtype.itemsize}")
@@ -78,18 +79,18 @@ def _words(column: pl.Series) -> _Words:
 
 
 def _lists(column: pl.Series) -> pl.Series:
-    """A hash of each list's words."""
+    """A hash of the words of each list."""
     lengths = column.list.len().fill_null(0).to_numpy()
     words = _words(_numbers(column.filter(pl.Series(lengths > 0)).explode()))
     ends = np.cumsum(lengths, dtype=np.int64)
-    pieces = (words[end - length : end].tobytes() for length, end in zip(lengths, ends, strict=True))
-    hashed = [int.from_bytes(hashlib.blake2b(piece, digest_size=8).digest(), "little") for piece in pieces]
-    found = pl.Series(values=hashed, dtype=pl.UInt64)
-    return found.set(column.is_null(), None) if column.null_count() else found
+    bits = (words[end - length : end].tobytes() for length, end in zip(lengths, ends, strict=True))
+    hashed = [int.from_bytes(hashlib.blake2b(list_bits, digest_size=8).digest(), "little") for list_bits in bits]
+    hashes = pl.Series(values=hashed, dtype=pl.UInt64)
+    return hashes.set(column.is_null(), None) if column.null_count() else hashes
 
 
 def _numbers(column: pl.Series) -> pl.Series:
-    """The column itself where it is of numbers or times, else a hash of each value's text, or of a list's values."""
+    """Numbers and times as they are; a list as a hash of its values, any other type as a hash of its text."""
     if isinstance(column.dtype, pl.List):
         return _lists(column)
     if column.dtype.is_temporal():

@@ -1,4 +1,4 @@
-"""The rows of a source, or of a view, as events: declared columns in their declared types, and when each was known."""
+"""Events: the rows of a source or view in their declared types, and when each was known."""
 
 from datetime import timedelta
 
@@ -10,17 +10,17 @@ from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.source import DataType, Source
 
 UTC_TIME = pl.Datetime("us", "UTC")
-# Columns that ingestion adds to a live source's table: when a row came later than it should have, and when it was gone.
+# Columns that ingestion adds to a live source's table: when a late row arrived, and when a row was withdrawn.
 INGESTED, WITHDRAWN = "ingested_at", "withdrawn_at"
 
 
 def as_declared(source: Source, frame: pl.LazyFrame) -> pl.LazyFrame:
-    """The declared columns of a source's frame in their declared types, plus ``known_at``; times in UTC.
+    """The declared columns of a source's frame in their declared types, and ``known_at``; times in UTC.
 
-    A live source's table holds the times of ingestion too: they bound ``known_at``, and ``withdrawn_at`` is kept.
+    The table of a live source also holds the times of ingestion: they bound ``known_at``, and ``withdrawn_at`` is kept.
 
     Raises:
-        UnknownSourceColumn: a declared column is missing, or cannot be of its declared type.
+        UnknownSourceColumn: a declared column is missing, or cannot be cast to its declared type.
     """
     _check_declared(source)
     schema = frame.collect_schema()
@@ -41,13 +41,13 @@ def _check_declared(source: Source) -> None:
         if not _is_polars_type(wanted):
             raise UnknownSourceColumn(
                 f"{source.where}: column {column!r} is declared as {wanted!r}, which is no Polars type. "
-                f"Write columns={{{column!r}: pl.Int64}}, say."
+                f"Write for example columns={{{column!r}: pl.Int64}}."
             )
     for role, column in (("event_time", source.event_time), ("known_at", source.known_at)):
         declared = source.columns.get(column) if column is not None else None
         if declared is not None and declared != pl.Datetime:
             raise UnknownSourceColumn(
-                f"{source.where}: {role}={column!r} is declared as {declared}, which does not say when. "
+                f"{source.where}: {role}={column!r} is declared as {declared}, which is not a time. "
                 f"Write columns={{{column!r}: pl.Datetime}}, and make it a time in the data."
             )
 
@@ -56,42 +56,45 @@ def _is_polars_type(declared: object) -> bool:
     return isinstance(declared, pl.DataType) or (isinstance(declared, type) and issubclass(declared, pl.DataType))
 
 
-def _typed(source: Source, column: str, found: pl.DataType) -> pl.Expr:
+def _typed(source: Source, column: str, stored: pl.DataType) -> pl.Expr:
     wanted = source.columns[column]
     expression = pl.col(column)
     if wanted == pl.Datetime:
-        if isinstance(found, pl.Datetime) and found.time_zone is not None:
+        if isinstance(stored, pl.Datetime) and stored.time_zone is not None:
             return expression.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
-        if found == pl.Date or isinstance(found, pl.Datetime):
+        if stored == pl.Date or isinstance(stored, pl.Datetime):
             return expression.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    elif wanted == found or (wanted.is_numeric() and found.is_numeric() and not _cuts(found, wanted)):
+    elif wanted == stored or (wanted.is_numeric() and stored.is_numeric() and not _truncates(stored, wanted)):
         return expression.cast(wanted)
-    what = f"{source.where}: column {column!r} is declared as {wanted} but its data holds {found}."
+    problem = f"{source.where}: column {column!r} is declared as {wanted} but its data holds {stored}."
     if column in (source.event_time, source.known_at):
-        raise UnknownSourceColumn(f"{what} It says when a row happened or became known: make it a time in the data.")
+        raise UnknownSourceColumn(f"{problem} It says when a row happened or became known: make it a time in the data.")
     raise UnknownSourceColumn(
-        f"{what} Write columns={{{column!r}: pl.{found.base_type().__name__}}}, or mend the data."
+        f"{problem} Write columns={{{column!r}: pl.{stored.base_type().__name__}}}, or fix the data."
     )
 
 
-def _cuts(found: pl.DataType, wanted: DataType) -> bool:
-    """Whether a cast would silently lose what stands behind the decimal point."""
-    return wanted.is_integer() and not found.is_integer()
+def _truncates(stored: pl.DataType, wanted: DataType) -> bool:
+    """Whether a cast would silently drop decimals."""
+    return wanted.is_integer() and not stored.is_integer()
 
 
-def as_events(rows_of: Source | FeatureView, frame: pl.LazyFrame) -> pl.LazyFrame:
-    """What a view aggregates: the columns of its source, ``known_at``, ``withdrawn_at`` and ``late``.
+def as_events(source: Source | FeatureView, frame: pl.LazyFrame) -> pl.LazyFrame:
+    """The events that a view aggregates: the columns of its source, ``known_at``, ``withdrawn_at`` and ``late``.
 
-    ``late`` tells a row that became known later than its source says rows do; ``withdrawn_at``, when it ceased to be
-    believed (null: never). The rows of another view happened a microsecond before the moment at which their windows
-    end, and a version of a row is withdrawn when the next one is known.
+    ``late`` marks rows that became known later than the source declares. ``withdrawn_at`` is when a row stopped being
+    valid, or null. Rows of another view happened a microsecond before the moment at which their windows end, and a
+    version of such a row is withdrawn when the next version becomes known.
+
+    Args:
+        frame: the rows of the source's or view's table.
     """
-    if isinstance(rows_of, FeatureView):
-        return _feature_events(rows_of, frame)
-    declared = as_declared(rows_of, frame)
-    late = pl.col("known_at") > pl.col(rows_of.event_time) + rows_of.delay_length
-    gone = pl.col(WITHDRAWN) if WITHDRAWN in declared.collect_schema() else pl.lit(None, dtype=UTC_TIME)
-    return declared.with_columns(gone.alias(WITHDRAWN), late=late if rows_of.versioned else pl.lit(False))
+    if isinstance(source, FeatureView):
+        return _feature_events(source, frame)
+    declared = as_declared(source, frame)
+    late = pl.col("known_at") > pl.col(source.event_time) + source.delay_length
+    withdrawn = pl.col(WITHDRAWN) if WITHDRAWN in declared.collect_schema() else pl.lit(None, dtype=UTC_TIME)
+    return declared.with_columns(withdrawn.alias(WITHDRAWN), late=late if source.versioned else pl.lit(False))
 
 
 def _feature_events(view: FeatureView, frame: pl.LazyFrame) -> pl.LazyFrame:

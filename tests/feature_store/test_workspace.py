@@ -1,5 +1,6 @@
-"""Workspace files: every kind of entry, and what is told of those that do not load."""
+"""Workspace files: every kind of entry, and the reasons for entries that do not load."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,12 +55,12 @@ def test_every_kind_of_code_location(tmp_path: Path) -> None:
         "  - python_file: w_third.py\n"
         "  - python_file: {relative_path: w_many.py}\n"
     )
-    found = load_workspace(file)
-    assert names(found.projects) == ["first", "second", "third"]
-    assert found.failed == {}
+    workspace = load_workspace(file)
+    assert names(workspace.projects) == ["first", "second", "third"]
+    assert workspace.failed == {}
 
 
-def test_those_that_do_not_load_are_told_and_the_others_are_there(
+def test_a_location_that_does_not_load_has_a_reason_and_hides_no_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     team(tmp_path, "w_well", "well")
@@ -72,22 +73,22 @@ def test_those_that_do_not_load_are_told_and_the_others_are_there(
     file.write_text(
         "load_from:\n" + "".join(f"  - python_module: {name}\n" for name in modules) + "  - grpc_server: {}\n"
     )
-    found = load_workspace(file)
-    assert names(found.projects) == ["well"]
-    told = {
+    workspace = load_workspace(file)
+    assert names(workspace.projects) == ["well"]
+    reasons = {
         "w_broken": "AttributeError: module 'polars' has no attribute 'clo'",
         "w_leaves": "SystemExit: no licence",
-        "w_none": "no mlp.Project at the top of its module",
-        "w_wrong": "owner='x' is nobody",
+        "w_none": "no mlp.Project at the top level",
+        "w_wrong": "owner='x'",
         "w_absent": "No module named 'w_absent'",
-        "grpc_server": "no module or file of Python",
+        "grpc_server": "neither a Python module nor a file",
     }
-    assert set(found.failed) == set(told)
-    assert [name for name, text in told.items() if text not in found.failed[name]] == []
+    assert set(workspace.failed) == set(reasons)
+    assert [name for name, reason in reasons.items() if reason not in workspace.failed[name]] == []
     assert capsys.readouterr() == ("", "hello\n")
 
 
-def test_projects_that_a_project_uses_are_there_too(tmp_path: Path) -> None:
+def test_projects_that_a_project_uses_are_loaded_too(tmp_path: Path) -> None:
     (tmp_path / "w_base.py").write_text(SPECS.format(name="base"))
     (tmp_path / "w_top.py").write_text(
         "import mlp_assets as mlp, w_base\n"
@@ -101,7 +102,7 @@ def test_projects_that_a_project_uses_are_there_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("load_from: {", "cannot be read"),
         ("- a\n", "has no list load_from. Write load_from"),
@@ -109,15 +110,15 @@ def test_projects_that_a_project_uses_are_there_too(tmp_path: Path) -> None:
         (None, "There is no workspace file at"),
     ],
 )
-def test_a_wrong_workspace_file_is_told(tmp_path: Path, text: str | None, told: str) -> None:
+def test_a_wrong_workspace_file_is_refused(tmp_path: Path, text: str | None, message: str) -> None:
     file = tmp_path / "workspace.yaml"
     if text is not None:
         file.write_text(text)
-    with pytest.raises(WorkspaceError, match=told.replace("[", r"\[")):
+    with pytest.raises(WorkspaceError, match=re.escape(message)):
         load_workspace(file)
 
 
-def test_the_nearest_workspace_lies_here_or_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_nearest_workspace_is_here_or_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "a" / "b")
     assert nearest_workspace() == tmp_path / "a" / "b" / "workspace.yaml"

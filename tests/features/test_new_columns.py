@@ -17,7 +17,7 @@ SOURCE = Table("shop", "source", "orders")
 CHANGES: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
     "added": (
         lambda frame: frame.with_columns(discount=0.1),
-        "its data has 'discount' since the last run, which it does not declare. What else changed there? Add it to",
+        "its data has 'discount' since the last run, which it does not declare.",
     ),
     "dropped": (lambda frame: frame.drop("amount"), "the columns that it declares: 'amount' is missing."),
     "renamed": (lambda frame: frame.rename({"amount": "amounts"}), "'amount' is missing. Did you mean 'amounts'?"),

@@ -161,7 +161,7 @@ def test_a_retyped_column_is_refused() -> None:
 
 DECLARED: dict[str, tuple[dict[str, object], str]] = {
     "a Python type": ({"user_id": int}, "'user_id' is declared as <class 'int'>, which is no Polars type. Write"),
-    "an event time of text": ({"at": pl.String}, "event_time='at' is declared as String, which does not say when."),
+    "an event time of text": ({"at": pl.String}, "event_time='at' is declared as String, which is not a time."),
     "an event time of days": ({"at": pl.Date}, "Write columns={'at': pl.Datetime}, and make it a time in the data."),
 }
 

@@ -1,4 +1,4 @@
-"""What people want to know of a feature at a glance: how often it is missing, and how its values are distributed."""
+"""Statistics of features: how often a feature is missing, and how its values are distributed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -24,41 +24,41 @@ SCHEMA: Mapping[str, pl.DataType] = {
 def statistics(rows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
     """One row for each feature, in the columns of ``SCHEMA``.
 
-    ``nulls`` of its ``rows`` are missing; NaN and infinity count as missing too. ``std`` is that of a sample. The
-    quantiles lie on the line between the two values beside them. ``histogram`` holds at most 20 counts of bins of one
-    width between ``low`` and ``high``, which are the 1 % and 99 % quantiles: what lies beyond counts in the bin at
-    that end. ``newest`` is the newest ``event_time`` of the rows.
+    ``nulls`` counts the missing values, NaN and infinity included. ``std`` is the sample standard deviation. Quantiles
+    are interpolated linearly. ``histogram`` counts at most 20 bins of equal width between ``low`` and ``high``, the 1 %
+    and 99 % quantiles; values beyond them count in the outermost bins. ``newest`` is the newest ``event_time``.
 
     Args:
-        rows: with ``event_time`` and the features.
+        rows: ``event_time`` and the features.
     """
     newest = rows["event_time"].max() if rows.height else None
-    made = [_of_one(name, rows[name].cast(pl.Float64), newest) for name in features]
-    return pl.DataFrame(made, schema=SCHEMA, orient="row")
+    figures = [_feature_statistics(name, rows[name].cast(pl.Float64), newest) for name in features]
+    return pl.DataFrame(figures, schema=SCHEMA, orient="row")
 
 
 def current_rows(rows: pl.DataFrame, keys: Sequence[str], features: Sequence[str]) -> pl.DataFrame:
-    """Of each entity and moment the version that is known now; those without any feature are left out."""
-    held = pl.any_horizontal(pl.col(features).is_not_null())
-    return rows.sort("known_at").unique([*keys, "event_time"], keep="last").filter(held)
+    """The newest version of the row of each entity and moment, without rows that have no feature at all."""
+    has_feature = pl.any_horizontal(pl.col(features).is_not_null())
+    return rows.sort("known_at").unique([*keys, "event_time"], keep="last").filter(has_feature)
 
 
-def _of_one(name: str, column: pl.Series, newest: Any) -> dict[str, Any]:
-    values = column.filter(column.is_finite() & column.is_not_null()).sort()  # the same sums in any order of rows
-    found: dict[str, Any] = {"feature": name, "rows": len(column), "nulls": len(column) - len(values), "newest": newest}
+def _feature_statistics(name: str, column: pl.Series, newest: Any) -> dict[str, Any]:
+    values = column.filter(column.is_finite() & column.is_not_null()).sort()  # sums must not depend on the row order
+    nulls = len(column) - len(values)
+    counts: dict[str, Any] = {"feature": name, "rows": len(column), "nulls": nulls, "newest": newest}
     if values.is_empty():
-        return dict.fromkeys(SCHEMA) | found | {"histogram": list[int]()}
+        return dict.fromkeys(SCHEMA) | counts | {"histogram": list[int]()}
     sums = {"mean": values.mean(), "std": values.std(), "minimum": values.min(), "maximum": values.max()}
     quantiles = {place: values.quantile(share, "linear") for place, share in QUANTILES.items()}
     numbers = {place: _finite(value) for place, value in (sums | quantiles).items()}
     low, high = numbers["q01"], numbers["q99"]
     if low is None or high is None or low >= high:
         low, high = values[0], values[-1]
-    return found | numbers | _histogram(values, low, high)
+    return counts | numbers | _histogram(values, low, high)
 
 
 def _histogram(values: pl.Series, low: float, high: float) -> dict[str, Any]:
-    """Whole numbers get bins of a whole width, so that none is fuller for holding more of them."""
+    """Whole numbers get bins of a whole width, so every bin spans equally many of them."""
     whole = bool((values == values.round()).all()) and abs(low) < 2**31 and abs(high) < 2**31
     count = BINS
     if whole:
@@ -78,15 +78,15 @@ def _finite(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
 
 
-def null_rate(found: Mapping[str, Any]) -> float | None:
-    """The share of the rows, in [0, 1], in which the feature is missing; None without rows."""
-    return found["nulls"] / found["rows"] if found["rows"] else None
+def null_rate(feature: Mapping[str, Any]) -> float | None:
+    """The share of rows, in [0, 1], in which a feature is missing; None without rows."""
+    return feature["nulls"] / feature["rows"] if feature["rows"] else None
 
 
-def ends(found: Mapping[str, Any]) -> tuple[float, float]:
-    """The first and last value of a histogram; bins of whole numbers reach half a number further."""
-    low, high = found["low"], found["high"]
-    whole = all(value.is_integer() for value in (low + 0.5, high - 0.5, found["minimum"], found["maximum"]))
+def ends(feature: Mapping[str, Any]) -> tuple[float, float]:
+    """The first and last value of a feature's histogram. Bins of whole numbers extend half a number further."""
+    low, high = feature["low"], feature["high"]
+    whole = all(value.is_integer() for value in (low + 0.5, high - 0.5, feature["minimum"], feature["maximum"]))
     return (low + 0.5, high - 0.5) if whole else (low, high)
 
 
@@ -99,7 +99,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(counts: Iterable[int], width: int = BINS) -> str:
-    """A histogram in block letters, at most ``width`` of them; a bin without any value is a space."""
+    """A histogram in at most ``width`` block letters; an empty bin is a space."""
     bins = list(counts)
     joined = -(-len(bins) // width) if bins else 1
     bars = [sum(bins[place : place + joined]) for place in range(0, len(bins), joined)]

@@ -1,4 +1,4 @@
-"""A view's events reduced to steps of time, and the windows that are put together of them."""
+"""Reduces a view's events to time steps, and combines the steps to windows."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -21,10 +21,12 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Steps:
-    """The events of entities, and their partials in each step.
+    """The events of a view's entities and their partials in each time step.
+
+    The length of a step is the greatest common divisor of the cadence and all windows.
 
     Args:
-        events: with the entity's number ``__id``, sorted by time and then by all that they hold.
+        events: the columns of ``as_events`` and the entity's number ``__id``, sorted by time and then by all columns.
     """
 
     def __init__(self, view: FeatureView, events: pl.DataFrame) -> None:
@@ -36,46 +38,49 @@ class Steps:
         self._length = gcd(*(length // _MICROSECOND for length in lengths)) * _MICROSECOND
 
     def values(self, end: datetime) -> pl.DataFrame:
-        """One row for each entity with an event within reach of ``end``, as known then: ``__id``, ``__closing`` and the
-        view's features."""
+        """The features as known at ``end``: a row for each entity with an event within reach.
+
+        Returns:
+            ``__id``, ``__closing`` (whether the entity has gone quiet) and the view's features.
+        """
         return self._values(end, *(self._seen(rows, end) for rows in self._near(end)))
 
     def versions(self, end: datetime, pairs: pl.DataFrame) -> pl.DataFrame:
-        """As ``values``, but as known at the ``__version`` of each pair with an ``__id``; by the pair's ``__pair``."""
+        """Like ``values``, but each pair's ``__id`` as known at its ``__version``; a row for each ``__pair``."""
         partials, events = (self._seen_later(rows, end, pairs) for rows in self._near(end))
         return self._values(end, partials, events).rename({ID: PAIR})
 
     def _near(self, end: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The partials and the events within reach; the events only where an own expression reads them."""
-        far = self._view.reach
-        first, last = (self._place(end - far) if far is not None else 0), self._place(end)
+        """The partials and the events within reach; no events unless an own expression reads them."""
+        reach = self._view.reach
+        first, last = (self._place(end - reach) if reach is not None else 0), self._place(end)
         events = self._events
         if all(part.traits.from_partials for part in self._parts.values()):
             events = events.clear()
-        begin = events[self._time].search_sorted(end - far, "left") if far is not None else 0
+        begin = events[self._time].search_sorted(end - reach, "left") if reach is not None else 0
         stop = events[self._time].search_sorted(end, "left")
         return self._partials.slice(first, last - first), events.slice(begin, stop - begin)
 
     def _seen(self, rows: pl.DataFrame, end: datetime) -> pl.DataFrame:
-        """What was known at ``end``, and believed."""
+        """The rows that were known at ``end`` and not withdrawn."""
         if not self._irregular:
             return rows
-        then = pl.lit(end).cast(UTC_TIME)
-        still = pl.col(WITHDRAWN).is_null() | (pl.col(WITHDRAWN) > then)
-        return rows.filter(pl.col(KNOWN).is_null() | (pl.col(KNOWN) <= then), still)
+        moment = pl.lit(end).cast(UTC_TIME)
+        valid = pl.col(WITHDRAWN).is_null() | (pl.col(WITHDRAWN) > moment)
+        return rows.filter(pl.col(KNOWN).is_null() | (pl.col(KNOWN) <= moment), valid)
 
     def _seen_later(self, rows: pl.DataFrame, end: datetime, pairs: pl.DataFrame) -> pl.DataFrame:
-        """What was known of each pair's entity at its version's time: what came late is, all else is as of ``end``."""
-        then, moment_ = pl.col(VERSION), pl.lit(end).cast(UTC_TIME)
-        known = pl.col(KNOWN).is_null() | (pl.col(KNOWN) <= pl.when("late").then(then).otherwise(moment_))
-        still = pl.col(WITHDRAWN).is_null() | (pl.col(WITHDRAWN) > then)
-        found = rows.join(pairs, on=ID, maintain_order="left").filter(known, still)
-        return found.drop(ID, VERSION).rename({PAIR: ID})
+        """The rows of each pair's entity as known at its version. Only late rows are newer than ``end``."""
+        version, moment = pl.col(VERSION), pl.lit(end).cast(UTC_TIME)
+        known = pl.col(KNOWN).is_null() | (pl.col(KNOWN) <= pl.when("late").then(version).otherwise(moment))
+        valid = pl.col(WITHDRAWN).is_null() | (pl.col(WITHDRAWN) > version)
+        seen = rows.join(pairs, on=ID, maintain_order="left").filter(known, valid)
+        return seen.drop(ID, VERSION).rename({PAIR: ID})
 
     def _values(self, end: datetime, partials: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-        back = self._view.lookback
+        lookback = self._view.lookback
         newest = partials.group_by(ID).agg(pl.col(_STEP).max())
-        closing = pl.lit(False) if back is None else pl.col(_STEP) < self._step(end - back)
+        closing = pl.lit(False) if lookback is None else pl.col(_STEP) < self._step(end - lookback)
         rows = newest.select(ID, closing.alias(CLOSING))
         for window in dict.fromkeys(part.window for part in self._parts.values()):
             rows = rows.join(self._window(window, end, partials, events), on=ID, how="left")
@@ -84,11 +89,11 @@ class Steps:
 
     def _features(self) -> list[pl.Expr]:
         places = iter(self._parts)
-        made: list[pl.Expr] = []
+        features: list[pl.Expr] = []
         for name, feature in self._view.features.items():
-            own = [pl.col(next(places)).cast(pl.Float64) for _ in feature.parts]
-            made.append((own[0] / own[1] if len(own) == 2 else own[0]).alias(name))
-        return made
+            parts = [pl.col(next(places)).cast(pl.Float64) for _ in feature.parts]
+            features.append((parts[0] / parts[1] if len(parts) == 2 else parts[0]).alias(name))
+        return features
 
     def _window(
         self, window: timedelta | None, end: datetime, partials: pl.DataFrame, events: pl.DataFrame
@@ -100,11 +105,11 @@ class Steps:
             first = int(np.searchsorted(partials[_STEP].to_numpy(), self._step(end - window)))
             partials = partials.slice(first)
             events = events.filter(pl.col(self._time) >= pl.lit(end - window).cast(UTC_TIME)) if own else events
-        made = _reduced(partials, [ID], steps)
-        return made.join(_reduced(events, [ID], _own(own)), on=ID, how="left") if own else made
+        combined = _aggregate(partials, [ID], steps)
+        return combined.join(_aggregate(events, [ID], _own_expressions(own)), on=ID, how="left") if own else combined
 
     def _place(self, time: datetime) -> int:
-        """Where the partials of the steps from ``time`` on begin."""
+        """The index of the first partial at or after ``time``."""
         return int(np.searchsorted(self._step_numbers, self._step(time)))
 
     def _step(self, time: datetime) -> int:
@@ -116,24 +121,27 @@ class Steps:
 
     @cached_property
     def _irregular(self) -> bool:
-        """Whether some moment does not see all that happened before it."""
-        found = self._partials.select(pl.col(KNOWN).is_not_null().any() | pl.col(WITHDRAWN).is_not_null().any())
-        return bool(found.item())
+        """Whether a moment may not see all events before it: some became known later, or were withdrawn."""
+        irregular = self._partials.select(pl.col(KNOWN).is_not_null().any() | pl.col(WITHDRAWN).is_not_null().any())
+        return bool(irregular.item())
 
     @cached_property
     def _partials(self) -> pl.DataFrame:
-        """Sorted by step. Events that are known by the next moment of the cadence share a partial, as no moment tells
-        them apart; of the others, each time at which they became known has its own."""
+        """The partials, sorted by step.
+
+        Events that are known by the next moment of the cadence share a partial: no moment can tell them apart. Later
+        ones have a partial for each time at which they became known.
+        """
         since = pl.col(self._time) - pl.lit(self._start).cast(UTC_TIME)
         step = since.dt.total_microseconds() // (self._length // _MICROSECOND)
         self._events = self._events.with_columns(step.alias(_STEP), self._known().alias(KNOWN))
         by = [_STEP, ID, KNOWN, WITHDRAWN, "late"]
-        return _reduced(self._events, by, all_partials(self._parts, self._time)).sort(by)
+        return _aggregate(self._events, by, all_partials(self._parts, self._time)).sort(by)
 
     def _known(self) -> pl.Expr:
-        """When an event is known, where that is after the next moment; null where every moment after it knows it.
+        """When an event became known, if after the next moment; null if every moment after the event knows it.
 
-        What waits for a delay, as all of its source does, is told apart by moments alone.
+        A declared delay applies to all rows of a source, so those need only the moment at which they become visible.
         """
         every = duration(self._view.every) // _MICROSECOND
         start = pl.lit(self._start).cast(UTC_TIME)
@@ -143,8 +151,8 @@ class Steps:
         return pl.when(known > after).then(pl.when("late").then("known_at").otherwise(slot))
 
 
-def _own(parts: Mapping[str, Aggregation]) -> dict[str, pl.Expr]:
-    """What the user's own expressions make of the events of the window."""
+def _own_expressions(parts: Mapping[str, Aggregation]) -> dict[str, pl.Expr]:
+    """The user's own aggregates over the events of a window."""
     values = {place: part.value for place, part in parts.items() if part.value is not None}
     return {
         place: value if (where := parts[place].where) is None else value.filter(where)
@@ -152,18 +160,18 @@ def _own(parts: Mapping[str, Aggregation]) -> dict[str, pl.Expr]:
     }
 
 
-def _reduced(rows: pl.DataFrame, by: list[str], aggregates: Mapping[str, pl.Expr]) -> pl.DataFrame:
-    """Each group's aggregates, over its rows in their order.
+def _aggregate(rows: pl.DataFrame, by: list[str], aggregates: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    """Each group's aggregates over its rows in their order, bit for bit the same whatever other rows there are.
 
-    Polars may sum a group in pieces whose borders depend on the rows beside it and on the threads at hand: the
-    streaming engine does, and the other one where every aggregate can be put together of pieces. A list cannot.
+    Polars may split a group at borders that depend on other rows and on the number of threads: the streaming engine
+    always, the in-memory engine if every aggregate can be merged from pieces. A list cannot, so ``__whole`` is added.
     """
     whole = pl.col(by[0]).implode().list.len()
-    made = (
+    aggregated = (
         rows.rechunk()
         .lazy()
         .group_by(by, maintain_order=True)
         .agg(**aggregates, __whole=whole)
         .collect(engine="in-memory")
     )
-    return made.drop("__whole")
+    return aggregated.drop("__whole")
