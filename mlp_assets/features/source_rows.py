@@ -9,6 +9,7 @@ from mlp_assets.nouns.feature_view import ViewInput
 from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.events import as_declared, as_events
+from mlp_assets.tables.storage import scan_parquet
 from mlp_resources.ports import tables
 from mlp_resources.ports.lake import Table
 
@@ -29,7 +30,7 @@ def raw_rows(scope: Scope, source: Source, version: int | None = None) -> pl.Laz
     """All columns of a source's table, declared or not. Raises LakeError if its Parquet cannot be read."""
     if source.parquet is None:
         return scope.environment.lake.scan(source_table(scope, source), version)
-    rows = pl.scan_parquet(source.parquet)
+    rows = scan_parquet(source.parquet)
     try:
         rows.collect_schema()
     except (OSError, pl.exceptions.ComputeError) as error:

@@ -28,6 +28,7 @@ from mlp_assets.orchestration.code_version import code_version
 from mlp_assets.orchestration.metadata import markdown_table, measured, picture
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.digest import canonical_digest
+from mlp_assets.tables.storage import scan_delta
 from mlp_assets.training_sets.training_set_asset import require_leak_check
 from mlp_resources.ports.registry import Dataset, RegisteredVersion
 from mlp_resources.ports.training import TrainingJob, TrainingResult
@@ -168,7 +169,7 @@ def _classes(model: Model, dataset: Dataset) -> tuple[Any, ...]:
 
 def _train(dataset: Dataset) -> pl.LazyFrame:
     """The rows that encoders may know."""
-    return pl.scan_delta(dataset.location, version=dataset.version).filter(pl.col("split") == "train")
+    return scan_delta(dataset.location, dataset.version).filter(pl.col("split") == "train")
 
 
 def _searched(model: Model, found: Searched) -> dict[str, Any]:

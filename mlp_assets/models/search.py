@@ -15,6 +15,7 @@ from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.model import Model
 from mlp_assets.nouns.search import Search
 from mlp_assets.orchestration.scope import Scope
+from mlp_assets.tables.storage import scan_delta
 from mlp_resources.ports.search import Outcome, Trial, Tuner
 from mlp_resources.ports.training import TrainingFailedError, TrainingJob, TrainingRunner, TrainingStoppedError
 
@@ -58,7 +59,7 @@ class TrialWork:
         except TrainingFailedError as error:  # one that diverged ends no search
             return self._without(trial, "failed", str(error), (), started)
         scorer = load_scorer(result.artifact, result.digest)
-        rows = pl.scan_delta(job.table, version=job.version).filter(pl.col("split") == "validation").collect()
+        rows = scan_delta(job.table, job.version).filter(pl.col("split") == "validation").collect()
         truth = scorer.known.classes.truth(rows[job.target])
         value = METRICS[self.metric].compute(truth, scorer.predict(scorer.encoding.matrix(rows)))
         if value != value:

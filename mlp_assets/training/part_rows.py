@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mlp_assets.artifact.encoding import Encoding
 from mlp_assets.errors import MlpError
 from mlp_assets.metrics.classes import Classes
+from mlp_assets.tables.storage import open_delta, open_store
 
 _SPLIT = "split"
 Floats = NDArray[np.float32]
@@ -46,9 +47,7 @@ class PartRows:
     @cached_property
     def groups(self) -> tuple[RowGroup, ...]:
         """The row groups with rows of the part; the files are taken by name, as they were written."""
-        from deltalake import DeltaTable
-
-        files = sorted(DeltaTable(self.location, version=self.version).file_uris())
+        files = sorted(open_delta(self.location, self.version).file_uris())
         return tuple(group for file in files for group in self._groups_of(file))
 
     @cached_property
@@ -134,10 +133,9 @@ def _equals(column: Any, value: str) -> Any:
 
 @lru_cache(maxsize=256)
 def _opened(file: str) -> Any:
-    from pyarrow import fs
     from pyarrow import parquet as pq
 
     if "://" not in file:
         return pq.ParquetFile(file)
-    store, path = fs.FileSystem.from_uri(file)
+    store, path = open_store(file)
     return pq.ParquetFile(path, filesystem=store)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mlp_assets.artifact.encoding import Encoding, FittedCategories
 from mlp_assets.artifact.tokens import FittedTokens
 from mlp_assets.jobs.metrics_log import HISTORY, read_history
+from mlp_assets.tables.storage import scan_delta
 from mlp_assets.training import launcher
 from mlp_assets.training.best import Best
 from mlp_assets.training.checkpoints import Checkpoints, Stateful
@@ -50,7 +51,7 @@ class Split:
 
     def frame(self) -> pl.DataFrame:
         """All columns, keys and times too."""
-        rows = pl.scan_delta(self.rows.location, version=self.rows.version)
+        rows = scan_delta(self.rows.location, self.rows.version)
         return rows.filter(pl.col("split") == self.rows.part).collect()
 
     @cached_property

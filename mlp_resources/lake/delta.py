@@ -13,6 +13,7 @@ from deltalake import Transaction as DeltaTransaction
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from mlp_assets.errors import LakeError
+from mlp_assets.tables.storage import existing, open_delta, scan_parquet, storage_options
 from mlp_resources.lake.delta_parts import as_stored, publish, publish_partition, stage, unstage
 from mlp_resources.ports.lake import Part, Table, Transaction, Written
 
@@ -52,8 +53,7 @@ class DeltaLake:
 
     def changes(self, table: Table | str, before: int, now: int) -> tuple[pl.LazyFrame | None, pl.LazyFrame | None]:
         after, earlier = self._files(table, now), self._files(table, before) if before >= 0 else set[str]()
-        left = {path for path in earlier - after if "://" in path or Path(path).exists()}  # what vacuum has spared
-        return _rows_of(after - earlier), _rows_of(left)
+        return _rows_of(after - earlier), _rows_of(existing(earlier - after))  # vacuum may have removed some
 
     def notes(self, table: Table) -> dict[str, str]:
         handle = self._handle(table)
@@ -163,10 +163,11 @@ class DeltaLake:
 
     def _created(self, table: Table, frame: pl.DataFrame) -> DeltaTable:
         """An empty table of the frame's columns: two first writes clash only over a version that both have read."""
-        columns = ["partition"] if "partition" in frame.columns else None
+        location, columns = self.location(table), ["partition"] if "partition" in frame.columns else None
+        options = storage_options(location)
         with contextlib.suppress(CommitFailedError):  # another writer was first
-            write_deltalake(self.location(table), frame.clear(), mode="ignore", partition_by=columns)
-        return DeltaTable(self.location(table))
+            write_deltalake(location, frame.clear(), mode="ignore", partition_by=columns, storage_options=options)
+        return open_delta(location)
 
     def _files(self, table: Table | str, version: int) -> set[str]:
         """Where the files of a version lie; none when its log is gone."""
@@ -175,7 +176,7 @@ class DeltaLake:
 
     def _handle(self, table: Table | str, version: int | None = None) -> DeltaTable | None:
         try:
-            return DeltaTable(table if isinstance(table, str) else self.location(table), version=version)
+            return open_delta(table if isinstance(table, str) else self.location(table), version)
         except TableNotFoundError:
             return None
 
@@ -210,7 +211,7 @@ def _properties(transaction: Transaction | None, notes: Mapping[str, str] | None
 
 def _rows_of(files: set[str]) -> pl.LazyFrame | None:
     """The rows of files that may have been written before a column was added."""
-    return pl.concat([pl.scan_parquet(file) for file in sorted(files)], how="diagonal_relaxed") if files else None
+    return pl.concat([scan_parquet(file) for file in sorted(files)], how="diagonal_relaxed") if files else None
 
 
 def _moved_on(handle: DeltaTable, transaction: Transaction) -> bool:

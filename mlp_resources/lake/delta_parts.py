@@ -11,6 +11,7 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.transaction import AddAction, RemoveAction
 
 from mlp_assets.tables.row_groups import rows_together
+from mlp_assets.tables.storage import open_store
 from mlp_resources.ports.lake import Part
 
 _SUFFIX, _PUBLISHED = ".zstd.parquet", "mlp-published"
@@ -24,7 +25,7 @@ def stage(location: str, frame: pl.DataFrame, name: str, partition: str | None =
     """
     rows, path = as_stored(frame), f"{_folder(partition)}{name}{_SUFFIX}"
     if "://" in location:
-        store, folder = _store(location)
+        store, folder = open_store(location)
         target = f"{folder}/{path}"
         store.create_dir(target.rpartition("/")[0])
         with store.open_output_stream(target) as stream:
@@ -49,7 +50,7 @@ def unstage(location: str, run: str, but: Collection[str]) -> None:
         return
     from pyarrow.fs import FileSelector
 
-    store, folder = _store(location)
+    store, folder = open_store(location)
     for found in store.get_file_info(FileSelector(folder, allow_not_found=True, recursive=True)):
         if found.base_name.startswith(run) and found.path.removeprefix(f"{folder}/") not in but:
             store.delete_file(found.path)
@@ -119,9 +120,3 @@ def as_stored(frame: pl.DataFrame) -> pl.DataFrame:
     signed = [pl.col(name).cast(_SIGNED[type(kind)]) for name, kind in frame.schema.items() if type(kind) in _SIGNED]
     named = [pl.col(name).cast(pl.String) for name, kind in frame.schema.items() if kind in (pl.Categorical, pl.Enum)]
     return frame.with_columns(*signed, *named)
-
-
-def _store(location: str) -> tuple[Any, str]:
-    from pyarrow.fs import FileSystem
-
-    return FileSystem.from_uri(location)

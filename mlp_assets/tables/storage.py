@@ -1,0 +1,59 @@
+"""Opens Delta tables and files by location: a path, ``file://`` or ``s3://``.
+
+Endpoint, region and credentials of an object store are the standard ``AWS_*`` variables of the process. delta-rs,
+Polars and Arrow read them themselves, so no location, log or metadata holds them.
+"""
+
+from collections.abc import Collection, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+# A commit creates its log entry only where there is none yet, so concurrent writers cannot overwrite each other.
+_S3: Mapping[str, str] = {"aws_conditional_put": "etag", "allow_http": "true"}
+
+
+def storage_options(location: str) -> dict[str, str]:
+    """Options with which delta-rs and Polars open a location. ``AWS_ENDPOINT_URL`` may be ``http://``."""
+    return dict(_S3) if location.startswith("s3://") else {}
+
+
+def open_delta(location: str, version: int | None = None) -> "DeltaTable":
+    """The Delta table at a version, the newest by default. Raises TableNotFoundError where there is none."""
+    from deltalake import DeltaTable
+
+    return DeltaTable(location, version=version, storage_options=storage_options(location))
+
+
+def scan_delta(location: str, version: int | None = None) -> pl.LazyFrame:
+    """The rows of a Delta table. Raises TableNotFoundError where there is none."""
+    return pl.scan_delta(open_delta(location, version))
+
+
+def scan_parquet(location: str) -> pl.LazyFrame:
+    """The rows of a Parquet file, or of the files that match a pattern."""
+    return pl.scan_parquet(location, storage_options=storage_options(location) or None)
+
+
+def open_store(location: str) -> tuple[Any, str]:
+    """Arrow's file system of a location with a scheme, and the path in it."""
+    return _arrow().FileSystem.from_uri(location)
+
+
+def existing(files: Collection[str]) -> set[str]:
+    """The files, all of one table, that are still there."""
+    if not any("://" in file for file in files):
+        return {file for file in files if Path(file).exists()}
+    store, _ = open_store(next(iter(files)))
+    paths = [file.partition("://")[2] for file in files]
+    infos = store.get_file_info(paths)
+    return {file for file, info in zip(files, infos, strict=True) if info.is_file}
+
+
+def _arrow() -> Any:
+    return import_module("pyarrow.fs")  # it has no types
