@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mlp_assets.nouns.search import Search
 from mlp_resources.environments.settings import Settings, load_settings, secret
 from mlp_resources.lake.delta import DeltaLake
+from mlp_resources.lake.root import lake_root
 from mlp_resources.online.open_view import online_store
 from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Lake
@@ -48,7 +49,7 @@ class LocalEnvironment:
 
     @on_first_use
     def lake(self) -> Lake:
-        return DeltaLake(self.home / "lake")
+        return DeltaLake(lake_root(self.settings.lake, self.home))
 
     @on_first_use
     def online(self) -> OnlineStore:
@@ -118,4 +119,4 @@ class LocalEnvironment:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Environment]:
         with tempfile.TemporaryDirectory(prefix="mlp-scratch-") as folder:
-            yield LocalEnvironment(Path(folder), self.now, self.settings)
+            yield LocalEnvironment(Path(folder), self.now, self.settings.model_copy(update={"lake": None}))

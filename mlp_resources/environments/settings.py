@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """The directory of all state, on which every process agrees. Not in the file, which lies in it."""
     environment: Annotated[Literal["local"], Expected("an environment", "'local'")] = "local"
     """Which adapters the platform uses: `local` keeps everything on this machine."""
+    lake: Annotated[str | None, Expected("an address", "s3://bucket/folder")] = None
+    """Root of all tables: `s3://bucket/folder`, `file:///folder` or an absolute path. Unset: `lake` below the home."""
     online: Annotated[SecretStr | None, Expected("an address", "redis://host:6379/0")] = None
     """The Redis server of the online store, such as `redis://host:6379/0`. Unset: embedded, below the home."""
     redis_password: Annotated[SecretStr | None, Expected("a password", "a text")] = None

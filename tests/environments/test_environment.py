@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
+import pytest
 
 from mlp_assets.nouns.search import Search
 from mlp_assets.platform import definitions_for
@@ -79,3 +80,13 @@ def test_a_scratch_environment_has_the_settings_and_none_of_the_data(home: Path)
         location = Path(scratch.lake.location(Table("shop", "features", "spending")))
         assert home not in location.parents
     assert not any(folder.exists() for folder in location.parents if folder.name.startswith("mlp-scratch-"))
+
+
+def test_a_scratch_environment_writes_nothing_to_the_lake_of_the_settings(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLP_LAKE", f"file://{tmp_path}/lake")
+    table, environment = Table("shop", "features", "spending"), configured_environment()
+    assert environment.lake.location(table) == f"file://{tmp_path}/lake/{table}"
+    with environment.scratch() as scratch:
+        assert str(tmp_path) not in scratch.lake.location(table)
