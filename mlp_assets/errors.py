@@ -5,19 +5,19 @@ MlpError
 ├── UnknownSourceColumn   a source's data does not have the columns that its spec declares
 ├── LakeError             a table cannot be read or written
 ├── NothingToTrainError   a training set has no rows in a part of its split
-└── (adapters and the serving path derive their own from MlpError)
+└── (adapters and the serving path derive their own errors from MlpError)
 """
 
 from dataclasses import dataclass
 
 
 class MlpError(Exception):
-    """Base of every error that the platform raises on purpose: its text is meant for the user."""
+    """Base of every error that the platform raises on purpose. Its message is written for the user."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a spec: where it stands, what is wrong, and what to write instead."""
+    """One problem of a spec: where it is, what is wrong, and what to write instead."""
 
     where: str
     what: str
@@ -28,7 +28,7 @@ class Problem:
 
 
 class ProjectError(MlpError):
-    """A project file cannot work. ``problems`` holds all that was found, not only the first."""
+    """A project file cannot work. ``problems`` holds every problem, not only the first."""
 
     def __init__(self, project: str, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
@@ -38,7 +38,7 @@ class ProjectError(MlpError):
 
 
 class UnknownSourceColumn(MlpError):
-    """A source's data lacks a declared column, or has it with another type."""
+    """The data of a source lacks a declared column, or has it with another type."""
 
 
 class LakeError(MlpError):

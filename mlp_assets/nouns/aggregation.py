@@ -1,4 +1,4 @@
-"""What a feature is: an aggregation of a source's events over a trailing window, or a ratio of two."""
+"""Aggregations of a source's events over a trailing window, and ratios of two aggregations: the features of a view."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,11 +56,11 @@ def traits_of(kind: AggregationKind) -> KindTraits:
             assert_never(kind)
 
 
-class Told(TypedDict, total=False):
-    """What may be said of any feature beside how it is computed.
+class FeatureOptions(TypedDict, total=False):
+    """Options that every aggregation takes.
 
-    ``where`` keeps only the events that it holds for; ``description`` is one sentence; ``owner`` and ``tags`` are the
-    view's unless they are given.
+    ``where`` keeps only the events for which it is true. ``description`` is one sentence. ``owner`` and ``tags``
+    default to those of the view.
     """
 
     where: pl.Expr | None
@@ -71,9 +71,10 @@ class Told(TypedDict, total=False):
 
 @dataclass(frozen=True, eq=False)
 class Aggregation:
-    """One aggregation of ``column`` (a name, or a Polars expression of each row) over the events of the last ``over``.
+    """An aggregation of ``column``, a name or a Polars expression per row, over the events of the last ``over``.
 
-    Without ``over`` it goes back to the beginning: an attribute. ``until`` is the column with the end of its validity.
+    An attribute has no ``over`` and goes back to the first event. ``until`` names the column with the end of its
+    validity.
     """
 
     kind: AggregationKind
@@ -91,20 +92,20 @@ class Aggregation:
 
     @property
     def window(self) -> timedelta | None:
-        """The length of its window, None for the whole history."""
+        """Length of the window; None means the whole history."""
         return texts.duration(self.over) if self.over is not None else None
 
     @property
     def value(self) -> pl.Expr | None:
-        """What is aggregated, as an expression over the source's rows."""
+        """The aggregated value of each source row; None for kinds that only read event times."""
         return pl.col(self.column) if isinstance(self.column, str) else self.column
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The source columns that it reads."""
-        expressions = [found for found in (self.value, self.where) if found is not None]
-        named = [name for found in expressions for name in found.meta.root_names()]
-        return tuple(dict.fromkeys([*named, *([self.until] if self.until is not None else [])]))
+        """Source columns that the aggregation reads."""
+        expressions = [expression for expression in (self.value, self.where) if expression is not None]
+        names = [name for expression in expressions for name in expression.meta.root_names()]
+        return tuple(dict.fromkeys([*names, *([self.until] if self.until is not None else [])]))
 
     @property
     def parts(self) -> tuple["Aggregation", ...]:
@@ -113,7 +114,7 @@ class Aggregation:
 
 @dataclass(frozen=True, eq=False)
 class Ratio:
-    """The quotient of two aggregations; missing where the denominator is 0 or missing."""
+    """The quotient of two aggregations. Missing where the denominator is 0 or missing."""
 
     numerator: Aggregation
     denominator: Aggregation
@@ -138,68 +139,71 @@ class Ratio:
 Feature = Aggregation | Ratio
 
 
-def total(column: Column, over: str, **told: Unpack[Told]) -> Aggregation:
-    """Sum of a column; 0 where the window holds no event."""
-    return Aggregation("total", column, over, **told)
+def total(column: Column, over: str, **options: Unpack[FeatureOptions]) -> Aggregation:
+    """Sum of a column; 0 for a window without events."""
+    return Aggregation("total", column, over, **options)
 
 
-def count(over: str, **told: Unpack[Told]) -> Aggregation:
+def count(over: str, **options: Unpack[FeatureOptions]) -> Aggregation:
     """Number of events."""
-    return Aggregation("count", None, over, **told)
+    return Aggregation("count", None, over, **options)
 
 
-def count_distinct(column: Column, over: str, **told: Unpack[Told]) -> Aggregation:
+def count_distinct(column: Column, over: str, **options: Unpack[FeatureOptions]) -> Aggregation:
     """Number of distinct values of a column; nulls do not count."""
-    return Aggregation("count_distinct", column, over, **told)
+    return Aggregation("count_distinct", column, over, **options)
 
 
-def mean(column: Column, over: str, **told: Unpack[Told]) -> Aggregation:
-    """Mean of a column; null where the window holds no event."""
-    return Aggregation("mean", column, over, **told)
+def mean(column: Column, over: str, **options: Unpack[FeatureOptions]) -> Aggregation:
+    """Mean of a column; null for a window without events."""
+    return Aggregation("mean", column, over, **options)
 
 
-def minimum(column: Column, over: str, **told: Unpack[Told]) -> Aggregation:
-    """Smallest value of a column; null where the window holds no event."""
-    return Aggregation("minimum", column, over, **told)
+def minimum(column: Column, over: str, **options: Unpack[FeatureOptions]) -> Aggregation:
+    """Smallest value of a column; null for a window without events."""
+    return Aggregation("minimum", column, over, **options)
 
 
-def maximum(column: Column, over: str, **told: Unpack[Told]) -> Aggregation:
-    """Largest value of a column; null where the window holds no event."""
-    return Aggregation("maximum", column, over, **told)
+def maximum(column: Column, over: str, **options: Unpack[FeatureOptions]) -> Aggregation:
+    """Largest value of a column; null for a window without events."""
+    return Aggregation("maximum", column, over, **options)
 
 
-def std(column: Column, over: str, **told: Unpack[Told]) -> Aggregation:
-    """Sample standard deviation of a column (divided by n - 1); null where the window holds fewer than two values."""
-    return Aggregation("std", column, over, **told)
+def std(column: Column, over: str, **options: Unpack[FeatureOptions]) -> Aggregation:
+    """Sample standard deviation of a column (divided by n - 1); null for fewer than two values."""
+    return Aggregation("std", column, over, **options)
 
 
-def latest(column: Column, over: str, **told: Unpack[Told]) -> Aggregation:
-    """Value of a column at the newest event; among events of one time, the largest value."""
-    return Aggregation("latest", column, over, **told)
+def latest(column: Column, over: str, **options: Unpack[FeatureOptions]) -> Aggregation:
+    """Value of a column at the newest event. Of several events at that time, the largest value."""
+    return Aggregation("latest", column, over, **options)
 
 
-def first(column: Column, over: str, **told: Unpack[Told]) -> Aggregation:
-    """Value of a column at the oldest event of the window; among events of one time, the smallest value."""
-    return Aggregation("first", column, over, **told)
+def first(column: Column, over: str, **options: Unpack[FeatureOptions]) -> Aggregation:
+    """Value of a column at the oldest event of the window. Of several events at that time, the smallest value."""
+    return Aggregation("first", column, over, **options)
 
 
-def days_since_last(over: str, **told: Unpack[Told]) -> Aggregation:
-    """Days, with fractions, from the newest event to the end of the window; null where it holds no event."""
-    return Aggregation("days_since_last", None, over, **told)
+def days_since_last(over: str, **options: Unpack[FeatureOptions]) -> Aggregation:
+    """Days, with fractions, from the newest event to the end of the window; null for a window without events."""
+    return Aggregation("days_since_last", None, over, **options)
 
 
-def expression(aggregate: pl.Expr, over: str, **told: Unpack[Told]) -> Aggregation:
-    """Your own: a Polars expression that makes one number of the window's events, which are sorted by time.
+def expression(aggregate: pl.Expr, over: str, **options: Unpack[FeatureOptions]) -> Aggregation:
+    """A Polars expression that reduces the window's events, sorted by time, to one number.
 
-    The other aggregations are combined from sums of each step and are many times faster.
+    It reads the whole window at each step of the cadence. The other aggregations combine partial results and are many
+    times faster.
     """
-    return Aggregation("expression", aggregate, over, **told)
+    return Aggregation("expression", aggregate, over, **options)
 
 
-def attribute(column: Column, *, until: str | None = None, **told: Unpack[Told]) -> Aggregation:
-    """A property that holds from its row's event time on (a slowly changing dimension): null where the newest row says
-    null, and where the column ``until``, the end of its validity, has passed."""
-    return Aggregation("attribute", column, None, until, **told)
+def attribute(column: Column, *, until: str | None = None, **options: Unpack[FeatureOptions]) -> Aggregation:
+    """A property that holds from its row's event time on: a slowly changing dimension.
+
+    It is null where the newest row holds null, and once the time in the column ``until`` has passed.
+    """
+    return Aggregation("attribute", column, None, until, **options)
 
 
 def ratio(
@@ -210,5 +214,5 @@ def ratio(
     owner: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> Ratio:
-    """The quotient of two aggregations of the same source; null where the denominator is 0 or null."""
+    """The quotient of two aggregations of the same source. Null where the denominator is 0 or null."""
     return Ratio(numerator, denominator, description, owner, tags or {})

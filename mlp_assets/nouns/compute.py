@@ -1,4 +1,4 @@
-"""Compute: in how many processes a model is trained, on what, and how they share the work."""
+"""Compute: how many processes train a model, on which hardware, and how they share the work."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,10 +9,10 @@ from mlp_assets.nouns.checks import texts
 
 @dataclass(frozen=True)
 class Local:
-    """Training in one process of its own.
+    """Trains in one separate process.
 
     Args:
-        patience: how long it may go without a batch or a logged metric, once it has begun, before it counts as hung.
+        patience: how long a started training may go without a batch or a logged metric before it counts as hung.
     """
 
     patience: str = "30m"
@@ -26,15 +26,15 @@ class Local:
 
 @dataclass(frozen=True)
 class Accelerate:
-    """Training with Hugging Face Accelerate in processes that share the work; ``train`` asks for ``run.accelerator()``.
+    """Trains with Hugging Face Accelerate in several processes. ``train`` calls ``run.accelerator()``.
 
     Args:
-        processes: in all.
-        machines: over which the processes are spread evenly.
-        gpus: in all, one for each process; 0 trains on processors. None takes the GPUs where there are enough.
+        processes: total number.
+        machines: number of machines, each with the same number of processes.
+        gpus: total number, one per process. 0 trains on CPUs. None uses GPUs if there are enough.
         mixed_precision: ``"bf16"``, or ``"fp16"`` on GPUs.
-        gradient_accumulation: batches of a process for each step of the optimizer.
-        strategy: ``"ddp"``: each process has the whole model; ``"fsdp"``: a shard of it.
+        gradient_accumulation: batches per process for each optimizer step.
+        strategy: ``"ddp"`` keeps the whole model in each process, ``"fsdp"`` a shard of it.
         patience: how long a process may go without a batch or a logged metric before it counts as hung.
     """
 
@@ -48,7 +48,7 @@ class Accelerate:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What every process is told of it."""
+        """Settings that every training process gets."""
         return {
             "mixed_precision": self.mixed_precision,
             "gradient_accumulation_steps": self.gradient_accumulation,
@@ -60,23 +60,26 @@ Compute = Local | Accelerate
 
 
 def compute_problems(where: str, compute: Compute) -> list[Problem]:
-    """What is wrong with a model's compute."""
-    found = texts.duration_problems(where, "patience", compute.patience)
+    """Problems of a model's compute."""
+    problems = texts.duration_problems(where, "patience", compute.patience)
     if compute.processes < 1:
-        found.append(Problem(where, f"processes={compute.processes} trains nothing", "Write processes=1 or more."))
-    if isinstance(compute, Local) or found:
-        return found
+        problems.append(
+            Problem(where, f"processes={compute.processes} leaves no process to train in", "Write processes=1 or more.")
+        )
+    if isinstance(compute, Local) or problems:
+        return problems
     if compute.machines < 1 or compute.processes % compute.machines:
         what = f"processes={compute.processes} cannot be spread evenly over machines={compute.machines}"
-        fix = f"Write processes={max(1, compute.machines) * -(-compute.processes // max(1, compute.machines))}, say."
-        found.append(Problem(where, what, fix))
+        machines = max(1, compute.machines)
+        fix = f"Write processes={machines * -(-compute.processes // machines)}, for example."
+        problems.append(Problem(where, what, fix))
     if compute.gpus not in (None, 0, compute.processes):
-        what = f"gpus={compute.gpus} is not one for each of processes={compute.processes}"
-        found.append(Problem(where, what, f"Write gpus={compute.processes}, gpus=0, or leave it out."))
+        what = f"gpus={compute.gpus} is not one per process of processes={compute.processes}"
+        problems.append(Problem(where, what, f"Write gpus={compute.processes}, gpus=0, or leave it out."))
     if compute.gradient_accumulation < 1:
         what = f"gradient_accumulation={compute.gradient_accumulation} never steps the optimizer"
-        found.append(Problem(where, what, "Write 1 or more."))
+        problems.append(Problem(where, what, "Write 1 or more."))
     if compute.mixed_precision == "fp16" and compute.gpus == 0:
         what = "mixed_precision='fp16' needs a GPU, and gpus=0"
-        found.append(Problem(where, what, "Write mixed_precision='bf16', which processors have, too."))
-    return found
+        problems.append(Problem(where, what, "Write mixed_precision='bf16', which also works on CPUs."))
+    return problems

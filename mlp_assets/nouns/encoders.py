@@ -1,4 +1,4 @@
-"""Encoders: how an input that is no number, or no number as a model wants it, becomes columns of ``run.train.x``."""
+"""Encoders: how texts, categories, lists and unscaled numbers become columns of ``run.train.x``."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,16 @@ from mlp_assets.errors import Problem
 from mlp_assets.nouns.checks import texts
 
 _CATEGORIES = (pl.String, pl.Boolean)
-_LONGEST, _SMALLEST = 8192, 512  # of those, 257 are the bytes and what pads
+_MAX_LENGTH = 8192
+_MIN_VOCABULARY = 512  # 257 tokens are taken by the bytes and the padding
 
 
 @dataclass(frozen=True)
 class Categories:
-    """A number for each value of the training rows, from 1 on; 0 for what is missing or was not there.
+    """Numbers the values of the training rows from 1. Missing values and values not seen in training are 0.
 
     Args:
-        min_rows: a value of fewer training rows counts as one that was not there.
+        min_rows: a value with fewer training rows counts as not seen.
     """
 
     min_rows: int = 1
@@ -27,15 +28,15 @@ class Categories:
 
 @dataclass(frozen=True)
 class Standardized:
-    """Mean 0 and standard deviation 1 over the training rows; missing stays missing."""
+    """Scales to mean 0 and standard deviation 1 over the training rows. Missing values stay missing."""
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A list of ``size`` numbers, such as an embedding: as many columns; all missing where the list is.
+    """A list of ``size`` numbers, such as an embedding, as ``size`` columns. A missing list makes all of them missing.
 
     Args:
-        size: of each list; one of another size is refused.
+        size: length of every list. A list of another length is refused.
     """
 
     size: int
@@ -43,13 +44,13 @@ class Vector:
 
 @dataclass(frozen=True)
 class Tokens:
-    """The numbers of a text's tokens in ``length`` columns, cut or padded; a missing text counts as an empty one.
+    """The token ids of a text in ``length`` columns, truncated or padded. A missing text counts as empty.
 
     Args:
-        length: columns, with those of the special tokens.
-        tokenizer: gives the path of a ``tokenizer.json`` (of the library ``tokenizers``), as pretrained encoders have
-            one; None learns one (of byte pairs) from the training rows.
-        vocabulary: how many tokens a tokenizer that is learnt may have.
+        length: number of columns, special tokens included.
+        tokenizer: returns the path of a ``tokenizer.json`` of the ``tokenizers`` library, as pretrained encoders come
+            with. None learns byte pairs from the training rows.
+        vocabulary: maximum number of tokens of a learned tokenizer.
     """
 
     length: int
@@ -63,34 +64,34 @@ Encoder = Categories | Standardized | Tokens | Vector
 def encoder_problems(
     where: str, encode: Mapping[str, Encoder], types: Mapping[str, Any], features: Sequence[str]
 ) -> list[Problem]:
-    """What is wrong with a model's encoders.
+    """Problems of a model's encoders.
 
     Args:
-        types: name -> Polars type, of the keys and features of its training set.
+        types: Polars type of each key and feature of its training set.
     """
-    found = texts.column_problems(f"{where}, encode", list(encode), types, "its training set")
+    problems = texts.column_problems(f"{where}, encode", list(encode), types, "its training set")
     for name, encoder in encode.items():
         if name in types:
-            found += _unfit(f"{where}, encode[{name!r}]", encoder, types[name])
+            problems += _misfit(f"{where}, encode[{name!r}]", encoder, types[name])
     for name in features:
         if name not in encode and not _is_number(dtype := types[name]):
-            like = "mlp.Vector(size=64)" if _is_list(dtype) else "mlp.Categories()"
-            what = f"{name!r} is pl.{dtype}, and a model is given numbers"
-            found.append(Problem(where, what, f"Write encode={{{name!r}: {like}}}, say."))
-    return found
+            example = "mlp.Vector(size=64)" if _is_list(dtype) else "mlp.Categories()"
+            what = f"{name!r} is pl.{dtype}, but a model takes numbers"
+            problems.append(Problem(where, what, f"Write encode={{{name!r}: {example}}}, for example."))
+    return problems
 
 
-def _unfit(spot: str, encoder: Encoder, dtype: Any) -> list[Problem]:
+def _misfit(spot: str, encoder: Encoder, dtype: Any) -> list[Problem]:
     what = f"{type(encoder).__name__} does not fit a column of pl.{dtype}"
     match encoder:
         case Categories():
             if encoder.min_rows < 1:
                 return [Problem(spot, f"min_rows={encoder.min_rows} is too few", "Write min_rows=1 or more.")]
             fits = dtype in _CATEGORIES or dtype.is_integer()
-            return [] if fits else [Problem(spot, what, "Encode texts, whole numbers or truth values so.")]
+            return [] if fits else [Problem(spot, what, "Categories take pl.String, whole numbers and pl.Boolean.")]
         case Standardized():
             fits = _is_number(dtype)
-            return [] if fits else [Problem(spot, what, "Encode numbers so; texts with mlp.Categories().")]
+            return [] if fits else [Problem(spot, what, "Use mlp.Categories() for texts.")]
         case Tokens():
             return _tokens_problems(spot, encoder) + _text_problems(spot, what, dtype)
         case Vector():
@@ -101,18 +102,18 @@ def _unfit(spot: str, encoder: Encoder, dtype: Any) -> list[Problem]:
 
 
 def _text_problems(spot: str, what: str, dtype: Any) -> list[Problem]:
-    return [] if dtype == pl.String else [Problem(spot, what, "Encode texts so; declare the column as pl.String.")]
+    return [] if dtype == pl.String else [Problem(spot, what, "Tokens take texts: declare the column as pl.String.")]
 
 
 def _tokens_problems(spot: str, encoder: Tokens) -> list[Problem]:
-    found = texts.function_problems(spot, "tokenizer", encoder.tokenizer)
-    if not 1 <= encoder.length <= _LONGEST:
-        what = f"length={encoder.length} is not between 1 and {_LONGEST}"
-        found.append(Problem(spot, what, "Write length=64, say."))
-    if encoder.vocabulary < _SMALLEST:
+    problems = texts.function_problems(spot, "tokenizer", encoder.tokenizer)
+    if not 1 <= encoder.length <= _MAX_LENGTH:
+        what = f"length={encoder.length} is not between 1 and {_MAX_LENGTH}"
+        problems.append(Problem(spot, what, "Write length=64, for example."))
+    if encoder.vocabulary < _MIN_VOCABULARY:
         what = f"vocabulary={encoder.vocabulary} is too small"
-        found.append(Problem(spot, what, f"Write vocabulary={_SMALLEST} or more."))
-    return found
+        problems.append(Problem(spot, what, f"Write vocabulary={_MIN_VOCABULARY} or more."))
+    return problems
 
 
 def _is_number(dtype: Any) -> bool:

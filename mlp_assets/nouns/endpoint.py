@@ -14,25 +14,25 @@ from mlp_assets.nouns.noun import Noun
 from mlp_assets.nouns.source import type_name
 
 _ROUTE = re.compile(r"(/[a-z0-9][a-z0-9_-]*)+")
-# The types for which the protocol of requests has a word.
+# Polars types that the request protocol has a datatype for.
 _REQUEST_TYPES = ("Int64", "Float64", "String", "Boolean")
 
 
 @dataclass(frozen=True, eq=False)
 class Endpoint(Noun):
-    """A model's champion behind HTTP, in the Open Inference Protocol (V2 REST).
+    """Serves a model's champion over HTTP, in the Open Inference Protocol (V2 REST).
 
     Args:
         name: lower-case identifier; also the model name in the protocol's paths.
-        model: whose champion is served.
-        route: URL prefix; ``/<name>`` by default.
+        model: the model whose champion is served.
+        route: URL prefix. Default: ``/<name>``.
         replicas: smallest and largest number of replicas.
-        cpus: cores that a replica reserves of the Ray cluster; fractions are right for small models.
-        max_rows: how many rows one request may carry.
-        on_unknown: what to do with a row of whose entity a view knows nothing: ``"null"`` scores it with that view's
-            features missing, and says so in the answer; ``"error"`` refuses the request.
-        on_expired: the same for a row that is past its TTL.
-        on_partial: the same for a row that has some of its features; the others are missing either way.
+        cpus: cores that a replica reserves in the Ray cluster. Fractions suit small models.
+        max_rows: maximum number of rows in one request.
+        on_unknown: what happens if a view has no row for an entity. ``"null"`` predicts with the view's features
+            missing and says so in the answer. ``"error"`` refuses the request.
+        on_expired: the same if the row is past its TTL.
+        on_partial: the same if some features of the row are missing.
     """
 
     name: str
@@ -58,37 +58,45 @@ class Endpoint(Noun):
 
     @property
     def refuses(self) -> tuple[str, ...]:
-        """The reasons for missing features for which a request is refused: "unknown", "expired", "partial"."""
+        """Which kinds of missing features refuse a request: "unknown", "expired", "partial"."""
         policy = {"unknown": self.on_unknown, "expired": self.on_expired, "partial": self.on_partial}
         return tuple(reason for reason, answer in policy.items() if answer == "error")
 
     def own_problems(self) -> list[Problem]:
-        found: list[Problem] = []
+        problems: list[Problem] = []
         if self.route is not None and not _ROUTE.fullmatch(self.route):
-            found.append(Problem(self.where, f"route={self.route!r} is no URL path", f"Write route='/{self.name}'."))
+            problems.append(
+                Problem(self.where, f"route={self.route!r} is not a URL path", f"Write route='/{self.name}'.")
+            )
         if not 1 <= self.replicas[0] <= self.replicas[1]:
-            what = f"replicas={self.replicas!r} is not (smallest, largest) with 1 or more"
-            found.append(Problem(self.where, what, "Write replicas=(1, 4)."))
+            what = f"replicas={self.replicas!r} is not (smallest, largest) with at least 1"
+            problems.append(Problem(self.where, what, "Write replicas=(1, 4)."))
         if self.cpus <= 0:
-            found.append(Problem(self.where, f"cpus={self.cpus} reserves nothing", "Write cpus=0.1, say."))
+            problems.append(Problem(self.where, f"cpus={self.cpus} reserves nothing", "Write cpus=0.1, for example."))
         if not 1 <= self.max_rows <= 100_000:
-            found.append(Problem(self.where, f"max_rows={self.max_rows} is not usable", "Write 1 to 100000."))
-        return found
+            problems.append(
+                Problem(
+                    self.where,
+                    f"max_rows={self.max_rows} is not between 1 and 100000",
+                    "Write max_rows=1000, for example.",
+                )
+            )
+        return problems
 
     def linked_problems(self) -> list[Problem]:
         return self._online_problems() + self._type_problems()
 
     def _type_problems(self) -> list[Problem]:
         training_set = self.model.training_set
-        sent = [*training_set.keys, *training_set.request]
-        given = {name: training_set.labels.columns[name] for name in sent if name in training_set.labels.columns}
+        names = [*training_set.keys, *training_set.request]
+        types = {name: training_set.labels.columns[name] for name in names if name in training_set.labels.columns}
         return [
             Problem(
                 self.where,
-                f"callers send column {name!r}, which is {type_name(dtype)}, and requests cannot carry that",
+                f"callers send column {name!r}, which is {type_name(dtype)}, a type that requests cannot carry",
                 f"Declare it as one of {', '.join(f'pl.{kind}' for kind in _REQUEST_TYPES)} in its sources.",
             )
-            for name, dtype in given.items()
+            for name, dtype in types.items()
             if str(dtype) not in _REQUEST_TYPES and not (name in training_set.request and isinstance(dtype, pl.List))
         ]
 

@@ -1,4 +1,4 @@
-"""Entity: the key columns by which things are known."""
+"""Entity: the key columns that identify a thing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Entity(Noun):
 
     Args:
         name: lower-case identifier.
-        keys: the key columns, in the order in which they are looked up.
+        keys: the key columns, in lookup order.
         description: one sentence for people who read the catalogue.
     """
 
@@ -26,9 +26,9 @@ class Entity(Noun):
         object.__setattr__(self, "keys", texts.frozen_sequence(self.keys))
 
     def own_problems(self) -> list[Problem]:
-        found = texts.reserved_problems(self.where, "key", self.keys)
+        problems = texts.reserved_problems(self.where, "key", self.keys)
         if not self.keys:
-            found.append(Problem(self.where, "it has no keys", "Write keys=['household_id'], say."))
+            problems.append(Problem(self.where, "it has no keys", "Write keys=['household_id'], for example."))
         if len(set(self.keys)) != len(self.keys):
-            found.append(Problem(self.where, f"keys={list(self.keys)} repeats a column", "Write each key once."))
-        return found
+            problems.append(Problem(self.where, f"keys={list(self.keys)} repeats a column", "Write each key once."))
+        return problems

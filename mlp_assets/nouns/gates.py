@@ -1,4 +1,4 @@
-"""Gates: what a candidate must show before it may become the champion. Each becomes a blocking asset check."""
+"""Gates: conditions that a candidate must meet to become the champion. Each becomes a blocking asset check."""
 
 from dataclasses import dataclass
 
@@ -29,12 +29,13 @@ class AtMost:
 
 @dataclass(frozen=True)
 class BetterThan:
-    """Better than a simple baseline, with a paired bootstrap interval over groups that excludes zero.
+    """Better than a simple baseline: the paired bootstrap interval over groups excludes zero.
 
     Args:
         baseline: ``"base_rate"``, ``"logistic_regression"``, ``"tfidf"``, ``"mean"`` or ``"column:<feature>"``.
-        metric: one metric; None means roc_auc and log_loss, accuracy and log_loss, or mae.
-        by: the key column whose values are drawn together; None means the first key.
+        metric: one metric. None means the compared metrics of the task: roc_auc and log_loss (binary), accuracy and
+            log_loss (multiclass) or mae (regression).
+        by: the key column whose rows the bootstrap draws together. None means the first key.
     """
 
     baseline: str
@@ -48,16 +49,17 @@ class BetterThan:
 
 @dataclass(frozen=True)
 class NoWorseThan:
-    """At most ``margin`` worse than the champion, both scored on the newest labelled rows that neither trained on.
+    """At most ``margin`` worse than the champion, on the newest labelled rows that neither was trained on.
 
-    A missing champion passes: the absolute and baseline gates decide. A tie passes.
+    A tie passes. Without a champion the gate passes, so that the absolute and baseline gates decide.
 
     Args:
-        metric: one metric; None means roc_auc and log_loss, accuracy and log_loss, or mae.
-        margin: by how much it may be worse, in units of the metric.
-        sure: True asks for the whole 95 % interval of a paired bootstrap to lie within the margin (non-inferiority);
-            False for the difference itself.
-        by: the key column whose values are drawn together; None means the first key.
+        metric: one metric. None means the compared metrics of the task: roc_auc and log_loss (binary), accuracy and
+            log_loss (multiclass) or mae (regression).
+        margin: how much worse it may be, in units of the metric.
+        sure: True requires the whole 95 % interval of a paired bootstrap to lie within the margin (non-inferiority).
+            False requires only the difference itself.
+        by: the key column whose rows the bootstrap draws together. None means the first key.
     """
 
     rival: str = "champion"
@@ -73,12 +75,14 @@ class NoWorseThan:
 
 @dataclass(frozen=True)
 class OnEverySlice:
-    """On the rows of each value of a column the metric is on the right side of ``value``: at least it, or at most it
-    where lower is better.
+    """For each value of a column, the metric of its rows is on the right side of ``value``.
+
+    That is at least ``value``, or at most ``value`` where lower is better.
 
     Args:
-        by: a key, a request column, a feature or the target of a multiclass model; many numbers are cut at quartiles.
-        min_rows: slices with fewer rows are named, and not judged.
+        by: a key, a request column, a feature, or the target of a multiclass model. A column of many numbers is cut
+            at its quartiles.
+        min_rows: slices with fewer rows are listed but not judged.
     """
 
     metric: str
@@ -93,11 +97,10 @@ class OnEverySlice:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """Predictions mean what they say, up to ``most``.
+    """The calibration error is at most ``most``.
 
-    For a binary model that is the expected calibration error, over ten bins of equally many rows; for a multiclass
-    model the same of the likeliest class; for a regression the distance of the mean prediction from the mean truth, in
-    parts of it.
+    Binary: the expected calibration error over ten bins with equal numbers of rows. Multiclass: the same for the
+    likeliest class. Regression: the relative distance between the mean prediction and the mean target.
     """
 
     most: float
@@ -109,9 +112,9 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class FasterThan:
-    """The stored model predicts ``rows`` rows within so many milliseconds, in ``percentile`` % of the calls.
+    """The stored model predicts ``rows`` rows within ``milliseconds`` in ``percentile`` % of the calls.
 
-    It is timed on one thread of the machine that judges it.
+    Timed on one thread of the machine that judges the candidate.
     """
 
     milliseconds: float
@@ -125,7 +128,7 @@ class FasterThan:
 
 @dataclass(frozen=True)
 class SmallerThan:
-    """All files of the stored model have at most so many megabytes."""
+    """The files of the stored model have at most ``megabytes`` in all."""
 
     megabytes: float
 

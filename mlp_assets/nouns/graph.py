@@ -1,4 +1,4 @@
-"""What a spec refers to, and everything that is reached from it."""
+"""The graph of specs: what is reachable from a spec through its references."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from mlp_assets.nouns.entity import Entity
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.model import Model
 from mlp_assets.nouns.monitor import Monitor
-from mlp_assets.nouns.noun import referred
+from mlp_assets.nouns.noun import references
 from mlp_assets.nouns.source import Source
 from mlp_assets.nouns.training_set import TrainingSet
 
@@ -16,8 +16,8 @@ Spec = Asset | Entity
 ASSETS = (Source, FeatureView, TrainingSet, Model, Endpoint, Monitor)
 
 
-def reached(specs: Iterable[Spec]) -> tuple[Spec, ...]:
-    """The specs and all that they refer to, each once, what is referred to first.
+def reachable(specs: Iterable[Spec]) -> tuple[Spec, ...]:
+    """The specs and everything that they refer to, each once, in dependency order.
 
     Raises:
         CycleError: a spec refers to itself through others.
@@ -34,14 +34,14 @@ def _visit(spec: Spec, done: dict[int, Spec], path: tuple[Spec, ...]) -> None:
         raise CycleError((*path[start:], spec))
     if id(spec) in done:
         return
-    for reference in referred(spec):
+    for reference in references(spec):
         if isinstance(reference, (*ASSETS, Entity)):
             _visit(reference, done, (*path, spec))
     done[id(spec)] = spec
 
 
 class CycleError(Exception):
-    """Specs refer to each other in a circle; ``path`` begins and ends with the same one."""
+    """Specs refer to each other in a circle. ``path`` begins and ends with the same spec."""
 
     def __init__(self, path: tuple[Spec, ...]) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Model: how to train on a training set, with what compute, and which gates a candidate must pass."""
+"""Model: how to train on a training set, with which compute, and which gates a candidate must pass."""
 
 import json
 from collections import Counter
@@ -23,19 +23,19 @@ from mlp_assets.nouns.training_set import TrainingSet
 
 @dataclass(frozen=True, eq=False)
 class Model(Noun):
-    """A model that is trained, judged and registered; its champion is what endpoints serve.
+    """A model that is trained, judged and registered. Endpoints serve its champion.
 
     Args:
         name: lower-case identifier.
-        training_set: what it learns from.
-        train: ``train(run: mlp.TrainingRun)`` returns the fitted model (a torch module or a LightGBM model).
+        training_set: the rows that it is trained, validated and judged on.
+        train: ``train(run: mlp.TrainingRun)`` returns the fitted model, such as a torch module or a LightGBM booster.
         task: ``"binary"``, ``"multiclass"`` (a target of texts or whole numbers) or ``"regression"``.
-        gates: what a candidate must pass to become the champion; at least one.
+        gates: at least one condition that a candidate must meet to become the champion.
         compute: ``mlp.Local()`` or ``mlp.Accelerate(processes=2)``.
-        encode: name of an input -> how it becomes columns of ``run.train.x``; a key that is named is an input too.
+        encode: input name -> encoder that makes columns of ``run.train.x`` from it. A key named here becomes an input.
         params: plain values that ``train`` reads as ``run.params``.
-        search: which of them are searched; what it finds goes before ``params``.
-        seed: the seed of everything random in training and in the gates.
+        search: which of ``params`` are searched. Values that the search finds override ``params``.
+        seed: the seed of everything random in training, search and gates.
     """
 
     name: str
@@ -60,50 +60,54 @@ class Model(Noun):
 
     @property
     def task_kind(self) -> Task:
-        """What the task means for metrics, answers and checks."""
+        """The task as an object, which knows its metrics, answer columns and labels."""
         return Task.of(self.task)
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """What it is given, in this order: the features of its training set, and the keys that are encoded."""
+        """Inputs in order: the features of its training set, then the encoded keys."""
         return (*self.training_set.feature_names, *(key for key in self.training_set.keys if key in self.encode))
 
     @property
-    def watched(self) -> tuple[str, ...]:
-        """What is watched beside numbers: the texts that are categories, and what is logged of an answer."""
+    def drift_columns(self) -> tuple[str, ...]:
+        """Logged columns whose drift is measured besides the numbers: request texts that are categories, the answer."""
         categories = (name for name, encoder in self.encode.items() if isinstance(encoder, Categories))
-        kinds = (name for name in categories if name in self.training_set.request)
-        return (
-            *(name for name in kinds if self.training_set.type_of(name) == pl.String),
-            *self.task_kind.answer_columns,
-        )
+        request = (name for name in categories if name in self.training_set.request)
+        request_texts = (name for name in request if self.training_set.type_of(name) == pl.String)
+        return (*request_texts, *self.task_kind.answer_columns)
 
     def own_problems(self) -> list[Problem]:
-        found = texts.function_problems(self.where, "train", self.train)
+        problems = texts.function_problems(self.where, "train", self.train)
         if not self.gates:
-            fix = "Write gates=[mlp.BetterThan('base_rate'), mlp.NoWorseThan('champion')], say."
-            found.append(Problem(self.where, "it has no gates, so anything would be promoted", fix))
-        found += compute_problems(self.where, self.compute)
+            fix = "Write gates=[mlp.BetterThan('base_rate'), mlp.NoWorseThan('champion')], for example."
+            problems.append(Problem(self.where, "it has no gates, so every candidate would be promoted", fix))
+        problems += compute_problems(self.where, self.compute)
         if self.search is not None:
-            found += search_problems(self.where, self.search)
+            problems += search_problems(self.where, self.search)
         if not 0 <= self.seed < 2**32:
-            found.append(Problem(self.where, f"seed={self.seed} is not usable", "Write 0 or more, below 2**32."))
-        return found + self._param_problems() + self._repeated_gates()
+            problems.append(
+                Problem(self.where, f"seed={self.seed} is not between 0 and 2**32 - 1", "Write seed=0, for example.")
+            )
+        return problems + self._param_problems() + self._repeated_gates()
 
     def linked_problems(self) -> list[Problem]:
         if self.training_set.problems() or any(view.problems() for view in self.training_set.features):
             return []
         features, keys = self.training_set.feature_names, self.training_set.keys
         types = {name: self.training_set.type_of(name) for name in (*keys, *features)}
-        found = encoder_problems(self.where, self.encode, types, features) + self._target_problems()
+        problems = encoder_problems(self.where, self.encode, types, features) + self._target_problems()
         if not self.inputs:
             fix = f"Write features or request columns in {self.training_set.where}, or encode one of its keys."
-            found.append(Problem(self.where, "it has no inputs", fix))
-        told = (self.task_kind, types, keys, self.training_set.target)
-        return found + [problem for gate in self.gates for problem in gate_problems(self.where, gate, *told)]
+            problems.append(Problem(self.where, "it has no inputs", fix))
+        target = self.training_set.target
+        return problems + [
+            problem
+            for gate in self.gates
+            for problem in gate_problems(self.where, gate, self.task_kind, types, keys=keys, target=target)
+        ]
 
     def _target_problems(self) -> list[Problem]:
-        """The target is a number; that of a multiclass model is a text or a whole number."""
+        """The target must be a number, or the name of a class: a text or a whole number."""
         target, labels = self.training_set.target, self.training_set.labels
         if not self.task_kind.many_classes:
             return number_problems(self.where, "target", [target], labels)
@@ -111,17 +115,21 @@ class Model(Noun):
         if dtype == pl.String or dtype.is_integer():
             return []
         fix = f"Write columns={{{target!r}: pl.String}} in {labels.where}, or task='regression'."
-        return [Problem(self.where, f"target {target!r} is {type_name(dtype)}, which names no classes", fix)]
+        return [Problem(self.where, f"target {target!r} is {type_name(dtype)}, which cannot name classes", fix)]
 
     def _param_problems(self) -> list[Problem]:
         try:
             json.dumps(dict(self.params), allow_nan=False)
         except (TypeError, ValueError) as error:
-            what = f"params cannot be handed to another process: {error}"
-            return [Problem(self.where, what, "Write plain values: texts, finite numbers, True, None, lists of them.")]
+            what = f"params cannot be sent to another process: {error}"
+            return [
+                Problem(
+                    self.where, what, "Write plain values: texts, finite numbers, True, False, None, or lists of these."
+                )
+            ]
         return []
 
     def _repeated_gates(self) -> list[Problem]:
         names = Counter(gate.name for gate in self.gates)
         repeated = [name for name, count in names.items() if count > 1]
-        return [Problem(self.where, f"gate {name!r} is there twice", "Keep one of them.") for name in repeated]
+        return [Problem(self.where, f"gate {name!r} is declared twice", "Keep one of them.") for name in repeated]

@@ -1,4 +1,4 @@
-"""Monitor: what is watched on an endpoint, when it alarms, and what then happens."""
+"""Monitor: what is watched on an endpoint, when it alarms, and what an alarm starts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from mlp_assets.nouns.source import cadence_problems
 
 @dataclass(frozen=True)
 class DriftAlarm:
-    """The distribution of the inputs moved further than it does from one reference window to the next.
+    """The inputs drifted further than they do between reference windows.
 
     Args:
-        features: which features count; None means all.
-        share: the share of those features, in (0, 1], that must have drifted for a window to alarm.
-        strong: one feature that is this many times over its own limit alarms alone; None: only the share counts.
-        consecutive: how many windows in a row must alarm.
+        features: the features that count. None means all.
+        share: the share of these features, in (0, 1], that must drift for a window to alarm.
+        strong: a single feature alarms if it is this many times over its own limit. None means only the share counts.
+        consecutive: number of windows in a row that must alarm.
     """
 
     features: Sequence[str] | None = None
@@ -30,9 +30,9 @@ class DriftAlarm:
 
 @dataclass(frozen=True)
 class QualityAlarm:
-    """Values are missing or out of the reference's range more often than from one reference window to the next.
+    """Values are missing or out of range more often than they are in the reference windows.
 
-    The fields mean what they mean for ``DriftAlarm``.
+    The fields have the same meaning as those of ``DriftAlarm``.
     """
 
     features: Sequence[str] | None = None
@@ -43,13 +43,13 @@ class QualityAlarm:
 
 @dataclass(frozen=True)
 class PerformanceAlarm:
-    """The estimated or realised metric left the band that the reference windows span.
+    """The estimated or realised metric left the band of the reference windows.
 
     Args:
         metric: ``"roc_auc"`` (binary), ``"accuracy"`` (multiclass) or ``"mae"`` (regression).
-        kind: ``"realised"`` from labels, or ``"estimated"`` before they are in.
-        drop: the smallest worsening that matters, as a share of the reference's median.
-        consecutive: how many windows in a row must alarm.
+        kind: ``"realised"`` from labels, or ``"estimated"`` before labels arrive.
+        drop: the smallest loss that counts, as a share of the median of the reference.
+        consecutive: number of windows in a row that must alarm.
     """
 
     metric: str
@@ -63,17 +63,17 @@ Alarm = DriftAlarm | QualityAlarm | PerformanceAlarm
 
 @dataclass(frozen=True, eq=False)
 class Monitor(Noun):
-    """Drift, data quality and performance of an endpoint, one window at a time.
+    """Measures drift, data quality and performance of an endpoint, window by window.
 
     Args:
         name: lower-case identifier.
         watches: the endpoint.
-        alarms: when a window alarms.
-        every: the length of a window.
-        reference_windows: how many labelled windows before the deployment are the reference.
-        minimum_rows: a window of fewer rows is reported as insufficient data, never as fine.
-        retrain: whether an alarm starts one retraining per live version and alarm episode.
-        calm: how many calm windows in a row end an episode.
+        alarms: the conditions on which a window alarms.
+        every: the length of a window, ``"1d"`` or ``"1w"``.
+        reference_windows: number of labelled windows before the deployment that form the reference.
+        minimum_rows: a window with fewer rows is reported as insufficient data, not as healthy.
+        retrain: whether an alarm starts a retraining, one per live version and alarm episode.
+        calm: number of windows in a row without an alarm that end an episode.
     """
 
     name: str
@@ -93,29 +93,29 @@ class Monitor(Noun):
         object.__setattr__(self, "tags", texts.frozen_mapping(self.tags))
 
     def own_problems(self) -> list[Problem]:
-        found = texts.duration_problems(self.where, "every", self.every) + cadence_problems(self.where, self.every)
+        problems = texts.duration_problems(self.where, "every", self.every) + cadence_problems(self.where, self.every)
         if not self.alarms:
-            fix = "Write alarms=[mlp.DriftAlarm(), mlp.QualityAlarm()], say."
-            found.append(Problem(self.where, "it has no alarms, so nobody would hear of anything", fix))
+            fix = "Write alarms=[mlp.DriftAlarm(), mlp.QualityAlarm()], for example."
+            problems.append(Problem(self.where, "it has no alarms, so it would never report anything", fix))
         for name, least in (("reference_windows", 4), ("minimum_rows", 1), ("calm", 1)):
             if getattr(self, name) < least:
                 what = f"{name}={getattr(self, name)} is too few"
-                found.append(Problem(self.where, what, f"Write {name}={least} or more."))
-        return found + [problem for alarm in self.alarms for problem in self._alarm_problems(alarm)]
+                problems.append(Problem(self.where, what, f"Write {name}={least} or more."))
+        return problems + [problem for alarm in self.alarms for problem in self._alarm_problems(alarm)]
 
     def linked_problems(self) -> list[Problem]:
         training_set = self.watches.model.training_set
         usable = not any(spec.problems() for spec in (training_set, *training_set.features))
-        found: list[Problem] = []
+        problems: list[Problem] = []
         for alarm in self.alarms:
             if isinstance(alarm, PerformanceAlarm):
-                found += self._metric_problems(alarm)
+                problems += self._metric_problems(alarm)
             elif usable and alarm.features is not None:
-                own = self.watches.model.watched if isinstance(alarm, DriftAlarm) else ()
+                own = self.watches.model.drift_columns if isinstance(alarm, DriftAlarm) else ()
                 names = [*training_set.numbers, *own]
                 spot = f"{self.where}, {type(alarm).__name__}"
-                found += texts.column_problems(spot, alarm.features, dict.fromkeys(names), "the model's features")
-        return found
+                problems += texts.column_problems(spot, alarm.features, dict.fromkeys(names), "the model's features")
+        return problems
 
     def _metric_problems(self, alarm: PerformanceAlarm) -> list[Problem]:
         task = self.watches.model.task_kind
@@ -129,18 +129,34 @@ class Monitor(Noun):
 
     def _alarm_problems(self, alarm: Alarm) -> list[Problem]:
         spot = f"{self.where}, {type(alarm).__name__}"
-        found: list[Problem] = []
+        problems: list[Problem] = []
         if alarm.consecutive < 1:
-            found.append(Problem(spot, f"consecutive={alarm.consecutive} never holds", "Write consecutive=2."))
+            problems.append(
+                Problem(spot, f"consecutive={alarm.consecutive} is too few", "Write consecutive=1 or more.")
+            )
         if isinstance(alarm, PerformanceAlarm):
             if not 0 <= alarm.drop < 1:
-                found.append(Problem(spot, f"drop={alarm.drop} is no share", "Write drop=0.02 for 2 %, say."))
-            return found
+                problems.append(
+                    Problem(
+                        spot,
+                        f"drop={alarm.drop} is not a share",
+                        "Write a number from 0 to below 1, such as drop=0.02 for 2 %.",
+                    )
+                )
+            return problems
         if not 0 < alarm.share <= 1:
-            found.append(Problem(spot, f"share={alarm.share} is no share", "Write a number above 0, at most 1."))
+            problems.append(
+                Problem(
+                    spot,
+                    f"share={alarm.share} is not a share",
+                    "Write a number above 0 and at most 1, such as share=0.25.",
+                )
+            )
         if alarm.strong is not None and alarm.strong <= 1:
-            fix = "Write strong=4.0, or None for no such rule."
-            found.append(Problem(spot, f"strong={alarm.strong} is not beyond the limit", fix))
+            fix = "Write strong=4.0, for example, or strong=None to leave the rule out."
+            problems.append(Problem(spot, f"strong={alarm.strong} is not above 1, the limit itself", fix))
         if alarm.features is not None and not alarm.features:
-            found.append(Problem(spot, "features=() watches nothing", "Name some, or leave it out for all."))
-        return found
+            problems.append(
+                Problem(spot, "features=() watches nothing", "Name at least one feature, or leave it out to watch all.")
+            )
+        return problems

@@ -1,4 +1,4 @@
-"""What all nouns have in common: a name, an owner, tags, references to others, and the order of their checks."""
+"""The base of all nouns: a name, an owner, tags, references to other specs, and the order of the checks."""
 
 from collections.abc import Mapping
 from dataclasses import field, fields
@@ -24,40 +24,41 @@ def later_field(default: T) -> T:
 
 
 class Noun(Named):
-    """A frozen dataclass that refers to other nouns by object and reports what is wrong with itself.
+    """A frozen dataclass that refers to other nouns by object and checks itself.
 
-    A check may rely on the types of what it looks at: the fields come first, and where one of them holds another type
-    than it declares, nothing that would read it is asked.
+    Field types are checked first. Checks that depend on a badly typed field are skipped.
     """
 
     needs_owner: ClassVar[bool] = False
 
     def __getstate__(self) -> dict[str, Any]:
-        """The fields, so that another process can have the spec: what is computed from them is computed there."""
+        """The fields alone. Values cached on the spec are computed again in the other process."""
         state: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(cast("Any", self))}
-        held = {name: dict(cast("Mapping[str, Any]", one)) for name, one in state.items() if isinstance(one, Mapping)}
-        return state | held
+        mappings = {name: dict(cast("Any", value)) for name, value in state.items() if isinstance(value, Mapping)}
+        return state | mappings  # a read-only mapping cannot be pickled
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             object.__setattr__(self, name, texts.frozen_mapping(value) if isinstance(value, dict) else value)
 
     def problems(self) -> list[Problem]:
-        """Everything that is wrong with this spec; what it refers to reports for itself."""
+        """Everything that is wrong with this spec. The specs that it refers to report their own problems."""
         return list(self._problems)
 
     def own_problems(self) -> list[Problem]:
-        """What is wrong with the fields, each of which has its declared type."""
+        """Problems of single fields. Called only if every field has its declared type."""
         return []
 
     def linked_problems(self) -> list[Problem]:
-        """What does not go together with the specs that it refers to, all of which are well shaped."""
+        """Problems with the specs that it refers to. Called only if all of them have valid types."""
         return []
 
     @cached_property
-    def well_shaped(self) -> bool:
-        """Whether its fields, and those of all that it refers to, hold what they declare."""
-        return not self._misfits and all(isinstance(other, Noun) and other.well_shaped for other in referred(self))
+    def has_valid_types(self) -> bool:
+        """Whether its fields, and those of every spec that it refers to, have their declared types."""
+        return not self._misfits and all(
+            isinstance(other, Noun) and other.has_valid_types for other in references(self)
+        )
 
     @cached_property
     def _misfits(self) -> tuple[Problem, ...]:
@@ -65,26 +66,26 @@ class Noun(Named):
 
     @cached_property
     def _problems(self) -> tuple[Problem, ...]:
-        return (*self.field_problems(), *(self.linked_problems() if self.well_shaped else ()))
+        return (*self.field_problems(), *(self.linked_problems() if self.has_valid_types else ()))
 
     def field_problems(self) -> list[Problem]:
-        """What is wrong with the fields alone."""
-        named: object = getattr(self, "name", None)
-        found = texts.name_problems(self.where, named) if isinstance(named, str) else []
-        found += texts.tag_problems(self.where, getattr(self, "tags", {}))
+        """Problems of the fields alone, without the references."""
+        name: object = getattr(self, "name", None)
+        problems = texts.name_problems(self.where, name) if isinstance(name, str) else []
+        problems += texts.tag_problems(self.where, getattr(self, "tags", {}))
         owner: object = getattr(self, "owner", None)
         if owner is not None or self.needs_owner:
-            found += texts.owner_problems(self.where, owner)
-        return found + (list(self._misfits) or self.own_problems())
+            problems += texts.owner_problems(self.where, owner)
+        return problems + (list(self._misfits) or self.own_problems())
 
 
-def chosen(value: object, kind: type[T] | tuple[type[T], ...]) -> list[T]:
-    """Those of the kind in the value of a field, be it a list or one object."""
-    listed = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
-    return [one for one in listed if isinstance(one, kind)]
+def instances_of(value: object, kind: type[T] | tuple[type[T], ...]) -> list[T]:
+    """The objects of the kind in a field that holds a list or one object."""
+    values = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+    return [item for item in values if isinstance(item, kind)]
 
 
-def referred(spec: object) -> list[Named]:
-    """The specs in the fields of a spec, in the order in which they are declared."""
+def references(spec: object) -> list[Named]:
+    """The specs in the fields of a spec, in the order of the fields."""
     names = [field.name for field in fields(cast("Any", spec))]
-    return [one for name in names for one in chosen(getattr(spec, name), Named)]
+    return [reference for name in names for reference in instances_of(getattr(spec, name), Named)]

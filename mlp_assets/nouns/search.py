@@ -1,4 +1,4 @@
-"""Search: which settings of a model are tried, how many times, and when a trial is given up."""
+"""Search: the space of parameters that are searched, the number of trials, and when a trial is stopped early."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from mlp_assets.nouns.checks import texts
 
 @dataclass(frozen=True)
 class FloatRange:
-    """A number from ``low`` to ``high``; ``log=True`` tries each order of magnitude as often as the next."""
+    """A number from ``low`` to ``high``. ``log=True`` draws it from a logarithmic scale."""
 
     low: float
     high: float
@@ -20,7 +20,7 @@ class FloatRange:
 
 @dataclass(frozen=True)
 class IntRange:
-    """A whole number from ``low`` to ``high``, both included; ``log`` as for ``FloatRange``."""
+    """A whole number from ``low`` to ``high``, both included. ``log`` as in ``FloatRange``."""
 
     low: int
     high: int
@@ -29,7 +29,7 @@ class IntRange:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the values: texts, numbers, True, None."""
+    """One of the values, which are texts, numbers, True, False or None."""
 
     values: Sequence[Any]
 
@@ -39,12 +39,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class StopEarly:
-    """Gives a trial up at a step where it is worse than the median of the trials before it.
+    """Stops a trial at a step where it is worse than the median of the earlier trials.
 
     Args:
-        metric: a name that ``train`` gives to ``run.log``.
+        metric: a metric that ``train`` logs with ``run.log``.
         higher_is_better: False for a loss.
-        after: so many trials are never given up.
+        after: the first trials, this many, are never stopped.
 
     Source: the median stopping rule of Golovin et al., Google Vizier (KDD 2017), on the best value up to the step.
     """
@@ -59,15 +59,15 @@ Range = FloatRange | IntRange | Choice
 
 @dataclass(frozen=True)
 class Search:
-    """A search of ``params``: each trial trains once and is judged on the validation rows; the best settings go on.
+    """A search of ``params``. Each trial trains once and is scored on the validation rows. The best parameters win.
 
     Args:
-        space: name of a parameter -> what it may be.
-        trials: how many, at most.
-        budget: no trial begins after so long; None for no limit.
-        at_once: trials that run side by side. The choice depends on it, so it is said here and not by the machine.
-        cpus: what each trial reserves of the Ray cluster; fractions let it run beside endpoints.
-        stop_early: when a trial is given up; None for never.
+        space: parameter name -> its range or choice.
+        trials: maximum number of trials.
+        budget: no trial starts after this time. None means no limit.
+        at_once: number of trials that run in parallel. It is declared because the sampled parameters depend on it.
+        cpus: cores that a trial reserves in the Ray cluster. Fractions let it run beside endpoints.
+        stop_early: when a trial is stopped. None means never.
     """
 
     space: Mapping[str, Range]
@@ -82,31 +82,31 @@ class Search:
 
 
 def search_problems(where: str, search: Search) -> list[Problem]:
-    """What is wrong with a model's search."""
+    """Problems of a model's search."""
     spot = f"{where}, search"
-    found: list[Problem] = []
+    problems: list[Problem] = []
     if not search.space:
-        fix = "Write space={'rate': mlp.FloatRange(1e-4, 1e-1, log=True)}, say."
-        found.append(Problem(spot, "its space has no parameter", fix))
+        fix = "Write space={'rate': mlp.FloatRange(1e-4, 1e-1, log=True)}, for example."
+        problems.append(Problem(spot, "its space has no parameter", fix))
     for name, values in search.space.items():
-        found += _range_problems(spot, name, values)
+        problems += _range_problems(spot, name, values)
     for name in ("trials", "at_once"):
         if getattr(search, name) < 1:
-            found.append(Problem(spot, f"{name}={getattr(search, name)} tries nothing", f"Write {name}=1 or more."))
+            problems.append(Problem(spot, f"{name}={getattr(search, name)} is too few", f"Write {name}=1 or more."))
     if search.cpus <= 0:
-        found.append(Problem(spot, f"cpus={search.cpus} reserves nothing", "Write cpus=0.25, say."))
+        problems.append(Problem(spot, f"cpus={search.cpus} reserves nothing", "Write cpus=0.25, for example."))
     if search.budget is not None:
-        found += texts.duration_problems(spot, "budget", search.budget)
+        problems += texts.duration_problems(spot, "budget", search.budget)
     if search.stop_early is not None and search.stop_early.after < 1:
-        fix = "Write after=5, say: the median of none is no bound."
-        found.append(Problem(spot, f"after={search.stop_early.after} is not usable", fix))
-    return found
+        fix = "Write after=5, for example: without earlier trials there is no median."
+        problems.append(Problem(spot, f"after={search.stop_early.after} is too few", fix))
+    return problems
 
 
 def _range_problems(spot: str, name: str, values: Range) -> list[Problem]:
     if isinstance(values, Choice):
         return _choice_problems(spot, name, values)
-    what = f"{name!r} goes from {values.low:g} to {values.high:g}"
+    what = f"{name!r} ranges from {values.low:g} to {values.high:g}"
     if not values.low < values.high:
         return [Problem(spot, what, "Write the smaller number first, or leave the parameter out of the space.")]
     if values.log and values.low <= 0:
@@ -116,11 +116,11 @@ def _range_problems(spot: str, name: str, values: Range) -> list[Problem]:
 
 def _choice_problems(spot: str, name: str, choice: Choice) -> list[Problem]:
     if not choice.values:
-        return [Problem(spot, f"{name!r} has nothing to choose from", "Write mlp.Choice([32, 64]), say.")]
-    strange = [value for value in choice.values if not isinstance(value, str | int | float | bool | None)]
-    if strange:
-        fix = "Write texts, numbers, True, False or None, and let train make of them what it needs."
-        return [Problem(spot, f"{name!r} may be {strange[0]!r}, which is no plain value", fix)]
+        return [Problem(spot, f"{name!r} has nothing to choose from", "Write mlp.Choice([32, 64]), for example.")]
+    unusable = [value for value in choice.values if not isinstance(value, str | int | float | bool | None)]
+    if unusable:
+        fix = "Write texts, numbers, True, False or None, and let train build other objects from them."
+        return [Problem(spot, f"{name!r} may be {unusable[0]!r}, which is not a plain value", fix)]
     try:
         json.dumps(list(choice.values), allow_nan=False)
     except ValueError:

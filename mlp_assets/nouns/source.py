@@ -17,16 +17,16 @@ Columns = Mapping[str, DataType]
 
 @dataclass(frozen=True)
 class Window:
-    """The half-open span [start, end) of time, in UTC, that one partition covers."""
+    """The half-open time span [start, end) of one partition, in UTC."""
 
     start: datetime
     end: datetime
 
     def holds(self, column: str, delay: str | None = None) -> pl.Expr:
-        """Whether the time in a column lies in the window; a date is its midnight, a time without a zone is in UTC.
+        """Whether the time in a column lies in the window. A date counts as its midnight, a time without a zone as UTC.
 
         Args:
-            delay: of the source, where it has one: whether the row *became known* in the window.
+            delay: the delay of the source. With it, the condition is that the row *became known* in the window.
         """
         time = pl.col(column).cast(pl.Datetime("us", "UTC"))
         if delay is not None:
@@ -36,23 +36,25 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Source(Noun):
-    """A table of events or labels. Exactly one of ``delta``, ``parquet`` and ``read`` says where it comes from.
+    """A table of events or labels, with exactly one of ``delta``, ``parquet`` and ``read``.
 
-    A Delta or Parquet source is an external asset: it is read where it lies. A ``read`` function makes the source
-    an asset that the project ingests, one partition of length ``every`` at a time.
+    A Delta or Parquet source is an external asset, read in place. With a ``read`` function the source is an asset that
+    the project ingests, one partition of length ``every`` at a time.
 
     Args:
         name: lower-case identifier.
-        columns: each column that the project uses with its Polars type; other columns are ignored.
-        event_time: the column that says when the row happened.
-        delta, parquet: the location of the table.
-        read: ``read(window, *inputs)`` returns the rows that became known in the window, as a Polars frame.
-        inputs: sources whose tables ``read`` gets as lazy frames, in this order.
-        known_at: the column that says when the row became known; else ``event_time`` plus ``delay``.
+        columns: name -> Polars type of each column that the project uses. Other columns are ignored.
+        event_time: the column with the time at which the row happened.
+        delta: location of a Delta table.
+        parquet: location of Parquet files.
+        read: ``read(window, *inputs)`` returns a Polars frame of the rows that became known in the window.
+        inputs: sources whose whole tables ``read`` gets as lazy frames, in this order.
+        known_at: the column with the time at which the row became known. Default: ``event_time`` plus ``delay``.
         delay: how long after its event time a row becomes known.
         every: the length of a partition, ``"1d"`` or ``"1w"``.
-        start, end: the first and (if the history is closed) last moment of the partitions.
-        new_columns: whether an undeclared column that the data did not have at the last run stops the run.
+        start: the beginning of the first partition.
+        end: the end of the last partition. None means that rows keep coming.
+        new_columns: whether a run stops on an undeclared column that the data did not have at the last run.
     """
 
     name: str
@@ -79,20 +81,20 @@ class Source(Noun):
 
     @property
     def ingested(self) -> bool:
-        """Whether the project itself writes this table."""
+        """Whether the project writes this table itself."""
         return self.read is not None
 
     @property
     def live(self) -> bool:
-        """Whether rows are ingested as they come, so that the time of ingestion bounds when a row was known.
+        """Whether rows are ingested as they arrive, so that a row was known at its ingestion and not before.
 
-        A history with an ``end`` is taken at its word.
+        For a history with an ``end``, the declared ``known_at`` or ``delay`` is trusted instead.
         """
         return self.ingested and self.end is None
 
     @property
     def versioned(self) -> bool:
-        """Whether rows may become known later than ``delay`` after they happened, so that feature rows get versions."""
+        """Whether rows may become known later than ``event_time`` plus ``delay``. Then feature rows have versions."""
         return self.known_at is not None or self.live
 
     @property
@@ -104,85 +106,91 @@ class Source(Noun):
         return texts.duration(self.delay) if self.delay else timedelta(0)
 
     def known_expression(self) -> pl.Expr:
-        """The time at which a row became known, as a Polars expression over the source's columns."""
+        """The time at which a row became known, as an expression over the source's columns."""
         if self.known_at is not None:
             return pl.max_horizontal(pl.col(self.known_at), pl.col(self.event_time))
         return pl.col(self.event_time) + self.delay_length
 
     def own_problems(self) -> list[Problem]:
-        found: list[Problem] = []
+        problems: list[Problem] = []
         given = [kind for kind in ("delta", "parquet", "read") if getattr(self, kind) is not None]
         if len(given) != 1:
-            what = "nothing says where its rows come from" if not given else f"{' and '.join(given)} are both given"
-            found.append(Problem(self.where, what, "Write exactly one of delta='...', parquet='...', read=function."))
+            what = (
+                "it has no delta, parquet or read, so it has no rows"
+                if not given
+                else f"{' and '.join(given)} are both given"
+            )
+            problems.append(
+                Problem(self.where, what, "Write exactly one of delta='...', parquet='...', read=function.")
+            )
         if not self.columns:
-            found.append(
+            problems.append(
                 Problem(self.where, "it declares no columns", "Write columns={'bought_at': pl.Datetime, ...}.")
             )
         else:
-            found += self._column_problems()
+            problems += self._column_problems()
         if self.known_at and self.delay:
-            fix = "Keep the one that says when a row became known."
-            found.append(Problem(self.where, "known_at and delay are both given", fix))
+            fix = "Keep the one that describes when a row becomes known."
+            problems.append(Problem(self.where, "known_at and delay are both given", fix))
         if self.inputs and not self.ingested:
-            found.append(
-                Problem(self.where, "inputs are for a read function, and there is none", "Write read=function.")
+            problems.append(
+                Problem(self.where, "inputs are for a read function, but it has none", "Write read=function.")
             )
-        return found + self._time_problems()
+        return problems + self._time_problems()
 
     def _column_problems(self) -> list[Problem]:
         times = {"event_time": self.event_time} | ({"known_at": self.known_at} if self.known_at is not None else {})
-        found = texts.column_problems(self.where, times.values(), self.columns, "its columns")
+        problems = texts.column_problems(self.where, times.values(), self.columns, "its columns")
         for given, column in times.items():
             if column in self.columns and self.columns[column] != pl.Datetime:
                 what = f"{given}={column!r} is declared as {type_name(self.columns[column])}"
                 fix = f"Write columns={{{column!r}: pl.Datetime}}: a date counts as its midnight in UTC."
-                found.append(Problem(self.where, f"{what}, and a time is wanted", fix))
+                problems.append(Problem(self.where, f"{what}, which is not a time", fix))
         taken = {"partition", "known_at", "event_time"} - set(times.values())
         taken |= {"ingested_at", "withdrawn_at", "late"}
-        # The platform adds its own known_at and visible_at to the rows.
+        # The platform adds columns known_at and visible_at to the rows.
         taken |= {self.event_time} & {"partition", "known_at", "visible_at"}
         for column in sorted(taken & set(self.columns)):
-            found.append(Problem(self.where, f"column {column!r} is a reserved name", "Rename it in the source."))
-        return found
+            problems.append(Problem(self.where, f"column {column!r} is a reserved name", "Rename it in the source."))
+        return problems
 
     def _time_problems(self) -> list[Problem]:
-        found = texts.function_problems(self.where, "read", self.read)
-        found += texts.duration_problems(self.where, "delay", self.delay)
-        found += texts.duration_problems(self.where, "every", self.every)
-        found += texts.moment_problems(self.where, "start", self.start)
-        found += texts.moment_problems(self.where, "end", self.end)
-        if not found and self.end is not None and texts.moment(self.end) <= texts.moment(self.start):
+        problems = texts.function_problems(self.where, "read", self.read)
+        problems += texts.duration_problems(self.where, "delay", self.delay)
+        problems += texts.duration_problems(self.where, "every", self.every)
+        problems += texts.moment_problems(self.where, "start", self.start)
+        problems += texts.moment_problems(self.where, "end", self.end)
+        if not problems and self.end is not None and texts.moment(self.end) <= texts.moment(self.start):
             what = f"end={self.end!r} is not after start={self.start!r}, so there is no partition"
-            found.append(Problem(self.where, what, "Write a later end, or none for a history that goes on."))
-        return found + cadence_problems(self.where, self.every)
+            problems.append(Problem(self.where, what, "Write a later end, or leave end out if rows keep coming."))
+        return problems + cadence_problems(self.where, self.every)
 
 
 def type_name(dtype: DataType) -> str:
-    """A column's type as a user writes it."""
+    """A Polars type as users write it."""
     return f"pl.{dtype}"
 
 
 def is_number(dtype: DataType) -> bool:
-    """Whether a model can take the column: features, targets and request columns become floating-point numbers."""
+    """Whether the column can become a floating-point number, as features and targets do."""
     return dtype == pl.Boolean or dtype.is_numeric()
 
 
 def number_problems(where: str, what: str, names: Iterable[str], source: Source) -> list[Problem]:
-    """Checks that the columns, those that the source has, are numbers or truth values."""
-    fix = "Write a column of pl.Float64, pl.Int64 or pl.Boolean; turn what is no number into one in the source."
+    """Those of the columns that the source has must be numbers or truth values."""
+    fix = "Write a column of pl.Float64, pl.Int64 or pl.Boolean; convert other types in the source."
     return [
-        Problem(where, f"{what} {name!r} is {type_name(source.columns[name])}, which is no number", fix)
+        Problem(where, f"{what} {name!r} is {type_name(source.columns[name])}, which is not a number", fix)
         for name in names
         if name in source.columns and not is_number(source.columns[name])
     ]
 
 
 def request_problems(where: str, names: Iterable[str], source: Source) -> list[Problem]:
-    """Checks that the columns, those that the source has, are numbers, truth values, texts or lists of numbers."""
+    """Those of the columns that the source has must be numbers, truth values, texts or lists of numbers."""
     fix = "Write a column of numbers, of pl.Boolean, pl.String or pl.List(pl.Float64)."
     return [
-        Problem(where, f"request column {name!r} is {type_name(source.columns[name])}, which no model takes", fix)
+        Problem(where, f"request column {name!r} is {type_name(source.columns[name])}, which models cannot take", fix)
         for name in names
         if name in source.columns and not _takes(source.columns[name])
     ]
@@ -193,7 +201,7 @@ def _takes(dtype: DataType) -> bool:
 
 
 def cadence_problems(where: str, every: Any) -> list[Problem]:
-    """A cadence is one day or one week: what partitions are made of."""
+    """A cadence must be one day or one week, the length of a partition."""
     if every in ("1d", "1w", "7d") or texts.duration_problems(where, "every", every):
         return []
     return [Problem(where, f"every={every!r} is not a cadence", "Write every='1d' or every='1w'.")]

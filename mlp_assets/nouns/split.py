@@ -1,4 +1,4 @@
-"""How the rows of a training set are divided into parts: by time, or by groups that stay together."""
+"""How a training set is split into train, validation and test: by time, or by group."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from mlp_assets.nouns.checks import texts
 
 @dataclass(frozen=True)
 class SplitByTime:
-    """The newest ``test`` of the labelled time is for the gates, the ``validation`` before it for early stopping.
+    """Splits the labelled time: the newest ``test`` for the gates, the ``validation`` before it for early stopping.
 
-    ``train`` bounds how far back training rows go; None means to the beginning.
+    ``train`` limits how far back training rows go. None means no limit.
     """
 
     validation: str = "2w"
@@ -18,22 +18,23 @@ class SplitByTime:
     train: str | None = None
 
     def problems(self, where: str) -> list[Problem]:
-        found: list[Problem] = []
+        problems: list[Problem] = []
         for name in ("validation", "test", "train"):
-            found += texts.duration_problems(f"{where}, split", name, getattr(self, name))
-        return found
+            problems += texts.duration_problems(f"{where}, split", name, getattr(self, name))
+        return problems
 
 
 @dataclass(frozen=True)
 class SplitByGroup:
-    """Rows with the same value of a column are in the same part, whenever they are from: by a hash of the value.
+    """Puts all rows with the same value of a column into the same part, by a hash of the value.
 
-    For rows that are much alike within a group, such as texts; where the future is to be predicted, split by time.
+    For rows that resemble each other within a group, such as texts. To predict the future, split by time instead.
 
     Args:
         by: a column of the labels, or a key.
-        validation, test: shares of the groups.
-        seed: another one divides the groups in another way.
+        validation: share of the groups.
+        test: share of the groups.
+        seed: another seed assigns the groups to other parts.
     """
 
     by: str
@@ -45,5 +46,5 @@ class SplitByGroup:
         shares = (self.validation, self.test)
         if all(share > 0 for share in shares) and sum(shares) < 1:
             return []
-        what = f"validation={self.validation:g} and test={self.test:g} are no shares that leave some for training"
-        return [Problem(f"{where}, split", what, "Write validation=0.1, test=0.2, say.")]
+        what = f"validation={self.validation:g} and test={self.test:g} leave no groups for training, or are not above 0"
+        return [Problem(f"{where}, split", what, "Write validation=0.1, test=0.2, for example.")]

@@ -1,4 +1,4 @@
-"""TrainingSet: labels with times, and features joined as they were known at each label's time."""
+"""TrainingSet: labels, and the features as they were known at the time of each label."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,19 +18,19 @@ from mlp_assets.nouns.split import SplitByGroup, SplitByTime
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet(Noun):
-    """Rows to learn from, each with only what was known at its own time.
+    """Rows to learn from. Each holds only what was known at its own time.
 
     Args:
         name: lower-case identifier.
-        labels: a source whose rows are keys, an event time (when the prediction is asked for) and the target.
+        labels: a source of keys, an event time (when the prediction is asked for) and the target.
         target: the column of ``labels`` that the model predicts.
-        features: feature views, joined by their entities' keys.
-        entity: what a row is about, where that is more than its views' entities, or there are no views.
+        features: feature views, joined by the keys of their entities.
+        entity: what a row is about, if there are no views or their entities do not cover it.
         request: columns of ``labels`` that the caller of the endpoint sends with the request.
         derive: a function that returns feature name -> Polars expression over features and request columns.
-        split: how the rows are divided: by time, or ``mlp.SplitByGroup``.
-        since: rows before this date are left out (features still warming up, say).
-        trust: features that may tell the target almost by themselves; any other that does counts as a leak.
+        split: how the rows are divided into train, validation and test.
+        since: leaves out rows before this date, for example while windows are still filling.
+        trust: features that may almost determine the target. Any other feature that does counts as a leak.
     """
 
     name: str
@@ -55,7 +55,7 @@ class TrainingSet(Noun):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The key columns of its rows: those of its entity and of all its views' entities, each once."""
+        """The key columns of a row: the keys of its entity and of its views' entities, each once."""
         own = self.entity.keys if self.entity is not None else ()
         return tuple(dict.fromkeys([*own, *(key for view in self.features for key in view.entity.keys)]))
 
@@ -65,48 +65,48 @@ class TrainingSet(Noun):
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """What a model is given, in this order: stored features, request columns, derived features."""
+        """All features in order: features of the views, request columns, derived features."""
         stored = [name for view in self.features for name in view.feature_names]
         return (*stored, *self.request, *self.derived)
 
     def type_of(self, name: str) -> Any:
-        """The Polars type of a key or feature: keys and request columns as the labels have them, all others numbers."""
+        """The Polars type of a key or feature: that of the labels for keys and request columns, Float64 for others."""
         return self.labels.columns[name] if name in (*self.request, *self.keys) else pl.Float64
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """The features that are numbers: all but the texts and lists of a request."""
+        """The features that are numbers: all except texts and lists in the request."""
         return tuple(name for name in self.feature_names if is_number(self.type_of(name)))
 
     def own_problems(self) -> list[Problem]:
-        found = self.split.problems(self.where) + texts.moment_problems(self.where, "since", self.since)
+        problems = self.split.problems(self.where) + texts.moment_problems(self.where, "since", self.since)
         if not self.features and self.entity is None:
             fix = "Write features=[a_feature_view], or the entity=... that its rows are about."
-            found.append(Problem(self.where, "it has no features", fix))
-        found += texts.reserved_problems(self.where, "target", [self.target])
-        found += texts.reserved_problems(self.where, "request column", self.request)
-        return found + texts.function_problems(self.where, "derive", self.derive)
+            problems.append(Problem(self.where, "it has no features", fix))
+        problems += texts.reserved_problems(self.where, "target", [self.target])
+        problems += texts.reserved_problems(self.where, "request column", self.request)
+        return problems + texts.function_problems(self.where, "derive", self.derive)
 
     def linked_problems(self) -> list[Problem]:
         labels = f"labels {self.labels.name!r}"
-        found = texts.column_problems(self.where, [self.target, *self.request], self.labels.columns, labels)
+        problems = texts.column_problems(self.where, [self.target, *self.request], self.labels.columns, labels)
         if isinstance(self.split, SplitByGroup):
-            found += texts.column_problems(f"{self.where}, split", [self.split.by], self.labels.columns, labels)
+            problems += texts.column_problems(f"{self.where}, split", [self.split.by], self.labels.columns, labels)
         if self.entity is not None:
             spot = f"{self.where}, keys of entity {self.entity.name!r}"
-            found += texts.column_problems(spot, self.entity.keys, self.labels.columns, labels)
-        found += self._target_problems() + request_problems(self.where, self.request, self.labels)
+            problems += texts.column_problems(spot, self.entity.keys, self.labels.columns, labels)
+        problems += self._target_problems() + request_problems(self.where, self.request, self.labels)
         for view in self.features:
             spot = f"{self.where}, keys of view {view.name!r}"
-            found += texts.column_problems(spot, view.entity.keys, self.labels.columns, labels)
-            found += self._key_type_problems(spot, view)
-        return found + (self._name_problems() + self._derive_problems() or self._trust_problems())
+            problems += texts.column_problems(spot, view.entity.keys, self.labels.columns, labels)
+            problems += self._key_type_problems(spot, view)
+        return problems + (self._name_problems() + self._derive_problems() or self._trust_problems())
 
     def _target_problems(self) -> list[Problem]:
         dtype = self.labels.columns.get(self.target, pl.String)
         if dtype == pl.String or is_number(dtype):
             return []
-        what = f"target {self.target!r} is {type_name(dtype)}, which is no number and no text"
+        what = f"target {self.target!r} is {type_name(dtype)}, which is neither a number nor a text"
         return [Problem(self.where, what, "Write a column of numbers, of pl.Boolean or pl.String.")]
 
     def _trust_problems(self) -> list[Problem]:
@@ -120,7 +120,7 @@ class TrainingSet(Noun):
             Problem(
                 spot,
                 f"{key!r} is {type_name(ours[key])} in {self.labels.where} and {type_name(theirs[key])} in "
-                f"{view.root.where}, so their rows cannot meet",
+                f"{view.root.where}, so their rows cannot be joined",
                 "Declare the same type in both.",
             )
             for key in view.entity.keys
@@ -128,27 +128,27 @@ class TrainingSet(Noun):
         ]
 
     def _name_problems(self) -> list[Problem]:
-        """A row has one column of each name: two of its parts cannot share one, and the target is nobody else's."""
+        """All columns of a row need different names, and no other column may be the target."""
         parts = [(key, "a key") for key in self.keys]
         parts.append((self.labels.event_time, "the time of the labels"))
         for view in self.features:
             names = view.features if view.problems() else view.feature_names
             parts += [(name, f"feature {name!r} of view {view.name!r}") for name in names]
         parts += [(name, f"request column {name!r}") for name in self.request]
-        found: list[Problem] = []
+        problems: list[Problem] = []
         seen: dict[str, str] = {}
         for name, part in parts:
             if name == self.target:
-                found.append(self._label_leak(part))
+                problems.append(self._label_leak(part))
             elif name in seen:
-                what = f"{part} has the name of {seen[name]}"
-                found.append(Problem(self.where, what, "Rename or leave out one of the two."))
+                what = f"{part} has the same name as {seen[name]}"
+                problems.append(Problem(self.where, what, "Rename one of the two, or leave it out."))
             seen.setdefault(name, part)
-        return found
+        return problems
 
-    def _label_leak(self, which: str) -> Problem:
-        fix = "Take it out of the features: the answer cannot be known when the prediction is asked for."
-        return Problem(self.where, f"{which} is the target itself", fix)
+    def _label_leak(self, column: str) -> Problem:
+        fix = "Remove it: the target is not known yet when the prediction is asked for."
+        return Problem(self.where, f"{column} is the target itself", fix)
 
     def _derive_problems(self) -> list[Problem]:
         unusable = texts.function_problems(self.where, "derive", self.derive)

@@ -225,7 +225,7 @@ def test_encoders_that_do_not_fit_are_told_together() -> None:
         "Did you mean 'channel'?",
         "min_rows=0 is too few",
         "size=0 is too small",
-        "Vector does not fit a column of pl.Int64. Declare the column as pl.List(pl.Float64)",
-        "'channel' is pl.String, and a model is given numbers. Write encode={'channel': mlp.Categories()}",
+        "Vector does not fit a column of pl.Int64",
+        "Write encode={'channel': mlp.Categories()}",
     ):
         assert part in told, told

@@ -188,8 +188,8 @@ def test_targets_and_gates_that_do_not_fit_are_told() -> None:
     training_set, labels = model.training_set, model.training_set.labels
     number = replace(labels, columns={**labels.columns, "channel": pl.Float64})
     for changed, told in (
-        (replace(model, training_set=replace(training_set, labels=number)), "is pl.Float64, which names no classes"),
-        (replace(model, task="binary"), "target 'channel' is pl.String, which is no number"),
+        (replace(model, training_set=replace(training_set, labels=number)), "is pl.Float64, which cannot name classes"),
+        (replace(model, task="binary"), "target 'channel' is pl.String, which is not a number"),
         (replace(model, gates=[mlp.AtLeast("roc_auc", 0.5)]), "metric 'roc_auc' does not exist for a multiclass model"),
         (replace(model, gates=[mlp.AtMost("accuracy", 0.5)]), "accuracy is better when it is higher"),
         (replace(model, gates=[mlp.BetterThan("column:spend_7d")]), "does not exist for a multiclass model"),
@@ -197,5 +197,5 @@ def test_targets_and_gates_that_do_not_fit_are_told() -> None:
         assert told in " ".join(str(problem) for problem in changed.problems())
     (plain,) = shop.make().models
     words = " ".join(str(one) for one in replace(plain, gates=[mlp.BetterThan("tfidf")]).problems())
-    assert "baseline 'tfidf' reads texts, and there are none among the keys and features" in words
+    assert "baseline 'tfidf' reads texts, but no key or feature holds any" in words
     assert "Write one of base_rate, logistic_regression" in words

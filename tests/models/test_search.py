@@ -178,16 +178,16 @@ def test_settings_that_cannot_be_searched_are_told_together(tmp_path: Path) -> N
     search = mlp.Search(space, trials=0, at_once=0, cpus=0, budget="soon", stop_early=mlp.StopEarly("loss", after=0))
     found = " ".join(str(problem) for problem in replace(shop.make().models[0], search=search).problems())
     for told in (
-        "'rate' goes from 1 to 0.1. Write the smaller number first",
-        "'zero' goes from 0 to 1 with log=True. Write a low above 0",
+        "'rate' ranges from 1 to 0.1. Write the smaller number first",
+        "'zero' ranges from 0 to 1 with log=True. Write a low above 0",
         "'none' has nothing to choose from",
-        "'list' may be [1], which is no plain value",
+        "'list' may be [1], which is not a plain value",
         "'nan' may be a number that is not finite",
-        "trials=0 tries nothing",
-        "at_once=0 tries nothing",
+        "trials=0 is too few",
+        "at_once=0 is too few",
         "cpus=0 reserves nothing",
         "budget='soon'",
-        "after=0 is not usable",
+        "after=0 is too few",
     ):
         assert told in found
     assert "its space has no parameter" in str(replace(shop.make().models[0], search=mlp.Search({})).problems()[0])

@@ -1,18 +1,15 @@
-"""A value of the wrong type, wherever a user could plausibly write one, is told as any other mistake."""
+"""Values of the wrong type: the message shows the value and what to write instead, and nothing else breaks."""
 
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import date, timedelta
-from typing import Any
 
 import polars as pl
 import pytest
 
 import mlp_assets as mlp
 from tests.support import samples as s
-
-anything: Any = mlp
 
 
 def view_of(feature: object) -> mlp.FeatureView:
@@ -27,7 +24,7 @@ def columns(dtype: object) -> mlp.FeatureView:
     return s.view(source=s.source(columns={"user_id": pl.Int64, "amount": dtype, "at": pl.Datetime}))
 
 
-WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
+REFUSED: dict[str, tuple[Callable[[], object], list[str]]] = {
     "one number of replicas": (
         lambda: s.endpoint(replicas=2),
         ["Endpoint 'score': replicas=2 is not a pair of whole numbers", "Write replicas=(1, 4), for example"],
@@ -59,35 +56,16 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
         lambda: s.project(s.project(name="theirs")),
         ["assets[0]=Project 'theirs' is not a Source, FeatureView, TrainingSet, Model, Endpoint or Monitor"],
     ),
-    "no owner": (lambda: s.project(owner=None), ["owner=None is nobody", "Write owner='team:my_team'"]),
     "no name": (lambda: s.view(name=None), ["FeatureView None: name=None is not a text", "Write name as a text"]),
     "column that is neither": (
-        lambda: view_of(anything.total(7, over="7d")),
+        lambda: view_of(s.anything.total(7, over="7d")),
         ["features['spend']: column=7 is not a text", "Write column as a text in quotes."],
     ),
-    "expression that is no number": (
-        lambda: view_of(mlp.total(pl.col("at"), over="7d")),
-        ["column gives pl.Datetime", "and one number is wanted. Write an expression of one number for each row"],
-    ),
-    "expression of each event": (
-        lambda: view_of(mlp.expression(pl.col("amount") + 1, over="7d")),
-        ["gives a value for each event", "Write an aggregate, such as pl.col('amount').quantile(0.9)."],
-    ),
-    "validity that is no time": (
-        lambda: view_of(mlp.attribute("amount", until="user_id")),
-        ["until='user_id' is pl.Int64, and a time is wanted"],
-    ),
-    "owner of a feature": (
-        lambda: view_of(mlp.count(over="7d", owner="me")),
-        ["feature 'spend': owner='me' is nobody", "Write owner='team:me'"],
-    ),
     "text for an expression": (
-        lambda: view_of(anything.count(over="7d", where="amount > 1")),
+        lambda: view_of(s.anything.count(over="7d", where="amount > 1")),
         ["where='amount > 1' is not a Polars expression", "Write it with pl.col(...)"],
     ),
-    "timedelta for a duration": (lambda: view_of(anything.count(over=timedelta(days=7))), ["Write over='7d'."]),
-    "no duration": (lambda: view_of(anything.count(over=None)), ["mlp.count has no window", "Write over='30d', say."]),
-    "no column": (lambda: view_of(anything.total(None, over="7d")), ["mlp.total has no column", "mlp.total('amount'"]),
+    "timedelta for a duration": (lambda: view_of(s.anything.count(over=timedelta(days=7))), ["Write over='7d'."]),
     "date for a start": (
         lambda: s.view(source=s.source(start=date(2024, 1, 1))),
         ["start=datetime.date(2024, 1, 1) is not a text", "Write start='2024-01-01'."],
@@ -97,24 +75,24 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
         ["split='2w' is not a SplitByTime", "Write mlp.SplitByTime(validation='2w', test='4w'), for example"],
     ),
     "no test part": (
-        lambda: s.training_set(split=anything.SplitByTime(test=None)),
+        lambda: s.training_set(split=s.anything.SplitByTime(test=None)),
         ["TrainingSet 'history', split: test=None is not a text", "Write test='4w', for example"],
     ),
     "no validation part": (
-        lambda: s.training_set(split=anything.SplitByTime(validation=None)),
+        lambda: s.training_set(split=s.anything.SplitByTime(validation=None)),
         ["validation=None is not a text", "Write validation='2w', for example"],
     ),
     "no train": (lambda: s.model(train=None), ["train=None is not a function", "Write train=name_of_a_function"]),
     "arguments of a gate swapped": (
-        lambda: model_with(anything.AtLeast(0.8, "roc_auc")),
+        lambda: model_with(s.anything.AtLeast(0.8, "roc_auc")),
         ["Model 'buys', gates[0]: metric=0.8 is not a text", "value='roc_auc' is not a finite number"],
     ),
     "text for a number": (
-        lambda: model_with(anything.AtLeast("roc_auc", "0.8")),
+        lambda: model_with(s.anything.AtLeast("roc_auc", "0.8")),
         ["value='0.8' is not a finite number. Write value=0.8."],
     ),
     "text for processes": (
-        lambda: s.model(compute=anything.Accelerate(processes="2")),
+        lambda: s.model(compute=s.anything.Accelerate(processes="2")),
         ["compute: processes='2' is not a whole number. Write processes=2."],
     ),
     "fraction of processes": (
@@ -127,7 +105,7 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     "text for windows": (lambda: s.monitor(reference_windows="12"), ["Write reference_windows=12."]),
     "no calm": (lambda: s.monitor(calm=None), ["calm=None is not a whole number. Write calm=2, for example."]),
     "text for a share": (
-        lambda: s.monitor(alarms=[anything.DriftAlarm(share="0.1")]),
+        lambda: s.monitor(alarms=[s.anything.DriftAlarm(share="0.1")]),
         ["Monitor 'health', alarms[0]: share='0.1' is not a finite number. Write share=0.1."],
     ),
     "text for a truth": (lambda: s.monitor(retrain="yes"), ["Write retrain=True or retrain=False"]),
@@ -141,23 +119,51 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     "numbers as names": (lambda: s.view(features={1: mlp.count(over="7d")}), ["features has the name 1"]),
     "list of tags": (lambda: s.view(tags=["gold"]), ["tags=['gold'] is not a mapping", "Write tags={'tier': 'gold'}"]),
     "list of params": (lambda: s.model(params=["layers"]), ["params=['layers'] is not a mapping"]),
-    "object in params": (lambda: s.model(params={"x": object()}), ["params cannot be handed to another process"]),
-    "set of keys": (lambda: s.view(entity=anything.Entity("u", keys={"user_id"})), ["keys={'user_id'} is not a list"]),
+    "object in params": (lambda: s.model(params={"x": object()}), ["params cannot be sent to another process"]),
+    "set of keys": (
+        lambda: s.view(entity=s.anything.Entity("u", keys={"user_id"})),
+        ["keys={'user_id'} is not a list"],
+    ),
     "int for a Polars type": (lambda: columns(int), ["<class 'int'> is not a Polars type", "pl.Int64."]),
     "str for a Polars type": (lambda: columns(str), ["Write columns['amount']=pl.String."]),
     "name of a Polars type": (lambda: columns("Float64"), ["Write columns['amount']=pl.Float64."]),
     "number for a Polars type": (lambda: columns(3), ["columns['amount']=3 is not a Polars type"]),
     "a feature for a list of features": (
-        lambda: s.monitor(alarms=[anything.DriftAlarm(features="spend")]),
+        lambda: s.monitor(alarms=[s.anything.DriftAlarm(features="spend")]),
         ["features='spend' is not a list", "Write features=[...]"],
+    ),
+    "name of a column for an aggregation": (
+        lambda: view_of("amount"),
+        ["features['spend']='amount' is not an Aggregation", "mlp.total("],
+    ),
+    "name of a model": (
+        lambda: s.endpoint(model="buys"),
+        ["Endpoint 'score': model='buys' is not a Model", "object itself, not its name"],
+    ),
+    "value that is not a number": (
+        lambda: model_with(mlp.AtLeast("roc_auc", float("nan"))),
+        ["gates[0]: value=nan is not a finite number"],
+    ),
+    "infinite strong": (
+        lambda: s.monitor(alarms=[mlp.DriftAlarm(strong=float("inf"))]),
+        ["strong=inf is not a finite number"],
+    ),
+    "misspelt task": (lambda: s.model(task="binry"), ["task='binry' is not known", "Did you mean 'binary'?"]),
+    "misspelt strategy": (
+        lambda: s.model(compute=s.anything.Accelerate(strategy="fdsp")),
+        ["strategy='fdsp' is not known", "Did you mean 'fsdp'?"],
+    ),
+    "misspelt policy": (lambda: s.endpoint(on_unknown="nul"), ["on_unknown='nul'", "Did you mean 'null'?"]),
+    "American spelling": (
+        lambda: s.monitor(alarms=[s.anything.PerformanceAlarm("roc_auc", kind="realized")]),
+        ["kind='realized' is not known", "Did you mean 'realised'?"],
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_type_is_told_what_to_write(case: str) -> None:
-    make, sentences = WRONG[case]
-    s.assert_told(make, sentences)
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_value_of_the_wrong_type_is_refused(case: str) -> None:
+    s.assert_refused(*REFUSED[case])
 
 
 ODD = [
@@ -189,19 +195,10 @@ PARTS: dict[str, tuple[object, Callable[[object], object]]] = {
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_no_odd_value_in_any_field_gives_a_stack_trace(name: str) -> None:
+def test_no_value_in_any_field_raises_anything_but_a_project_error(name: str) -> None:
     part, within = PARTS[name]
     for field in fields(part):  # type: ignore[arg-type]
         for odd in ODD:
             with suppress(mlp.ProjectError):
                 changed = replace(part, **{field.name: odd})  # type: ignore[type-var]
                 s.project(s.endpoint() if name == "Project" else within(changed))
-
-
-def test_a_wrong_type_hides_no_problem_of_another_spec() -> None:
-    view = s.view(every="3h", source=s.source(start="May"), features={"spend": mlp.total("amuont", over="30d")})
-    model = s.model(training_set=s.training_set(features=view), train=lambda run: run)
-    s.assert_told(
-        lambda: s.endpoint(model=model, replicas=2),
-        ["replicas=2", "features=FeatureView", "train is a lambda", "'amuont'", "every='3h'", "start='May'"],
-    )

@@ -1,11 +1,18 @@
-"""A small right project, made of parts that a test may spoil one at a time."""
+"""A small valid project, made of parts that a test may change one at a time."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import polars as pl
 import pytest
 
 import mlp_assets as mlp
+
+anything: Any = mlp
+"""The public names without their types, to write what a type checker would refuse."""
+TIMES = {"user_id": pl.Int64, "at": pl.Datetime}
+COLUMNS = TIMES | {"amount": pl.Float64}
+LABEL_COLUMNS = TIMES | {"bought": pl.Float64, "hour": pl.Float64}
 
 
 def read_events(window: mlp.Window) -> pl.DataFrame:
@@ -21,25 +28,24 @@ def ratio() -> dict[str, pl.Expr]:
 
 
 def source(**changes: object) -> mlp.Source:
-    given = {
+    defaults = {
         "name": "events",
         "read": read_events,
         "event_time": "at",
-        "columns": {"user_id": pl.Int64, "amount": pl.Float64, "at": pl.Datetime},
+        "columns": COLUMNS,
     }
-    return mlp.Source(**(given | changes))  # type: ignore[arg-type]
+    return mlp.Source(**(defaults | changes))  # type: ignore[arg-type]
 
 
 def labels(**changes: object) -> mlp.Source:
-    columns = {"user_id": pl.Int64, "at": pl.Datetime, "bought": pl.Float64, "hour": pl.Float64}
-    return source(**({"name": "labels", "columns": columns, "delay": "7d"} | changes))
+    return source(**({"name": "labels", "columns": LABEL_COLUMNS, "delay": "7d"} | changes))
 
 
 user = mlp.Entity("user", keys=["user_id"])
 
 
 def view(**changes: object) -> mlp.FeatureView:
-    given = {
+    defaults = {
         "name": "spending",
         "entity": user,
         "source": source(),
@@ -47,23 +53,23 @@ def view(**changes: object) -> mlp.FeatureView:
         "ttl": "60d",
         "online": True,
     }
-    return mlp.FeatureView(**(given | changes))  # type: ignore[arg-type]
+    return mlp.FeatureView(**(defaults | changes))  # type: ignore[arg-type]
 
 
 def training_set(**changes: object) -> mlp.TrainingSet:
-    given = {"name": "history", "labels": labels(), "target": "bought", "features": [view()]}
-    return mlp.TrainingSet(**(given | changes))  # type: ignore[arg-type]
+    defaults = {"name": "history", "labels": labels(), "target": "bought", "features": [view()]}
+    return mlp.TrainingSet(**(defaults | changes))  # type: ignore[arg-type]
 
 
 def model(**changes: object) -> mlp.Model:
-    given = {
+    defaults = {
         "name": "buys",
         "training_set": training_set(),
         "train": train,
         "task": "binary",
         "gates": [mlp.BetterThan("base_rate")],
     }
-    return mlp.Model(**(given | changes))  # type: ignore[arg-type]
+    return mlp.Model(**(defaults | changes))  # type: ignore[arg-type]
 
 
 def endpoint(**changes: object) -> mlp.Endpoint:
@@ -71,18 +77,19 @@ def endpoint(**changes: object) -> mlp.Endpoint:
 
 
 def monitor(**changes: object) -> mlp.Monitor:
-    given = {"name": "health", "watches": endpoint(), "alarms": [mlp.DriftAlarm()]}
-    return mlp.Monitor(**(given | changes))  # type: ignore[arg-type]
+    defaults = {"name": "health", "watches": endpoint(), "alarms": [mlp.DriftAlarm()]}
+    return mlp.Monitor(**(defaults | changes))  # type: ignore[arg-type]
 
 
 def project(*assets: object, **changes: object) -> mlp.Project:
-    given = {"name": "shop", "owner": "team:shop", "assets": list(assets) or [monitor()]}
-    return mlp.Project(**(given | changes))  # type: ignore[arg-type]
+    defaults = {"name": "shop", "owner": "team:shop", "assets": list(assets) or [monitor()]}
+    return mlp.Project(**(defaults | changes))  # type: ignore[arg-type]
 
 
-def assert_told(make: Callable[[], object], sentences: Sequence[str]) -> None:
-    """The spec (or the project itself) is refused in these words."""
+def assert_refused(make: Callable[[], object], fragments: Sequence[str]) -> None:
+    """The spec, or the project itself, is refused: the message holds the fragments, and each problem has a fix."""
     with pytest.raises(mlp.ProjectError) as raised:
         project(make())
-    for sentence in sentences:
-        assert sentence in str(raised.value)
+    for fragment in fragments:
+        assert fragment in str(raised.value)
+    assert all(problem.fix.endswith((".", "?")) for problem in raised.value.problems)

@@ -1,4 +1,4 @@
-"""Checks of a view's features: can each aggregation be computed from the columns of the source?"""
+"""Checks that each feature of a view can be computed from the columns of its source."""
 
 from collections.abc import Collection
 from typing import Protocol
@@ -12,7 +12,7 @@ from mlp_assets.nouns.source import Columns, is_number, type_name
 
 
 class Rows(Protocol):
-    """What has rows to aggregate: a source, or another view."""
+    """The rows that a view aggregates: those of a source or of another view."""
 
     @property
     def where(self) -> str: ...
@@ -21,50 +21,50 @@ class Rows(Protocol):
 
 
 def feature_problems(view: str, name: str, feature: Feature, rows: Rows, taken: Collection[str]) -> list[Problem]:
-    """What is wrong with one feature of a view.
+    """Problems of one feature of a view.
 
     Args:
-        taken: names that a feature may not have, beside the reserved ones.
+        taken: names that a feature may not have, besides the reserved ones.
     """
     where = f"{view}, feature {name!r}"
-    found = texts.name_problems(where, name)
+    problems = texts.name_problems(where, name)
     if name in texts.RESERVED_COLUMNS or name in taken:
-        found.append(Problem(where, "the name is taken by a key or a reserved column", "Choose another name."))
+        problems.append(Problem(where, "the name is taken by a key or a reserved column", "Choose another name."))
     if feature.owner is not None:
-        found += texts.owner_problems(where, feature.owner)
-    found += texts.tag_problems(where, feature.tags)
+        problems += texts.owner_problems(where, feature.owner)
+    problems += texts.tag_problems(where, feature.tags)
     for part in feature.parts:
-        found += _part_problems(where, part, rows)
-    return found
+        problems += _part_problems(where, part, rows)
+    return problems
 
 
 def _part_problems(where: str, part: Aggregation, rows: Rows) -> list[Problem]:
     if part.column is None and part.traits.needs_column:
-        fix = f"Write mlp.{part.kind}('amount', over={part.over!r}), say."
+        fix = f"Write mlp.{part.kind}('amount', over={part.over!r}), for example."
         return [Problem(where, f"mlp.{part.kind} has no column", fix)]
-    found = texts.duration_problems(where, "over", part.over)
+    problems = texts.duration_problems(where, "over", part.over)
     if part.over is None and part.traits.needs_window:
-        found.append(Problem(where, f"mlp.{part.kind} has no window", "Write over='30d', say."))
-    found += texts.column_problems(where, part.columns, rows.columns, rows.where)
-    if found:
-        return found
+        problems.append(Problem(where, f"mlp.{part.kind} has no window", "Write over='30d', for example."))
+    problems += texts.column_problems(where, part.columns, rows.columns, rows.where)
+    if problems:
+        return problems
     if part.until is not None and rows.columns[part.until] != pl.Datetime:
-        what = f"until={part.until!r} is {type_name(rows.columns[part.until])}, and a time is wanted"
-        found.append(Problem(where, what, f"Write columns={{{part.until!r}: pl.Datetime}} in the source."))
+        what = f"until={part.until!r} is {type_name(rows.columns[part.until])}, which is not a time"
+        problems.append(Problem(where, what, f"Write columns={{{part.until!r}: pl.Datetime}} in the source."))
     if part.where is not None:
-        found += _type_problems(where, "where", part.where, rows, [pl.Boolean])
+        problems += _type_problems(where, "where", part.where, rows, [pl.Boolean])
     if part.value is not None and part.traits.numbers_only:
-        found += _column_problems(where, part, rows)
+        problems += _column_problems(where, part, rows)
     if part.value is not None and not part.traits.from_partials:
-        found += _aggregate_problems(where, part.value, rows)
-    return found
+        problems += _aggregate_problems(where, part.value, rows)
+    return problems
 
 
 def _column_problems(where: str, part: Aggregation, rows: Rows) -> list[Problem]:
-    fix = "Write a column of pl.Float64, pl.Int64 or pl.Boolean; turn what is no number into one in the source."
+    fix = "Write a column of pl.Float64, pl.Int64 or pl.Boolean; convert other types in the source."
     if isinstance(part.column, str):
         dtype = rows.columns[part.column]
-        what = f"column {part.column!r} is {type_name(dtype)}, which is no number"
+        what = f"column {part.column!r} is {type_name(dtype)}, which is not a number"
         return [] if is_number(dtype) else [Problem(where, what, fix)]
     return _type_problems(where, "column", part.column, rows, None) if part.column is not None else []
 
@@ -72,37 +72,42 @@ def _column_problems(where: str, part: Aggregation, rows: Rows) -> list[Problem]
 def _type_problems(
     where: str, what: str, expression: pl.Expr, rows: Rows, wanted: list[type[pl.DataType]] | None
 ) -> list[Problem]:
-    """Computes an expression on a table of the columns without rows: it must give one truth value, or one number."""
+    """On an empty table the expression must return one column: of the ``wanted`` type, or of numbers for None."""
     try:
-        found = _empty(rows).select(expression).dtypes
+        dtypes = _empty(rows).select(expression).dtypes
     except pl.exceptions.PolarsError as error:
-        told = str(error).splitlines()[0]
-        return [Problem(where, f"{what} cannot be computed: {told}", "Mend it; times are in UTC.")]
-    if found == wanted or (wanted is None and len(found) == 1 and is_number(found[0])):
+        return [_not_computable(where, what, error)]
+    if dtypes == wanted or (wanted is None and len(dtypes) == 1 and is_number(dtypes[0])):
         return []
-    given = ", ".join(type_name(dtype) for dtype in found)
+    returned = ", ".join(type_name(dtype) for dtype in dtypes)
     if wanted is None:
         fix = "Write an expression of one number for each row, such as pl.col('price') * pl.col('units')."
-        return [Problem(where, f"{what} gives {given}, and one number is wanted", fix)]
+        return [Problem(where, f"{what} returns {returned}, but must return one number", fix)]
     fix = "Write a condition, such as pl.col('amount') > 1."
-    return [Problem(where, f"{what} gives {given}, and one truth value is wanted", fix)]
+    return [Problem(where, f"{what} returns {returned}, but must return one truth value", fix)]
 
 
 def _aggregate_problems(where: str, expression: pl.Expr, rows: Rows) -> list[Problem]:
-    """Of a window's events an own expression makes one number: tried on a table of one empty row."""
-    found = _type_problems(where, "mlp.expression", expression, rows, None)
-    if found:
-        return found
+    """An expression must reduce the events of a window to one number. Tried on a group of two empty rows."""
+    problems = _type_problems(where, "mlp.expression", expression, rows, None)
+    if problems:
+        return problems
     table = _empty(rows).clear(2).with_columns(__group=pl.lit(0))
     try:
-        made = table.group_by("__group").agg(__made=expression)["__made"]
+        values = table.group_by("__group").agg(__value=expression)["__value"]
     except pl.exceptions.PolarsError as error:
-        made, told = None, str(error).splitlines()[0]
-        return [Problem(where, f"mlp.expression cannot be computed: {told}", "Mend it; times are in UTC.")]
-    if isinstance(made.dtype, pl.List):
+        return [_not_computable(where, "mlp.expression", error)]
+    if isinstance(values.dtype, pl.List):
         fix = "Write an aggregate, such as pl.col('amount').quantile(0.9)."
-        return [Problem(where, "mlp.expression gives a value for each event, and one for the window is wanted", fix)]
+        return [
+            Problem(where, "mlp.expression returns a value for each event, but must return one for the window", fix)
+        ]
     return []
+
+
+def _not_computable(where: str, what: str, error: pl.exceptions.PolarsError) -> Problem:
+    reason = str(error).splitlines()[0]
+    return Problem(where, f"{what} cannot be computed: {reason}", "Fix the expression. Times are in UTC.")
 
 
 def _empty(rows: Rows) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Small checks on what a user writes: names, durations, columns, functions. Each returns problems, none raises."""
+"""Small checks of what users write: names, durations, columns, functions. They return problems and never raise."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
@@ -11,12 +11,12 @@ from mlp_assets.errors import Problem
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _DURATION = re.compile(r"([1-9][0-9]*)([smhdw])")
-_LONGEST = timedelta(days=36_525)
-# What Dagster takes: its is_valid_email, and the letters of its tags' keys and values.
+_MAX_DURATION = timedelta(days=36_525)
+# The same as Dagster accepts: its is_valid_email, and the letters of tag keys and values.
 _OWNER = re.compile(r"team:\S.*|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 _TAG_KEY, _TAG = re.compile(r"[A-Za-z0-9_.-]{1,63}"), re.compile(r"[A-Za-z0-9_.-]{0,63}")
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-# Columns of the tables that the platform writes, beside which keys, features, request columns and targets stand.
+# Columns of the platform's own tables, which keys, features, request columns and targets share.
 RESERVED_COLUMNS = frozenset(
     {
         "event_time", "known_at", "partition", "split", "visible_at", "at", "window", "prediction", "prediction_id",
@@ -30,7 +30,7 @@ def duration(text: str) -> timedelta:
     """Turns ``"30d"``, ``"26h"``, ``"1w"`` or ``"90s"`` into a timedelta.
 
     Raises:
-        ValueError: the text is not a whole number above zero and one of s, m, h, d, w, or is over a century.
+        ValueError: the text is not a positive whole number followed by s, m, h, d or w, or is over a century.
     """
     match = _DURATION.fullmatch(str(text))
     if match is None:
@@ -39,28 +39,28 @@ def duration(text: str) -> timedelta:
         length = timedelta(**{_UNIT[match[2]]: int(match[1])})
     except (OverflowError, ValueError):
         length = timedelta.max
-    if length > _LONGEST:
+    if length > _MAX_DURATION:
         raise ValueError("is longer than a century")
     return length
 
 
 def moment(text: str) -> datetime:
-    """Turns ``"2017-01-01"`` (or a full ISO time) into a time in UTC. Raises ValueError when it is neither."""
+    """Turns ``"2017-01-01"`` or a full ISO time into a time in UTC. Raises ValueError for other texts."""
     value = datetime.fromisoformat(text)
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def did_you_mean(word: str, choices: Collection[str]) -> str:
-    """A sentence with the closest match, or with the choices when nothing is close."""
+    """A sentence with the closest match, or with the choices if none is close."""
     close = get_close_matches(str(word), [str(choice) for choice in choices], n=1, cutoff=0.6)
     if close:
         return f"Did you mean {close[0]!r}?"
     listed = ", ".join(repr(choice) for choice in sorted(choices)[:12])
-    return f"Write one of {listed}." if listed else "There is none to choose from."
+    return f"Write one of {listed}." if listed else "There is nothing to choose from."
 
 
 def name_problems(where: str, name: object) -> list[Problem]:
-    """Names are lower-case identifiers, as they become asset keys, folders and URLs."""
+    """A name must be a lower-case identifier, because it becomes part of asset keys, folders and URLs."""
     if isinstance(name, str) and _NAME.fullmatch(name):
         return []
     suggestion = re.sub(r"[^a-z0-9_]+", "_", str(name).lower()).strip("_0123456789")[:63] or "my_name"
@@ -69,19 +69,19 @@ def name_problems(where: str, name: object) -> list[Problem]:
 
 
 def duration_problems(where: str, field: str, text: str | None) -> list[Problem]:
-    """Checks a duration field; None is allowed."""
+    """A duration must be written like ``"30d"``. None is allowed."""
     if text is None:
         return []
     try:
         duration(text)
     except ValueError as error:
         what = f"{field}={text[:40]!r} {error}"
-        return [Problem(where, what, "Write a whole number and one of s, m, h, d, w, such as '30d', '26h' or '1w'.")]
+        return [Problem(where, what, "Write a whole number followed by s, m, h, d or w, such as '30d', '26h' or '1w'.")]
     return []
 
 
 def moment_problems(where: str, field: str, text: str | None) -> list[Problem]:
-    """Checks a date field; None is allowed."""
+    """A date must be in ISO format. None is allowed."""
     if text is None:
         return []
     try:
@@ -91,35 +91,35 @@ def moment_problems(where: str, field: str, text: str | None) -> list[Problem]:
     return []
 
 
-def column_problems(where: str, wanted: Iterable[str], columns: Mapping[str, object], owner: str) -> list[Problem]:
-    """Checks that each wanted column is declared by ``owner``."""
+def column_problems(where: str, names: Iterable[str], columns: Mapping[str, object], owner: str) -> list[Problem]:
+    """Each of the names must be one of the columns that ``owner`` declares."""
     return [
         Problem(where, f"column {column!r} is not in {owner}", did_you_mean(column, columns))
-        for column in wanted
+        for column in names
         if column not in columns
     ]
 
 
 def reserved_problems(where: str, what: str, names: Iterable[str]) -> list[Problem]:
-    """Checks that no name is one of the platform's own columns."""
-    fix = "Write another name: the platform's own tables have a column of this one."
+    """No name may be a column of the platform's own tables."""
+    fix = "Write another name: the platform's tables have a column of this name."
     return [Problem(where, f"{what} {name!r} is a reserved name", fix) for name in names if name in RESERVED_COLUMNS]
 
 
 def owner_problems(where: str, owner: object) -> list[Problem]:
-    """An owner is a team or an e-mail address, as Dagster shows it."""
+    """An owner must be a team or an e-mail address, as Dagster requires."""
     if isinstance(owner, str) and _OWNER.fullmatch(owner):
         return []
     suggestion = re.sub(r"[^a-z0-9_-]+", "_", owner.lower()).strip("_") if isinstance(owner, str) else ""
     suggestion = suggestion.removeprefix("team").strip("_")
     fix = f"Write owner='team:{suggestion or 'my_team'}' or an e-mail address."
-    return [Problem(where, f"owner={owner!r} is nobody", fix)]
+    return [Problem(where, f"owner={owner!r} is neither 'team:NAME' nor an e-mail address", fix)]
 
 
 def tag_problems(where: str, tags: object) -> list[Problem]:
-    """Tags are short labels, as Dagster takes them; a value may be empty."""
+    """Tags must be short labels, as Dagster requires. A value may be empty."""
     if not isinstance(tags, Mapping):
-        return [Problem(where, f"tags={tags!r} is not a mapping", "Write tags={'tier': 'gold'}, say.")]
+        return [Problem(where, f"tags={tags!r} is not a mapping", "Write tags={'tier': 'gold'}, for example.")]
     fix = "Write 1 to 63 letters, digits, _, - or . for each, such as tags={'tier': 'gold'}."
     return [
         Problem(where, f"tags={{{key!r}: {value!r}}} cannot be a tag", fix)
@@ -129,7 +129,7 @@ def tag_problems(where: str, tags: object) -> list[Problem]:
 
 
 def function_problems(where: str, field: str, function: object) -> list[Problem]:
-    """A function in a spec is found again by its path in another process, so it must have one."""
+    """A function must be importable by its path, because other processes import it."""
     if function is None:
         return []
     qualname = getattr(function, "__qualname__", "")
@@ -148,7 +148,10 @@ def function_path(function: Callable[..., object]) -> str:
 
 
 def frozen_sequence(values: Any) -> Any:
-    """A tuple of the values; a lone string counts as one. What is no list at all stays, to be told of later."""
+    """A tuple of the values. A single string becomes a tuple of one.
+
+    Values that are not lists are returned unchanged; validation reports them.
+    """
     if values is None:
         return ()
     if isinstance(values, str):
@@ -158,7 +161,7 @@ def frozen_sequence(values: Any) -> Any:
 
 
 def frozen_mapping(values: Any) -> Any:
-    """A read-only copy of the mapping. What is no mapping stays, to be told of later."""
+    """A read-only copy of the mapping. Other values are returned unchanged; validation reports them."""
     if values is not None and not isinstance(values, Mapping):
         return values
     return MappingProxyType(dict(cast("Mapping[Any, Any]", values or {})))
