@@ -1,7 +1,8 @@
-"""The platform's training loop against one by hand over tensors in memory, and against the same loop fed by Hugging
-Face's ``datasets``; memory for larger data; two processes; what the platform takes around a small training.
+"""The training benchmark: the platform's loop against a hand-written loop over tensors in memory, and against the same
+loop fed by Hugging Face's ``datasets``. It also measures the memory for data larger than memory, two processes, and the
+overhead of the platform around a small training.
 
-Rates are medians of three rounds in which the contenders take turns. The rows are read from a training set's table.
+Rates are medians of three rounds in which the contenders take turns. The rows come from a training set's table.
 Without arguments all parts run: ``train.py [loops] [text] [loader] [memory] [overhead]``.
 """
 
@@ -23,10 +24,11 @@ from deltalake import DeltaTable
 from peers import python_of
 from train_network import BATCH, FEATURES, STEPS, WARM_UP
 
+from mlp_assets.jobs.job_spec import JobSpec
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.ports.lake import Part, Table
-from mlp_resources.ports.training import TrainingJob
+from mlp_resources.ports.training import run_job
 
 HERE, ROUNDS = Path(__file__).parent, 3
 LARGE_GB, AT_ONCE = 4.0, 1_000_000
@@ -55,39 +57,41 @@ def _loops(home: Path) -> Figures:
             ours = name != "by_hand"
             rate = _rate_of(home, table, processes, threads) if ours else float(_run("by_hand", table))
             rates[name].append(rate)
-            _told(name, number, rate)
-    middle = {name: statistics.median(found) for name, found in rates.items()}
-    return {f"{name}_rows_per_s": round(rate) for name, rate in middle.items()} | {
-        "mlp_ratio": round(middle["ours"] / middle["by_hand"], 3),
-        "efficiency_2": round(middle["two"] / middle["one"] / 2, 2),
+            _print_rate(name, number, rate)
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    return {f"{name}_rows_per_s": round(rate) for name, rate in medians.items()} | {
+        "mlp_ratio": round(medians["ours"] / medians["by_hand"], 3),
+        "efficiency_2": round(medians["two"] / medians["one"] / 2, 2),
     }
 
 
 def _loader(home: Path) -> Figures:
-    """Whole epochs over the same files, from what each takes before the first batch to the last step."""
+    """Whole epochs over the same files, from the preparation before the first batch to the last step."""
     table, cores = _small(home), os.cpu_count() or 1
-    found: dict[str, list[Figures]] = {"ours": [], "datasets": []}
+    epochs: dict[str, list[Figures]] = {"ours": [], "datasets": []}
     for number in range(ROUNDS):
         for name in ("datasets", "ours") if number % 2 else ("ours", "datasets"):
             ours = name == "ours"
-            one = _trained(home, table, "ours_epoch", 1, cores) if ours else _by_datasets(home, table, cores)
-            found[name].append(one)
-            _told(f"an epoch of {name}", number, one["rows_per_second"])
-        mine, theirs = (found[name][-1] for name in ("ours", "datasets"))
+            epoch = _train(home, table, "ours_epoch", 1, cores) if ours else _train_by_datasets(home, table, cores)
+            epochs[name].append(epoch)
+            _print_rate(f"an epoch of {name}", number, epoch["rows_per_second"])
+        mine, theirs = (epochs[name][-1] for name in ("ours", "datasets"))
         if mine["rows"] != theirs["rows"] or not math.isclose(mine["checksum"], theirs["checksum"], abs_tol=1e-3):
             raise SystemExit(f"datasets has other rows ({theirs}) than ours ({mine}): the times are not compared.")
-    mine, theirs = (statistics.median(one["rows_per_second"] for one in found[name]) for name in ("ours", "datasets"))
+    mine, theirs = (
+        statistics.median(epoch["rows_per_second"] for epoch in epochs[name]) for name in ("ours", "datasets")
+    )
     return {
         "loader_ours_rows_per_s": round(mine),
         "loader_datasets_rows_per_s": round(theirs),
         "loader_ratio": round(mine / theirs, 3),
-        "loader_datasets_prepare_s": round(found["datasets"][0]["prepare_s"], 1),
+        "loader_datasets_prepare_s": round(epochs["datasets"][0]["prepare_s"], 1),
     }
 
 
 def _memory(home: Path) -> Figures:
     large = _table(home / "large", int(LARGE_GB * 1e9 / 4 / len(FEATURES)))
-    peak = float(_run("passed_over", large))
+    peak = float(_run("peak_memory", large))
     return {"peak_gb": round(peak, 2), "peak_share": round(peak / LARGE_GB, 3)}
 
 
@@ -133,27 +137,30 @@ def _run(name: str, table: str) -> str:
 
 
 def _rate_of(home: Path, table: str, processes: int, threads: int) -> float:
-    return _trained(home, table, "ours", processes, threads)["rows_per_second"]
+    return _train(home, table, "ours", processes, threads)["rows_per_second"]
 
 
-def _trained(home: Path, table: str, loop: str, processes: int, threads: int) -> Figures:
-    """What a training by the platform has logged."""
+def _train(home: Path, table: str, loop: str, processes: int, threads: int) -> Figures:
+    """The metrics that a training by the platform logged."""
     number, params = DeltaTable(table).version(), {"threads": threads}
-    job = TrainingJob("bench", f"train_loops:{loop}", table, number, FEATURES, "y", "regression", processes, 0, params)
-    return {name: value for _, name, value in LocalRunner(home / "runs").run(job).history}
+    job = JobSpec(
+        name="bench", function=f"train_loops:{loop}", table=table, version=number, features=FEATURES, target="y",
+        task="regression", processes=processes, seed=0, params=params,
+    )  # fmt: skip
+    return {name: value for _, name, value in run_job(LocalRunner(home / "runs"), job).history}
 
 
-def _by_datasets(home: Path, table: str, threads: int) -> Figures:
-    same = [f"{name}=={version(name).partition('+')[0]}" for name in ("torch", "accelerate")]
-    python, files = python_of("datasets", [*same, "datasets>=5.2,<6"]), sorted(DeltaTable(table).file_uris())
+def _train_by_datasets(home: Path, table: str, threads: int) -> Figures:
+    requirements = [f"{name}=={version(name).partition('+')[0]}" for name in ("torch", "accelerate")]
+    python, files = python_of("datasets", [*requirements, "datasets>=5.2,<6"]), sorted(DeltaTable(table).file_uris())
     cached = home / "datasets"
     command = [str(python), str(HERE / "train_datasets.py"), str(cached), str(threads), *files]
     environment = os.environ | {"HF_HOME": str(cached), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return json.loads(done.stdout.splitlines()[-1])
+    process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    return json.loads(process.stdout.splitlines()[-1])
 
 
-def _told(name: str, number: int, rate: float) -> None:
+def _print_rate(name: str, number: int, rate: float) -> None:
     print(f"{name}, round {number + 1}: {rate:,.0f} rows/s", file=sys.stderr, flush=True)
 
 

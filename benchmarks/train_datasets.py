@@ -1,8 +1,8 @@
-"""An epoch fed by Hugging Face's ``datasets``, in its own environment: ``train_datasets.py CACHE THREADS FILE...``.
+"""An epoch fed by Hugging Face's ``datasets``, in an environment of its own.
 
-The fastest of the ways that were tried, with ``datasets`` 5.2. Once, the 64 columns become one column of vectors in its
-Arrow cache; an epoch then goes through shards in an order of its own, and shuffles half a million rows at a time, as
-many as the platform does. The last line of the output is one JSON object.
+Run as ``train_datasets.py CACHE THREADS FILE...``; the last line of the output is one JSON object. This was the fastest
+of several ways to use ``datasets`` 5.2. The 64 columns are joined into one column of vectors once, in its Arrow cache.
+An epoch reads the shards in random order and shuffles half a million rows at a time, as many as the platform does.
 """
 
 import json
@@ -22,20 +22,20 @@ from train_network import BATCH, FEATURES, WIDTH, epoch
 BUFFER, SHARDS, AT_ONCE = 500_000, 64, 32_768
 
 
-def prepared(files: list[str], cache: str) -> Any:
-    """The rows of the part ``train`` as the columns ``x`` and ``y``; made once, then found in the cache."""
+def prepare(files: list[str], cache: str) -> Any:
+    """The rows of the part ``train`` as columns ``x`` and ``y``; computed once, then read from the cache."""
     rows = datasets.load_dataset(
         "parquet", data_files=files, split="train", columns=[*FEATURES, "y"], filters=[("split", "==", "train")],
         cache_dir=cache,
     )  # fmt: skip
     kinds = datasets.Features(x=datasets.List(datasets.Value("float32"), length=WIDTH), y=datasets.Value("float32"))
     return rows.with_format("arrow").map(
-        joined, batched=True, batch_size=AT_ONCE, writer_batch_size=AT_ONCE, remove_columns=list(FEATURES),
+        join_columns, batched=True, batch_size=AT_ONCE, writer_batch_size=AT_ONCE, remove_columns=list(FEATURES),
         features=kinds,
     )  # fmt: skip
 
 
-def joined(rows: pa.Table) -> pa.Table:
+def join_columns(rows: pa.Table) -> pa.Table:
     x = np.column_stack([rows[name].to_numpy() for name in FEATURES])
     return pa.table({"x": pa.FixedSizeListArray.from_arrays(pa.array(x.ravel()), WIDTH), "y": rows["y"]})
 
@@ -53,9 +53,9 @@ def main() -> None:
     datasets.disable_progress_bars()
     torch.set_num_threads(threads)
     begun = time.perf_counter()
-    rows = prepared(files, cache)
-    told = {"prepare_s": time.perf_counter() - begun}
-    print(json.dumps(told | epoch(Accelerator(cpu=True), batches(rows))))
+    rows = prepare(files, cache)
+    preparation = {"prepare_s": time.perf_counter() - begun}
+    print(json.dumps(preparation | epoch(Accelerator(cpu=True), batches(rows))))
 
 
 if __name__ == "__main__":

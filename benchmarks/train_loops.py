@@ -1,27 +1,30 @@
-"""The loops that the training benchmark compares: the same network and steps, fed in different ways. ``NAME TABLE``."""
+"""The loops that the training benchmark compares: same network and steps, different sources of batches.
+
+Run as ``train_loops.py NAME TABLE``.
+"""
 
 import sys
 from pathlib import Path
 from typing import Any
 
-from train_network import BATCH, FEATURES, epoch, network, stepped
+from train_network import BATCH, FEATURES, epoch, network, rate_of_steps
 
 import mlp_assets as mlp
 from mlp_assets.artifact.encoding import Encoding
 
 
 def ours(run: mlp.TrainingRun) -> object:
-    """The platform's own: an accelerator, a loader, checkpoints."""
+    """The platform's loop: its accelerator and its loader."""
     import torch
 
     torch.set_num_threads(run.params["threads"])
-    rate = stepped(run.accelerator(), run.loader(BATCH // run.world_size))
+    rate = rate_of_steps(run.accelerator(), run.loader(BATCH // run.world_size))
     run.log(1, rows_per_second=rate * run.world_size)
     return network()
 
 
 def ours_epoch(run: mlp.TrainingRun) -> object:
-    """The same for a whole epoch, with what was seen."""
+    """The platform's loop for a whole epoch; logs the rows and their checksum, too."""
     import torch
 
     torch.set_num_threads(run.params["threads"])
@@ -38,11 +41,11 @@ def by_hand(table: str) -> float:
     x, y = torch.from_numpy(rows.x), torch.from_numpy(rows.y)
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))
     batches = ((x[places], y[places]) for places in order.split(BATCH))
-    return stepped(Accelerator(cpu=True), batches)
+    return rate_of_steps(Accelerator(cpu=True), batches)
 
 
-def passed_over(table: str) -> float:
-    """GB of resident memory above the idle process at the peak of an epoch; what is read is added up."""
+def peak_memory(table: str) -> float:
+    """GB of resident memory at the peak of an epoch, above that of the idle process. It sums what it reads."""
     import torch
 
     from mlp_assets.training.loader import Loader
@@ -56,7 +59,7 @@ def passed_over(table: str) -> float:
 
 
 def _peak_gb() -> float:
-    """The most resident memory since the program began; ``ru_maxrss`` has that of who started it, too."""
+    """The peak of this process's resident memory. ``ru_maxrss`` would count that of its parent, too."""
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) / 1e6
 
@@ -71,8 +74,7 @@ def _part(table: str) -> Any:
 
 def main() -> None:
     name, table = sys.argv[1], sys.argv[2]
-    found = {"by_hand": by_hand, "passed_over": passed_over}[name](table)
-    print(found, file=sys.stdout)
+    print({"by_hand": by_hand, "peak_memory": peak_memory}[name](table))
 
 
 if __name__ == "__main__":

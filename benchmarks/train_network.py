@@ -1,4 +1,4 @@
-"""The network and the steps that every contender of the training benchmark takes; peers run it without the platform."""
+"""The network and the steps that all contenders of the training benchmark share; peers import it alone."""
 
 import time
 from collections.abc import Callable
@@ -16,8 +16,8 @@ def network() -> Any:
     return nn.Sequential(*layers)
 
 
-def stepped(accelerator: Any, batches: Any) -> float:
-    """Rows per second of this process, after a few steps to warm up."""
+def rate_of_steps(accelerator: Any, batches: Any) -> float:
+    """Rows per second of this process, after a few warm-up steps."""
     step, begun, rows = _step_of(accelerator), 0.0, 0
     for number, (x, y) in enumerate(batches):
         if number == WARM_UP:
@@ -30,16 +30,16 @@ def stepped(accelerator: Any, batches: Any) -> float:
 
 
 def epoch(accelerator: Any, batches: Any) -> dict[str, float]:
-    """Rows per second of a whole epoch, with all that its loader does before the first batch; what rows were seen.
+    """Rows per second of a whole epoch, including the loader's start; the number of rows, and a checksum of them.
 
-    ``checksum`` has a weight for each column, and does not depend on the order of the rows.
+    ``checksum`` weights each column, and does not depend on the order of the rows.
     """
     import torch
 
     step = _step_of(accelerator)
     for _ in range(WARM_UP):
         step(torch.randn(BATCH, WIDTH), torch.randn(BATCH))
-    rows, taken, sums = 0, 0.0, torch.zeros(WIDTH + 1, dtype=torch.float64)
+    rows, seconds, sums = 0, 0.0, torch.zeros(WIDTH + 1, dtype=torch.float64)
     begun = time.perf_counter()
     for x, y in batches:
         step(x, y)
@@ -48,9 +48,9 @@ def epoch(accelerator: Any, batches: Any) -> dict[str, float]:
             sums[:WIDTH] + x.double().sum(0),
             sums[WIDTH] + y.double().sum(),
         )
-        taken = time.perf_counter() - begun
+        seconds = time.perf_counter() - begun
     checksum = float(sums @ torch.arange(1, WIDTH + 2, dtype=torch.float64))
-    return {"rows_per_second": rows / taken, "rows": float(rows), "checksum": checksum}
+    return {"rows_per_second": rows / seconds, "rows": float(rows), "checksum": checksum}
 
 
 def _step_of(accelerator: Any) -> Callable[[Any, Any], None]:

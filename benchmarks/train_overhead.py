@@ -1,4 +1,4 @@
-"""What the platform takes around a small training: a run of a candidate and its champion, less ``train`` itself."""
+"""The overhead of the platform around a small training: a run of candidate and champion, minus ``train`` itself."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def train(run: mlp.TrainingRun) -> object:
-    """A small network; says how long it took."""
+    """Trains a small network and writes down when it began and ended."""
     import torch
     from torch import nn
 
@@ -34,7 +34,7 @@ def train(run: mlp.TrainingRun) -> object:
             optimizer.zero_grad()
             loss_of(network(torch.nan_to_num(x)), y).backward()
             optimizer.step()
-    Path(run.params["told"]).write_text(json.dumps({"begun": begun, "ended": time.time()}))
+    Path(run.params["times"]).write_text(json.dumps({"begun": begun, "ended": time.time()}))
     return network
 
 
@@ -67,7 +67,7 @@ def project(folder: Path) -> mlp.Project:
         task="binary",
         gates=[mlp.AtLeast("roc_auc", 0.5), mlp.AtMost("brier", 0.3), mlp.NoWorseThan("champion", margin=0.05)],
         encode={"spend_7d": mlp.Standardized(), "spend_28d": mlp.Standardized()},
-        params={"told": str(folder / "told.json")},
+        params={"times": str(folder / "times.json")},
     )
     return mlp.Project("bench", owner="team:bench", assets=[model])
 
@@ -83,7 +83,7 @@ def write_tables(folder: Path) -> None:
 
 
 def overhead(rounds: int) -> dict[str, float]:
-    """Medians in seconds: ``overhead_s`` and what it is made of. The first round has no champion: not counted."""
+    """Medians in seconds: ``overhead_s`` and its parts. The first round has no champion yet and is not counted."""
     with tempfile.TemporaryDirectory(prefix="mlp-overhead") as path:
         folder = Path(path)
         write_tables(folder)
@@ -96,20 +96,20 @@ def overhead(rounds: int) -> dict[str, float]:
         tags = {"dagster/asset_partition_range_start": "2024-01-01", "dagster/asset_partition_range_end": last}
         _run(job, instance, tags, "features")
         _run(job, instance, {}, "training_set")
-        found = [_measured(job, instance, folder) for _ in range(rounds + 1)][1:]
-    return {name: round(float(np.median([one[name] for one in found])), 2) for name in found[0]}
+        measured = [_measure(job, instance, folder) for _ in range(rounds + 1)][1:]
+    return {name: round(float(np.median([figures[name] for figures in measured])), 2) for name in measured[0]}
 
 
-def _measured(job: Any, instance: Any, folder: Path) -> dict[str, float]:
+def _measure(job: Any, instance: Any, folder: Path) -> dict[str, float]:
     begun = time.time()
     result = _run(job, instance, {}, "candidate", "champion")
     whole = time.time() - begun
-    told = json.loads((folder / "told.json").read_text())
+    times = json.loads((folder / "times.json").read_text())
     facts: dict[str, float] = {}
     for event in result.get_asset_materialization_events():
         shown = event.step_materialization_data.materialization.metadata
         facts |= {name: value.value for name, value in shown.items() if name.endswith("_seconds")}
-    body = told["ended"] - told["begun"]
+    body = times["ended"] - times["begun"]
     launch = facts["training_seconds"] - body
     rest = whole - facts["training_seconds"] - facts["judging_seconds"] - facts["registering_seconds"]
     print(f"a run of {whole:.1f} s, of which {body:.2f} s in train", file=sys.stderr, flush=True)

@@ -1,6 +1,6 @@
-"""The text part of the training benchmark: the transformer of the text example at length 64, fed in two ways.
+"""The text part of the training benchmark: the text example's transformer at length 64, by the platform and by hand.
 
-Each contender is a process of its own; both see the same texts, tokens and number of steps.
+Each contender runs in a process of its own, on the same texts, tokens and number of steps.
 """
 
 import os
@@ -19,30 +19,31 @@ from deltalake import DeltaTable
 import mlp_assets as mlp
 from mlp_assets.artifact.encoding import fitted
 from mlp_assets.examples.catalogue import feed
+from mlp_assets.jobs.job_spec import JobSpec
 from mlp_assets.metrics.classes import classes_of
 from mlp_resources.compute.local_training import LocalRunner
-from mlp_resources.ports.training import TrainingJob
+from mlp_resources.ports.training import run_job
 
 LENGTH, BATCH, WARM_UP, STEPS = 64, 16, 3, 25
 YEAR = mlp.Window(datetime(2017, 1, 1, tzinfo=UTC), datetime(2018, 1, 1, tzinfo=UTC))
 
 
 def rates(home: Path, rounds: int) -> dict[str, float]:
-    """Rows a second of both, medians of rounds in which they take turns, and their ratio."""
+    """Rows per second of both contenders, medians of rounds in which they take turns, and their ratio."""
     table, cores = _table(home / "texts"), os.cpu_count() or 1
-    found: dict[str, list[float]] = {"ours": [], "by_hand": []}
+    measured: dict[str, list[float]] = {"ours": [], "by_hand": []}
     for number in range(rounds):
         for name in ("ours", "by_hand") if number % 2 else ("by_hand", "ours"):
             rate = _ours(home, table, cores) if name == "ours" else _by_hand(table, cores)
-            found[name].append(rate)
+            measured[name].append(rate)
             print(f"text {name}, round {number + 1}: {rate:,.1f} rows/s", file=sys.stderr, flush=True)
-    ours, by_hand = (statistics.median(found[name]) for name in ("ours", "by_hand"))
-    told = {"text_ours_rows_per_s": round(ours, 1), "text_by_hand_rows_per_s": round(by_hand, 1)}
-    return told | {"text_ratio": round(ours / by_hand, 3)}
+    ours, by_hand = (statistics.median(measured[name]) for name in ("ours", "by_hand"))
+    figures = {"text_ours_rows_per_s": round(ours, 1), "text_by_hand_rows_per_s": round(by_hand, 1)}
+    return figures | {"text_ratio": round(ours / by_hand, 3)}
 
 
 def ours(run: mlp.TrainingRun) -> object:
-    """The platform's loop: texts out of the table, encoded as they are read."""
+    """The platform's loop: texts are read from the table and encoded on the way."""
     import torch
 
     from mlp_assets.examples.catalogue.network import CategoryNetwork, Probabilities
@@ -50,7 +51,7 @@ def ours(run: mlp.TrainingRun) -> object:
     torch.set_num_threads(run.params["threads"])
     torch.manual_seed(run.seed)
     network = CategoryNetwork(len(run.classes))
-    run.log(1, rows_per_second=_stepped(run.accelerator(), network, run.loader(BATCH)))
+    run.log(1, rows_per_second=_rate_of_steps(run.accelerator(), network, run.loader(BATCH)))
     return Probabilities(network)
 
 
@@ -68,16 +69,16 @@ def by_hand(table: str, threads: int) -> float:
     tokenizer: Any = Tokenizer.from_file(str(feed.encoder_tokenizer()))
     tokenizer.enable_truncation(LENGTH)
     tokenizer.enable_padding(length=LENGTH)
-    x = torch.tensor([one.ids for one in tokenizer.encode_batch(rows["text"].to_list())])
+    x = torch.tensor([encoded.ids for encoded in tokenizer.encode_batch(rows["text"].to_list())])
     kinds = sorted(rows["category"].unique())
     y = torch.tensor([kinds.index(kind) for kind in rows["category"]])
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))
     batches = ((x[places], y[places]) for places in order.split(BATCH))
-    return _stepped(Accelerator(cpu=True), CategoryNetwork(len(kinds)), batches)
+    return _rate_of_steps(Accelerator(cpu=True), CategoryNetwork(len(kinds)), batches)
 
 
-def _stepped(accelerator: Any, network: Any, batches: Iterable[tuple[Any, Any]]) -> float:
-    """Rows a second of the steps after the first few."""
+def _rate_of_steps(accelerator: Any, network: Any, batches: Iterable[tuple[Any, Any]]) -> float:
+    """Rows per second, after a few warm-up steps."""
     import torch
 
     model, optimizer = accelerator.prepare(network, torch.optim.AdamW(network.parameters(), lr=1e-4))
@@ -106,11 +107,12 @@ def _table(path: Path) -> str:
 def _ours(home: Path, table: str, threads: int) -> float:
     rows = pl.scan_delta(table)
     encoders = fitted(["text"], {"text": mlp.Tokens(LENGTH, tokenizer=feed.encoder_tokenizer)}, rows).told()
-    job = TrainingJob(
-        "text", "train_text:ours", table, DeltaTable(table).version(), ("text",), "category", "multiclass", 1, 0,
-        {"threads": threads}, encoders=encoders, classes=classes_of(rows.collect()["category"]).values,
+    job = JobSpec(
+        name="text", function="train_text:ours", table=table, version=DeltaTable(table).version(), features=("text",),
+        target="category", task="multiclass", seed=0, params={"threads": threads}, encoders=encoders,
+        classes=classes_of(rows.collect()["category"]).values,
     )  # fmt: skip
-    ((_, _, rate),) = LocalRunner(home / "runs").run(job).history
+    ((_, _, rate),) = run_job(LocalRunner(home / "runs"), job).history
     return rate
 
 

@@ -1,4 +1,4 @@
-"""How far a process has come, for whoever watches it: a counter in a file of its own, renewed with each batch."""
+"""The progress of a training's processes: each counts its batches and logged metrics in a file of its own."""
 
 import os
 import time
@@ -7,8 +7,8 @@ from pathlib import Path
 _BYTES = 8
 
 
-class Beat:
-    """Counts what this process has done; a call costs a microsecond or two."""
+class Heartbeat:
+    """Counts the progress of this process. A call takes one to two microseconds."""
 
     def __init__(self, folder: Path, rank: int) -> None:
         self._file = os.open(folder / f"beat-{rank}", os.O_WRONLY | os.O_CREAT)
@@ -19,16 +19,22 @@ class Beat:
         os.pwrite(self._file, self._count.to_bytes(_BYTES, "little"), 0)
 
 
-def hung(folder: Path, patience_seconds: float) -> str | None:
-    """What to say of the process that stands still for so long; None while all go on, or have not begun.
+def has_begun(folder: Path) -> bool:
+    """Whether a process of the training has started."""
+    return any(folder.glob("beat-*"))
 
-    Where one stands still the others soon wait for it, so it is the one that has done least.
+
+def stalled_rank(folder: Path, patience_seconds: float) -> str | None:
+    """Describes the process that made no progress for ``patience_seconds``; None while all progress.
+
+    A stalled process soon makes the others wait for it, so of several the one with the lowest count is named. Processes
+    that have not counted anything yet are not judged: loading a model may take long.
     """
     beats = {int(path.name.rpartition("-")[2]): path for path in folder.glob("beat-*")}
     counts = {rank: int.from_bytes(path.read_bytes(), "little") for rank, path in beats.items()}
-    still = [rank for rank, path in beats.items() if time.time() - path.stat().st_mtime > patience_seconds]
-    if not still or not all(counts.values()):
+    stalled = [rank for rank, path in beats.items() if time.time() - path.stat().st_mtime > patience_seconds]
+    if not stalled or not all(counts.values()):
         return None
-    least = min(counts, key=lambda rank: (counts[rank], rank not in still))
+    slowest = min(counts, key=lambda rank: (counts[rank], rank not in stalled))
     others = f"; the others are at {max(counts.values())}" if len(counts) > 1 else ""
-    return f"rank {least} has stood still for {patience_seconds:.0f} s, after step {counts[least]}{others}"
+    return f"rank {slowest} made no progress for {patience_seconds:.0f} s, after step {counts[slowest]}{others}"

@@ -1,4 +1,4 @@
-"""Where a model comes from: the commit of its code, and the machine and the packages that made it."""
+"""The provenance of a model: the commit of its code, and the machine and packages that trained it."""
 
 import os
 import platform
@@ -12,31 +12,36 @@ NO_COMMIT = "none"
 
 
 def commit_of(file: str) -> str:
-    """The git commit of the folder of a file, with ``+changes`` where the folder differs from it; ``none`` without."""
+    """The git commit of a file's folder, with ``+changes`` where the folder differs from it; ``none`` without git."""
     folder = Path(file).resolve().parent
-    found = _git(folder, "rev-parse", "HEAD")
-    if found is None:
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
         return NO_COMMIT
-    return f"{found}+changes" if _git(folder, "status", "--porcelain", "--", ".") else found
+    return f"{commit}+changes" if _git(folder, "status", "--porcelain", "--", ".") else commit
 
 
-def environment(processes: int, device: str) -> dict[str, object]:
-    """What a training's outcome may depend on besides data, code and seed."""
+def environment(processes: int, device: str, cpus: float | None = None) -> dict[str, object]:
+    """What the result of a training may depend on besides data, code and seed.
+
+    Args:
+        cpus: processors of each process; None for an equal share of the machine.
+    """
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": processor(),
         "processors": os.cpu_count(),
         "processes": processes,
-        "threads": threads_of(processes),
+        "threads": threads_of(processes, cpus),
         "device": device,
         "packages": packages(),
     }
 
 
-def threads_of(processes: int) -> int:
-    """Threads of each of the processes that share this machine."""
-    return max(1, (os.cpu_count() or 1) // processes)
+def threads_of(processes: int, cpus: float | None = None) -> int:
+    """Threads of each process: an equal share of this machine's processors, or ``cpus`` where that is less."""
+    share = (os.cpu_count() or 1) // processes
+    return max(1, share if cpus is None else min(share, int(cpus)))
 
 
 @cache
@@ -52,12 +57,14 @@ def processor() -> str:
 @cache
 def packages() -> dict[str, str]:
     """Every installed distribution and its version."""
-    return {found.metadata["Name"].lower(): found.version for found in metadata.distributions(path=sys.path)}
+    return {package.metadata["Name"].lower(): package.version for package in metadata.distributions(path=sys.path)}
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20, check=False)
+        process = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return process.stdout.strip() if process.returncode == 0 else None

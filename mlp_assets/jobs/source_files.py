@@ -1,4 +1,4 @@
-"""Where the source of a module lies."""
+"""The source file of a module."""
 
 import importlib.util
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def source_of(module: str) -> Path | None:
-    """The file of a module, loaded or not; None where there is no such module, or it has no Python file."""
+    """The Python file of a module, whether it is loaded or not; None for an unknown module or one without a file."""
     origin = getattr(sys.modules.get(module), "__file__", None)
     if origin is None:
         try:

@@ -9,6 +9,7 @@ import polars as pl
 
 from mlp_assets.artifact.encoding import fitted
 from mlp_assets.errors import MlpError
+from mlp_assets.jobs.job_spec import JobSpec
 from mlp_assets.metrics.classes import classes_of
 from mlp_assets.metrics.metrics import METRICS
 from mlp_assets.models.card import Card, gates_text, model_card, scores_table
@@ -21,7 +22,7 @@ from mlp_assets.models.registering import candidate_of, provenance
 from mlp_assets.models.search import NO_SEARCH, Searched, searched, with_params
 from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.checks.texts import function_path
-from mlp_assets.nouns.compute import Accelerate
+from mlp_assets.nouns.compute import Accelerate, memory_bytes
 from mlp_assets.nouns.model import Model
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.code_version import code_version
@@ -31,7 +32,7 @@ from mlp_assets.tables.digest import canonical_digest
 from mlp_assets.tables.storage import scan_delta
 from mlp_assets.training_sets.training_set_asset import require_leak_check
 from mlp_resources.ports.registry import Dataset, RegisteredVersion
-from mlp_resources.ports.training import TrainingJob, TrainingResult
+from mlp_resources.ports.training import TrainingResult, run_job
 
 
 def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
@@ -55,7 +56,7 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             code = code_version(model, model.train)
             job = training_job(model, dataset, code)
             found = searched(scope, model, job, context.log.info) if model.search is not None else NO_SEARCH
-            result = scope.environment.runner.run(with_params(job, found.params), context)
+            result = run_job(scope.environment.runner, with_params(job, found.params), context.log.info)
             live = champion(scope, model)
             trained = time.monotonic()
             judgement, trial = judged(scope, model, rows, result, live)
@@ -137,10 +138,10 @@ def _gate_results(judgement: Judgement) -> list[dg.AssetCheckResult]:
     ]
 
 
-def training_job(model: Model, dataset: Dataset, code: str) -> TrainingJob:
+def training_job(model: Model, dataset: Dataset, code: str) -> JobSpec:
     """What the runner is asked for; ``code`` is the code version, by which a training that was broken off is known."""
     decides = (dataset.location, dataset.version, code)
-    return TrainingJob(
+    return JobSpec(
         name=model.name,
         function=function_path(model.train),
         table=dataset.location,
@@ -155,9 +156,13 @@ def training_job(model: Model, dataset: Dataset, code: str) -> TrainingJob:
         gpus=model.compute.gpus,
         seed=model.seed,
         params=dict(model.params),
-        same=hashlib.sha256(repr(decides).encode()).hexdigest()[:16],
+        resume_key=hashlib.sha256(repr(decides).encode()).hexdigest()[:16],
         compute=model.compute.options,
         patience_seconds=texts.duration(model.compute.patience).total_seconds(),
+        image=model.compute.image,
+        cpus=model.compute.cpus,
+        memory_bytes=memory_bytes(model.compute.memory),
+        gpu_type=model.compute.gpu_type,
     )
 
 

@@ -69,13 +69,13 @@ def judged(
 ) -> tuple[Judgement, Trial]:
     """The judgement of the candidate, and what was judged."""
     test, features = part(rows, "test"), model.training_set.feature_names
-    scorer = load_scorer(result.artifact, result.digest)
+    scorer = load_scorer(result.folder, result.digest)
     predicted = scorer.predict(scorer.encoding.matrix(test))
     rival, lacks, new, classes = _rival(scope, model, test, live, scorer.known.classes)
     trial = Trial(
         model.task_kind, model.training_set.target, model.training_set.keys, features, part(rows, "train"), test,
         predicted, rival, model.seed, lacks, new, scorer.predict, scorer.encoding,
-        sum(path.stat().st_size for path in result.artifact.iterdir()), classes,
+        sum(path.stat().st_size for path in result.folder.iterdir()), classes,
     )  # fmt: skip
     return judge(trial, tuple(model.gates)), trial
 

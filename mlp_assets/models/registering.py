@@ -61,11 +61,11 @@ def candidate_of(
         run_id: of the Dagster run.
         origin: the run that this one retries, or the run itself: a retry registers the same candidate.
     """
-    made_by = environment(model.compute.processes, result.device)
+    made_by = environment(model.compute.processes, result.device, model.compute.cpus)
     return Candidate(
         model=keys.registered_model(scope.project.name, model),
         key=f"{origin}:{result.digest[:16]}",
-        artifact=result.artifact,
+        artifact=result.folder,
         digest=result.digest,
         example=part(rows, "validation").select(model.inputs).head(5),
         params={"seed": model.seed, "processes": model.compute.processes, **model.params, **found.params},

@@ -34,7 +34,7 @@ from mlp_assets.training_sets.training_set_asset import pinned_recipe
 from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Lake
 from mlp_resources.ports.registry import Dataset, RegisteredVersion
-from mlp_resources.ports.training import TrainingResult
+from mlp_resources.ports.training import TrainingResult, run_job
 
 _HARDWARE = ("processor", "processors", "processes", "threads", "device")
 
@@ -105,8 +105,8 @@ def reproduce(scope: Scope, model: Model, number: str, tolerance: float, scratch
     dataset = _rebuilt(scope, model, version, scratch.lake)
     code = code_version(model, model.train)
     chosen = json.loads(version.tags.get(SEARCHED_TAG, "{}"))
-    job = replace(with_params(training_job(model, dataset, code), chosen), same="")
-    result = scope.environment.runner.run(job)
+    job = replace(with_params(training_job(model, dataset, code), chosen), resume_key="")
+    result = run_job(scope.environment.runner, job)
     return _compared(scope, model, version, scratch.lake, dataset, code, result, tolerance)
 
 
@@ -148,11 +148,11 @@ def _compared(
 ) -> Reproduction:  # fmt: skip
     registry = scope.environment.registry
     then = json.loads(registry.document(version, ENVIRONMENT))
-    now = environment(model.compute.processes, result.device)
+    now = environment(model.compute.processes, result.device, model.compute.cpus)
     table = keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
     test = part(lake.scan(table, dataset.version).collect(), "test")
     old = load_scorer(registry.download(version), version.digest)
-    new = load_scorer(result.artifact, result.digest)
+    new = load_scorer(result.folder, result.digest)
     before, after = (scorer.predict(scorer.encoding.matrix(test)) for scorer in (old, new))
     classes = old.known.classes.union(new.known.classes)
     before, after = old.known.classes.reordered_to(before, classes), new.known.classes.reordered_to(after, classes)

@@ -10,6 +10,7 @@ import polars as pl
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.artifact.signed_records import digest
 from mlp_assets.jobs.early_stop import median_bounds
+from mlp_assets.jobs.job_spec import JobSpec
 from mlp_assets.metrics.metrics import METRICS
 from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.model import Model
@@ -17,7 +18,7 @@ from mlp_assets.nouns.search import Search
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.storage import scan_delta
 from mlp_resources.ports.search import Outcome, Trial, Tuner
-from mlp_resources.ports.training import TrainingFailedError, TrainingJob, TrainingRunner, TrainingStoppedError
+from mlp_resources.ports.training import TrainingFailedError, TrainingRunner, TrainingStoppedError, run_job
 
 Say = Callable[[str], None]
 
@@ -34,11 +35,11 @@ class Searched:
 NO_SEARCH = Searched({}, (), lambda: None)
 
 
-def with_params(job: TrainingJob, params: Mapping[str, Any]) -> TrainingJob:
+def with_params(job: JobSpec, params: Mapping[str, Any]) -> JobSpec:
     """The job with the settings that a search chose; it is another training than with others."""
     if not params:
         return job
-    return replace(job, params={**job.params, **params}, same=f"{job.same}-{digest(dict(params))[:8]}")
+    return replace(job, params={**job.params, **params}, resume_key=f"{job.resume_key}-{digest(dict(params))[:8]}")
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,21 @@ class TrialWork:
     """Trains with a trial's settings and judges on the validation rows: plain data, so that a worker can do it too."""
 
     runner: TrainingRunner
-    job: TrainingJob
+    job: JobSpec
     metric: str
 
     def __call__(self, trial: Trial) -> Outcome:
         started = time.monotonic()
-        job = replace(self.job, params={**self.job.params, **trial.params}, same=f"{self.job.same}-{trial.number}")
+        job = replace(
+            self.job, params={**self.job.params, **trial.params}, resume_key=f"{self.job.resume_key}-{trial.number}"
+        )
         try:
-            result = self.runner.run(job)
+            result = run_job(self.runner, job)
         except TrainingStoppedError as stopped:
             return self._without(trial, "stopped", str(stopped), stopped.history, started)
         except TrainingFailedError as error:  # one that diverged ends no search
             return self._without(trial, "failed", str(error), (), started)
-        scorer = load_scorer(result.artifact, result.digest)
+        scorer = load_scorer(result.folder, result.digest)
         rows = scan_delta(job.table, job.version).filter(pl.col("split") == "validation").collect()
         truth = scorer.known.classes.truth(rows[job.target])
         value = METRICS[self.metric].compute(truth, scorer.predict(scorer.encoding.matrix(rows)))
@@ -72,7 +75,7 @@ class TrialWork:
         return Outcome(trial.number, trial.params, state, None, told, history, time.monotonic() - started)
 
 
-def searched(scope: Scope, model: Model, job: TrainingJob, say: Say) -> Searched:
+def searched(scope: Scope, model: Model, job: JobSpec, say: Say) -> Searched:
     """Runs the search, or goes on with one that was broken off. Which trial is best depends on the seed alone, unless
     the budget ends it.
 
@@ -81,7 +84,7 @@ def searched(scope: Scope, model: Model, job: TrainingJob, say: Say) -> Searched
     """
     search, metric = model.search, METRICS[model.task_kind.main_metric]
     assert search is not None
-    environment, name = scope.environment, f"{scope.project.name}.{model.name}-{job.same}"
+    environment, name = scope.environment, f"{scope.project.name}.{model.name}-{job.resume_key}"
     tuner = environment.tuner(name, search, model.seed, higher_is_better=metric.higher_is_better)
     try:
         outcomes = _run(scope, model, search, job, tuner, say)
@@ -93,7 +96,7 @@ def searched(scope: Scope, model: Model, job: TrainingJob, say: Say) -> Searched
     return Searched(dict(best.params), tuple(outcomes), tuner.forget)
 
 
-def _run(scope: Scope, model: Model, search: Search, job: TrainingJob, tuner: Tuner, say: Say) -> list[Outcome]:
+def _run(scope: Scope, model: Model, search: Search, job: JobSpec, tuner: Tuner, say: Say) -> list[Outcome]:
     """Batch after batch, until all trials were made or the budget is spent."""
     environment, metric = scope.environment, METRICS[model.task_kind.main_metric]
     trials = environment.trials(search.cpus, job.function)

@@ -1,4 +1,4 @@
-"""How fast a training goes: the rows that its loaders have given, by the time that passed."""
+"""The speed of a training: rows that its loaders yielded per second."""
 
 import time
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Meter:
-    """Counts rows; ``lately`` is the rate since it was asked last, ``overall`` that since the first rows."""
+    """Counts the rows of this process."""
 
     rows: int = 0
     _first: float | None = None
@@ -16,12 +16,12 @@ class Meter:
         self._first = self._first or time.monotonic()
         self.rows += rows
 
-    def lately(self) -> float:
-        """Rows a second."""
+    def recent_rate(self) -> float:
+        """Rows a second since the previous call."""
         (since, before), now = self._asked, time.monotonic()
         self._asked = (now, self.rows)
         return (self.rows - before) / max(now - since, 1e-9)
 
-    def overall(self) -> float:
-        """Rows a second; 0 where no loader gave any."""
+    def overall_rate(self) -> float:
+        """Rows a second since the first rows; 0 where no loader yielded any."""
         return self.rows / max(time.monotonic() - self._first, 1e-9) if self._first is not None else 0.0

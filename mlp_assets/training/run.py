@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from mlp_assets.artifact.encoding import Encoding, FittedCategories
 from mlp_assets.artifact.tokens import FittedTokens
-from mlp_assets.jobs.metrics_log import HISTORY, read_history
+from mlp_assets.jobs.metrics_log import METRICS_LOG, read_metrics
 from mlp_assets.tables.storage import scan_delta
 from mlp_assets.training import launcher
 from mlp_assets.training.best import Best
 from mlp_assets.training.checkpoints import Checkpoints, Stateful
 from mlp_assets.training.diverged import check_finite
+from mlp_assets.training.early_stop import EarlyStop
 from mlp_assets.training.loader import Loader
 from mlp_assets.training.meter import Meter
 from mlp_assets.training.part_rows import PartRows
 from mlp_assets.training.sharded import whole
-from mlp_assets.training.stop import Stop
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,8 @@ class TrainingRun:
     checkpoint_location: str
     compute: Mapping[str, Any] = field(default_factory=dict[str, Any])
     classes: tuple[Any, ...] = field(default=(), repr=False)
-    pipes: Any = field(default=None, repr=False)
-    beat: Callable[[], None] = lambda: None
-    stop: Stop | None = None
+    heartbeat: Callable[[], None] = lambda: None
+    stop: EarlyStop | None = None
     meter: Meter = field(default_factory=Meter, repr=False)
 
     @property
@@ -124,7 +123,7 @@ class TrainingRun:
             keep=keep,
             rank=self.rank,
             world_size=self.world_size,
-            log=_Log(self.folder / HISTORY),
+            log=_Log(self.folder / METRICS_LOG),
         )
 
     def best(self, module: Any, *, higher_is_better: bool = False) -> Best:
@@ -132,31 +131,28 @@ class TrainingRun:
         return Best(module, higher_is_better=higher_is_better)
 
     def log(self, step: int, **metrics: float) -> None:
-        """Logs metrics of a step: live in the web UI, and as curves in the registry. Only rank 0 writes.
+        """Logs metrics of a step: live in the run's log, and as curves in the registry. Only rank 0 writes.
 
         Raises:
             TrainingDiverged: a value is not finite.
         """
         for name, value in metrics.items():
             check_finite(name, value, f"at step {step}")
-        self.beat()
+        self.heartbeat()
         if self.rank != 0:
             return
-        with (self.folder / HISTORY).open("a") as file:
+        with (self.folder / METRICS_LOG).open("a") as file:
             file.write(json.dumps({"step": step, **{name: float(value) for name, value in metrics.items()}}) + "\n")
         text = f"step {step}: " + ", ".join(f"{name} {value:.5g}" for name, value in metrics.items())
         if self.meter.rows:
-            text += f" ({self.meter.lately() * self.world_size:,.0f} rows/s)"
-        if self.pipes is not None:
-            self.pipes.log.info(text)
-        else:
-            print(text, file=sys.stderr, flush=True)
+            text += f" ({self.meter.recent_rate() * self.world_size:,.0f} rows/s)"
+        sys.stderr.write(f"{text}\n")  # one write, as other processes log to the same file
         if self.stop is not None:
-            self.stop.look(read_history(self.folder))
+            self.stop.check(read_metrics(self.folder))
 
     def _passed(self, rows: int) -> None:
         self.meter.add(rows)
-        self.beat()
+        self.heartbeat()
 
     def accelerator(self, **options: Any) -> Any:
         """An ``accelerate.Accelerator`` over this training's processes, as the model's ``compute`` says.

@@ -1,62 +1,55 @@
-"""Where a training's checkpoints lie: below the runs of this machine, or in an object store; its own while it runs."""
+"""Where a training's checkpoints lie: below the runs of this machine, or in an object store."""
 
 import contextlib
-import fcntl
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from mlp_resources.ports.training import TrainingFailedError, TrainingJob
+from mlp_assets.jobs.job_spec import JobSpec
+from mlp_resources.ports.training import TrainingFailedError
 
 VARIABLE = "MLP_CHECKPOINTS"
 
 
-@contextlib.contextmanager
-def checkpoints_of(job: TrainingJob, folder: Path, runs: Path, store: str | None) -> Iterator[str]:
-    """The folder or address: gone when the training is done, and there for who runs it again when not.
+def checkpoint_address(spec: JobSpec, attempt: Path, runs: Path, store: str | None) -> str:
+    """The folder or address of a job's checkpoints, which all attempts of the same name share.
 
     Args:
-        folder: of this one run; its checkpoints lie there while the same is being trained by another one here.
-        store: the address of a folder in an object store; None for disk.
+        attempt: the folder of this attempt; it holds the checkpoints of a job without a name.
+        store: the address of a folder in an object store; None for this machine's disk.
 
     Raises:
-        TrainingFailedError: the address is none.
+        TrainingFailedError: ``store`` is not an address.
     """
-    name, kept = f"{job.name}-{job.same}", runs / "checkpoints"
-    kept.mkdir(parents=True, exist_ok=True)
-    with (kept / f"{name}.lock").open("w") as lock:
-        own = bool(job.same) and _locked(lock)
-        place = _within(store or str(kept), name) if own else str(folder / "checkpoints")
-        _opened(place)
-        yield place
-        files, path = _opened(place)
-        with contextlib.suppress(FileNotFoundError):
-            files.delete_dir(path)
+    if spec.job_name is None:
+        address = str(attempt / "checkpoints")
+    else:
+        address = _below(store or str(runs / "checkpoints"), spec.job_name)
+    _open(address)
+    return address
 
 
-def _locked(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def delete_checkpoints(address: str) -> None:
+    """Deletes them once the training has succeeded; those of an interrupted one stay for its next attempt."""
+    files, path = _open(address)
+    with contextlib.suppress(FileNotFoundError):
+        files.delete_dir(path)
 
 
-def _within(base: str, name: str) -> str:
-    """The address below another one, whose settings come after a question mark."""
+def _below(base: str, name: str) -> str:
+    """The address of a folder below another one; its settings follow a question mark."""
     path, mark, settings = base.partition("?")
     return f"{path.rstrip('/')}/{name}{mark}{settings}"
 
 
-def _opened(place: str) -> Any:
-    """The file system, and the path in it."""
+def _open(address: str) -> Any:
+    """The file system of an address, and the path in it."""
     from pyarrow import fs
     from pyarrow.lib import ArrowInvalid
 
     try:
-        return fs.FileSystem.from_uri(place)
+        return fs.FileSystem.from_uri(address)
     except ArrowInvalid as error:
         raise TrainingFailedError(
-            f"Checkpoints cannot be kept at {place.partition('?')[0]!r}: {error}. Write {VARIABLE}=s3://bucket/folder, "
-            "gs://bucket/folder or an absolute path, or leave it out."
+            f"Checkpoints cannot be kept at {address.partition('?')[0]!r}: {error}. Write "
+            f"{VARIABLE}=s3://bucket/folder, gs://bucket/folder or an absolute path, or leave it out."
         ) from None

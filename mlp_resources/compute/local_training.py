@@ -1,233 +1,152 @@
-"""Training on this machine, in processes of its own that are seen by Dagster and end with it."""
+"""Trainings on this machine: submitted, found again by name, polled, cancelled.
 
-import contextlib
-import json
-import os
-import re
-import signal
+A job runs under a detached supervisor process (``local_supervisor.py``), so it outlives the process that submitted it.
+When a killed step runs again it submits the same job, attaches to it and takes its result. All state is in the job's
+folder, ``NAME.ATTEMPT`` below the runs; nothing is kept in memory.
+
+No job stays behind. Polling renews a lease; without a poll for ``orphan_seconds`` the supervisor ends the training, and
+a later submit resumes from its checkpoints. An exception in the waiting process, such as a cancelled Dagster run,
+cancels the job at once (``run_job``). When the supervisor is killed, the kernel ends the training with it.
+
+Metrics reach Dagster's run log through the port, too: ``run_job`` reads the log and hands their lines to its caller. A
+process that attaches later sees them from the first one, and a training needs to know nothing about Dagster.
+"""
+
 import subprocess
 import sys
 import time
 import uuid
-import warnings
-from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import psutil
+from filelock import FileLock
 
-from mlp_assets.artifact.manifest import verify
-from mlp_assets.jobs.early_stop import STOPPED
-from mlp_assets.jobs.heartbeat import hung
-from mlp_assets.jobs.metrics_log import read_history
-from mlp_assets.jobs.provenance import threads_of
-from mlp_resources.compute.checkpoint_folder import checkpoints_of
-from mlp_resources.compute.import_paths import folder_of
-from mlp_resources.compute.processes import child_environment, die_with_parent, tree
-from mlp_resources.ports.training import TrainingFailedError, TrainingJob, TrainingResult, TrainingStoppedError
-from mlp_resources.registry.signing_key import KEY_VARIABLE
+from mlp_assets.jobs.heartbeat import has_begun
+from mlp_assets.jobs.job_spec import JobSpec
+from mlp_assets.jobs.local_folder import local_folder
+from mlp_resources.compute.checkpoint_folder import checkpoint_address
+from mlp_resources.compute.job_folder import JobFolder
+from mlp_resources.compute.local_machine import check_machine, notes, training_environment
+from mlp_resources.compute.local_outcome import outcome, succeeded
+from mlp_resources.compute.processes import end
+from mlp_resources.ports.training import NOTE_LINE, JobHandle, JobStatus, LogPart, TrainingFailedError
 
-_POLL_SECONDS = 0.2
-_SILENT = 2000
-_TRAINING = "mlp_assets.training.main"
-# How torch.distributed.run tells which of its processes failed first.
-_FIRST_TO_FAIL = re.compile(r"Root Cause.*?rank\s*: (\d+) .*?exitcode\s*: (-?\d+) ", re.DOTALL)
+_SUPERVISOR, _TRAINING = "mlp_resources.compute.local_supervisor", "mlp_assets.training.main"
+_ENDING_SECONDS, _LOOK_SECONDS = 20.0, 0.05
+# About 150 lines: Dagster takes up to 60 ms to log one, and the lease is not renewed meanwhile.
+_LOG_BYTES = 8192
 
 
+@dataclass(frozen=True)
 class LocalRunner:
-    """Starts a training in a process group of its own; several processes under ``torch.distributed.run``.
+    """Runs each training in a process group of its own; several processes under ``torch.distributed.run``.
 
     Args:
         folder: of all runs.
-        checkpoints: the address of a folder in an object store to keep checkpoints in; None for below ``folder``.
+        checkpoints: the address of a folder in an object store that keeps checkpoints; None for below ``folder``.
         device: ``cpu`` keeps trainings off the GPUs.
+        orphan_seconds: how long a training goes on when nobody polls it.
     """
 
-    def __init__(self, folder: Path, checkpoints: str | None = None, device: str | None = None) -> None:
-        self.folder, self.checkpoints, self.device = folder, checkpoints, device
+    folder: Path
+    checkpoints: str | None = None
+    device: str | None = None
+    orphan_seconds: float = 60.0
 
-    def run(self, job: TrainingJob, context: Any = None) -> TrainingResult:
-        _check_machine(job)
-        folder = self.folder / f"{job.name}-{uuid.uuid4().hex[:12]}"
-        folder.mkdir(parents=True)
-        with checkpoints_of(job, folder, self.folder, self.checkpoints) as checkpoints:
-            _write_job(job, folder, checkpoints)
-            return self._trained(job, folder, context)
+    def submit(self, spec: JobSpec) -> JobHandle:
+        check_machine(spec)
+        name = spec.job_name
+        if name is None:
+            return self._start(spec, f"{spec.name}-{uuid.uuid4().hex[:12]}", 1)
+        locks = self.folder / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / f"{name}.lock"):
+            number, newest = self._newest(name)
+            if newest is not None and (_renew(newest) or (succeeded(newest) and not newest.taken.exists())):
+                return JobHandle(name, newest.path.as_uri())
+            if newest is not None:
+                end(newest.processes(), ask=False)  # ranks that outlived a killed supervisor
+            return self._start(spec, name, number + 1)
 
-    def _trained(self, job: TrainingJob, folder: Path, context: Any) -> TrainingResult:
-        started, used = time.monotonic(), _Used()
-        with _pipes_environment(context) as pipes, _log(folder).open("wb") as log:
-            command = [sys.executable, *_launcher(job, folder), "-m", _TRAINING, str(folder / "spec.json")]
-            process = subprocess.Popen(
-                command,
-                env=_environment(job, pipes, self.device),
+    def poll(self, handle: JobHandle) -> JobStatus:
+        job = _job(handle)
+        job.lease.touch()
+        if job.is_supervised():
+            return JobStatus("running" if has_begun(job.path) else "starting")
+        return outcome(job)
+
+    def cancel(self, handle: JobHandle) -> None:
+        job, deadline = _job(handle), time.monotonic() + _ENDING_SECONDS
+        while job.is_supervised():
+            job.cancel.touch()
+            if time.monotonic() > deadline:
+                end(job.processes(), ask=False)
+                return
+            time.sleep(_LOOK_SECONDS)
+
+    def logs(self, handle: JobHandle, offset: int = 0) -> LogPart:
+        with _job(handle).log.open("rb") as file:
+            file.seek(offset)
+            data = file.read(_LOG_BYTES)
+        whole = data[: data.rfind(b"\n") + 1] or (data if len(data) == _LOG_BYTES else b"")
+        return LogPart(tuple(whole.decode(errors="replace").splitlines()), offset + len(whole))
+
+    def _newest(self, name: str) -> tuple[int, JobFolder | None]:
+        """The newest attempt of a job, and its number; 0 and None before the first."""
+        prefix = f"{name}."
+        endings = [path.name[len(prefix) :] for path in self.folder.iterdir() if path.name.startswith(prefix)]
+        number = max((int(ending) for ending in endings if ending.isdecimal()), default=0)
+        return number, JobFolder(self.folder.absolute() / f"{name}.{number}") if number else None
+
+    def _start(self, spec: JobSpec, name: str, number: int) -> JobHandle:
+        job = JobFolder(self.folder.absolute() / f"{name}.{number}")
+        checkpoints = checkpoint_address(spec, job.path, self.folder.absolute(), self.checkpoints)
+        job.path.mkdir(parents=True)
+        job.spec.write_text(replace(spec, checkpoints=checkpoints).to_json())
+        job.write_orders(
+            {
+                "command": [sys.executable, *_launcher(spec, job), "-m", _TRAINING, str(job.spec)],
+                "patience_seconds": spec.patience_seconds,
+                "orphan_seconds": self.orphan_seconds,
+            }
+        )
+        job.lease.touch()
+        with job.log.open("w") as log:
+            log.writelines(f"{NOTE_LINE}{note}\n" for note in notes(spec))
+            log.flush()
+            started = subprocess.run(
+                [sys.executable, "-m", _SUPERVISOR, str(job.path)],
+                env=training_environment(spec, self.device),
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
-                preexec_fn=die_with_parent,
+                check=False,
             )
-            still = None
-            try:
-                while process.poll() is None and still is None:
-                    used.look(process.pid)
-                    still = hung(folder, job.patience_seconds)
-                    time.sleep(_POLL_SECONDS)
-            finally:
-                end_group(process)
-        if still is not None:
-            raise TrainingFailedError(f"Training {job.name} was ended: {still}.")
-        if (folder / STOPPED).exists():
-            raise TrainingStoppedError((folder / STOPPED).read_text(), read_history(folder))
-        if process.returncode != 0 or not (folder / "result.json").exists():
-            raise TrainingFailedError(_why(job, folder, process.returncode))
-        return _result(folder, time.monotonic() - started, used)
+        if started.returncode != 0:
+            raise TrainingFailedError(f"Training {spec.name} could not be started:\n{job.log.read_text()}")
+        return JobHandle(name, job.path.as_uri())
 
 
-def _launcher(job: TrainingJob, folder: Path) -> list[str]:
-    """One process needs none, and so no torch. This one alone reaps its workers, and starts as many as asked."""
-    if job.processes == 1:
+def _launcher(spec: JobSpec, job: JobFolder) -> list[str]:
+    """No launcher (hence no torch import) for one process.
+
+    torchrun is the only launcher that starts the requested count and reaps its workers.
+    """
+    if spec.processes == 1:
         return []
-    command = ["-m", "torch.distributed.run", "--standalone", "--nnodes=1", f"--nproc-per-node={job.processes}"]
-    return [*command, f"--log-dir={folder / 'ranks'}"]
+    command = ["-m", "torch.distributed.run", "--standalone", "--nnodes=1", f"--nproc-per-node={spec.processes}"]
+    return [*command, f"--log-dir={job.path / 'ranks'}"]
 
 
-def _check_machine(job: TrainingJob) -> None:
-    if job.machines > 1:
-        raise TrainingFailedError(
-            f"Training {job.name} asks for {job.machines} machines, and here is one. Write machines=1, or run it in an "
-            "environment with more."
-        )
-    if job.gpus:
-        import torch
-
-        if torch.cuda.device_count() < job.gpus:
-            found = torch.cuda.device_count()
-            raise TrainingFailedError(
-                f"Training {job.name} asks for {job.gpus} GPUs, and here are {found}. Write gpus={found}, or leave it "
-                "out to train on processors where there are too few."
-            )
+def _job(handle: JobHandle) -> JobFolder:
+    return JobFolder(local_folder(handle.address))
 
 
-def end_group(process: "subprocess.Popen[bytes]", grace_seconds: float = 3.0) -> None:
-    """Ends the process and everything that it started: asks first, then kills."""
-    members = tree(process.pid)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(grace_seconds)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    for member in members:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            member.kill()
-    process.wait()
-
-
-def _write_job(job: TrainingJob, folder: Path, checkpoints: str) -> None:
-    spec = {
-        "function": job.function,
-        "table": job.table,
-        "version": job.version,
-        "checkpoints": checkpoints,
-        "compute": dict(job.compute),
-        "features": list(job.features),
-        "encoders": dict(job.encoders),
-        "target": job.target,
-        "task": job.task,
-        "classes": list(job.classes),
-        "processes": job.processes,
-        "seed": job.seed,
-        "params": dict(job.params),
-        "stop": dict(job.stop) if job.stop is not None else None,
-    }
-    (folder / "spec.json").write_text(json.dumps(spec))
-
-
-@contextlib.contextmanager
-def _pipes_environment(context: Any) -> Iterator[dict[str, str]]:
-    if context is None:
-        yield {}
-        return
-    import dagster as dg
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        session = dg.open_pipes_session(
-            context=context,
-            context_injector=dg.PipesTempFileContextInjector(),
-            message_reader=dg.PipesTempFileMessageReader(),
-        )
-        with session as opened:
-            yield dict(opened.get_bootstrap_env_vars())
-
-
-def _environment(job: TrainingJob, pipes: dict[str, str], device: str | None = None) -> dict[str, str]:
-    # Dagster has a code location's folder on its path only while it loads it.
-    search = os.pathsep.join(path for path in [*sys.path, folder_of(job.function)] if path)
-    told = {
-        "OMP_NUM_THREADS": str(threads_of(job.processes * job.sharing)),
-        "PYTHONPATH": search,
-        "PYTHONUNBUFFERED": "1",
-    }
-    device = "cpu" if job.gpus == 0 else device
-    return child_environment(told | ({"MLP_DEVICE": device} if device else {}) | pipes, without=[KEY_VARIABLE])
-
-
-class _Used:
-    """The greatest memory and the processor time of a tree of processes, as far as it was looked at."""
-
-    def __init__(self) -> None:
-        self.peak_memory_bytes = 0
-        self._seconds: dict[int, float] = {}
-
-    def look(self, pid: int) -> None:
-        memory = 0
-        for process in tree(pid):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                memory += process.memory_info().rss
-                times = process.cpu_times()
-                self._seconds[process.pid] = times.user + times.system
-        self.peak_memory_bytes = max(self.peak_memory_bytes, memory)
-
-    @property
-    def cpu_seconds(self) -> float:
-        return sum(self._seconds.values())
-
-
-def _log(folder: Path) -> Path:
-    return folder / "log.txt"
-
-
-def _why(job: TrainingJob, folder: Path, code: int | None) -> str:
-    reasons = [json.loads(path.read_text()) for path in sorted(folder.glob("failure-*.json"))]
-    if reasons:
-        told = "; ".join(f"rank {reason['rank']}: {reason['reason']}" for reason in reasons)
-        return f"Training {job.name} failed: {told}"
-    log = _log(folder).read_text(errors="replace")
-    tail = log[-_SILENT:]
-    first = _FIRST_TO_FAIL.search(log)
-    if first is not None:
-        rank, status = first.groups()
-        name = f"was ended by {signal.Signals(-int(status)).name}" if int(status) < 0 else f"ended with status {status}"
-        told = log[: first.start()][-_SILENT:]
-        return f"Training {job.name} failed: rank {rank} {name}, and the others with it. Lines before that:\n{told}"
-    if code == 0:
-        return f"Training {job.name} ended without a result, though its exit status was 0. Its last lines: {tail}"
-    return f"Training {job.name} ended with status {code} and gave no reason. Its last lines:\n{tail}"
-
-
-def _result(folder: Path, seconds: float, used: _Used) -> TrainingResult:
-    told = json.loads((folder / "result.json").read_text())
-    digest = told["digest"]
-    verify(folder / "artifact", digest)
-    return TrainingResult(
-        folder / "artifact",
-        digest,
-        read_history(folder),
-        seconds,
-        used.peak_memory_bytes,
-        used.cpu_seconds,
-        told["device"],
-        told["gpu_memory_bytes"],
-        told["rows_per_second"],
-    )
+def _renew(job: JobFolder) -> bool:
+    """Renews the lease of a running job; False for one that has ended, after waiting for one that is ending."""
+    job.lease.touch()
+    while job.is_supervised():
+        if not job.cancel.exists():
+            return True
+        time.sleep(_LOOK_SECONDS)
+    return False

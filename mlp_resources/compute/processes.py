@@ -1,9 +1,10 @@
-"""What child processes of the platform have in common: they die with their parent, have a tree, and are ended."""
+"""Child processes of the platform: they die with their parent, and are ended with all that they started."""
 
 import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 from collections.abc import Collection, Mapping, Sequence
 
 import psutil
@@ -13,7 +14,7 @@ _GRACE_SECONDS = 8.0
 
 
 def die_with_parent() -> None:
-    """To be called in a new child (``preexec_fn``): the kernel ends it when its parent is gone, even by SIGKILL."""
+    """Has the kernel end this process when its parent dies, even by SIGKILL. To be used as ``preexec_fn``."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
@@ -25,7 +26,7 @@ def child_environment(changes: Mapping[str, str], without: Collection[str] = ())
 
 
 def tree(pid: int) -> list[psutil.Process]:
-    """The process and all that come of it; nothing when it is gone."""
+    """The process and its descendants; empty when it is gone."""
     with contextlib.suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
         return [parent, *parent.children(recursive=True)]
@@ -33,7 +34,7 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def end(processes: Sequence[psutil.Process], *, ask: bool = True) -> None:
-    """Asks each process to end (unless somebody did), waits, then kills."""
+    """Ends the processes: SIGTERM (unless ``ask`` is False), a wait, then SIGKILL."""
     for process in processes if ask else ():
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
@@ -42,3 +43,18 @@ def end(processes: Sequence[psutil.Process], *, ask: bool = True) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(alive, timeout=5)
+
+
+def end_group(process: "subprocess.Popen[bytes]", grace_seconds: float = 3.0) -> None:
+    """Ends the group that the process leads, and all descendants: SIGTERM, a wait, then SIGKILL."""
+    members = tree(process.pid)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(grace_seconds)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for member in members:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    process.wait()

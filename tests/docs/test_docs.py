@@ -18,9 +18,10 @@ from mlp_assets.artifact.encoding import fitted
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.endpoints.replica.feedback import parse_feedback
 from mlp_assets.endpoints.replica.protocol import parse_infer
+from mlp_assets.jobs.job_spec import JobSpec
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.environments.home import prepare_home
-from mlp_resources.ports.training import TrainingJob
+from mlp_resources.ports.training import run_job
 from tests.resources.test_local_training import job
 from tests.support.platform import Platform, weeks
 
@@ -82,8 +83,8 @@ def test_models_are_trained_as_documented(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "blocks_of_models.py").write_text("\n\n".join(blocks(MODELS, "python")))
     monkeypatch.syspath_prepend(str(tmp_path))
     module = importlib.import_module("blocks_of_models")
-    result = LocalRunner(tmp_path / "runs").run(job(tmp_path, getattr(module, function)))
-    scorer = load_scorer(result.artifact, result.digest)
+    result = run_job(LocalRunner(tmp_path / "runs"), job(tmp_path, getattr(module, function)))
+    scorer = load_scorer(result.folder, result.digest)
     sys.modules.pop("blocks_of_models")
     assert np.isfinite(scorer.predict(np.array([[0.5, 1.0], [1.0, 1.0]]))).all()
 
@@ -96,13 +97,14 @@ def test_classes_are_learnt_as_documented(tmp_path: Path, monkeypatch: pytest.Mo
     titles = [f"some {kind} of brand {number}" for number in range(200) for kind in kinds]
     rows, table = pl.DataFrame({"title": titles, "kind": kinds * 200}), str(tmp_path / "rows")
     pl.concat(rows.with_columns(split=pl.lit(part)) for part in ("train", "validation")).write_delta(table)
-    told = TrainingJob(
-        "kinds", "blocks_of_models:train_classes", table, 0, ("title",), "kind", "multiclass", 1, 0, classes=kinds,
+    spec = JobSpec(
+        name="kinds", function="blocks_of_models:train_classes", table=table, version=0, features=("title",),
+        target="kind", task="multiclass", seed=0, classes=tuple(kinds),
         encoders=fitted(["title"], {"title": module.encode["title"]}, rows.lazy()).told(),
     )  # fmt: skip
-    result = LocalRunner(tmp_path / "runs").run(told)
+    result = run_job(LocalRunner(tmp_path / "runs"), spec)
     sys.modules.pop("blocks_of_models")
-    scorer = load_scorer(result.artifact, result.digest)
+    scorer = load_scorer(result.folder, result.digest)
     asked = scorer.encoding.of(2, {"title": ["milk of another brand", "a soap"]})
     assert scorer.known.classes.answers(scorer.predict(asked))["prediction"] == ["milk", "soap"]
 

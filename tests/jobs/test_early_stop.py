@@ -1,4 +1,4 @@
-"""The median rule against the median worked out by hand, whatever the order of the steps."""
+"""The median stopping rule against a median computed by hand."""
 
 from statistics import median
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mlp_assets.jobs.early_stop import median_bounds
 from mlp_assets.nouns.search import StopEarly
-from mlp_assets.training.stop import Stop, StoppedEarly
+from mlp_assets.training.early_stop import EarlyStop, StoppedEarly
 
 LOSSES = st.lists(st.lists(st.floats(0, 10), min_size=1, max_size=6), min_size=1, max_size=9)
 
@@ -31,12 +31,12 @@ def test_a_bound_is_the_median_of_the_best_so_far(losses: list[list[float]], aft
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=6), st.floats(0, 10), st.booleans())
-def test_a_trial_is_given_up_where_its_best_is_worse(values: list[float], bound: float, higher: bool) -> None:
-    stop = Stop(StopEarly("loss", higher), {2: bound})
+def test_a_trial_stops_where_its_best_value_is_worse(values: list[float], bound: float, higher: bool) -> None:
+    stop = EarlyStop(StopEarly("loss", higher), {2: bound})
     best = max(values) if higher else min(values)
     worse = best < bound if higher else best > bound
     if worse and len(values) > 2:
         with pytest.raises(StoppedEarly, match=f"step {len(values) - 1}"):
-            stop.look(logged(values))
+            stop.check(logged(values))
     else:
-        stop.look(logged(values))
+        stop.check(logged(values))

@@ -15,12 +15,12 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets.artifact.signed_records import digest
+from mlp_assets.jobs.job_spec import JobSpec
 from mlp_assets.models.promotions import JUDGEMENT_TAG, champion, judgement_of, promote, promotions, standing
 from mlp_assets.orchestration import keys
 from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.ports.lake import Transaction
 from mlp_resources.ports.registry import RegistryError
-from mlp_resources.ports.training import TrainingJob
 from tests.models.test_champion_asset import WEEKS, live_version, scope_and_model
 from tests.support import shop
 from tests.support.platform import Platform, failure
@@ -179,14 +179,17 @@ def test_a_record_that_was_tampered_with_promotes_nothing(made: Platform, change
 def test_the_key_is_its_owners_alone_and_no_training_hears_of_it(
     made: Platform, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from mlp_resources.compute.local_training import _environment
+    from mlp_resources.compute.local_machine import training_environment
 
     key = home / "keys" / "promotion"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     monkeypatch.setenv("MLP_PROMOTION_KEY", str(tmp_path / "mounted"))
     assert "MLP_PROMOTION_KEY" in os.environ
-    job = TrainingJob("m", "tests.support.shop:train", "table", 1, (), "y", "binary", processes=1, seed=0, gpus=0)
-    assert "MLP_PROMOTION_KEY" not in _environment(job, {})
+    spec = JobSpec(
+        name="m", function="tests.support.shop:train", table="table", version=1, features=(), target="y", task="binary",
+        seed=0, gpus=0,
+    )  # fmt: skip
+    assert "MLP_PROMOTION_KEY" not in training_environment(spec)
     other = LocalEnvironment(home).notary
     other.sign({})
     with pytest.raises(mlp.MlpError, match="not signed with this platform's key"):

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 import mlp_assets as mlp
+from mlp_assets.jobs.job_spec import JobSpec
 from mlp_assets.models.candidate_asset import training_job
 from mlp_assets.models.search import searched
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import reproduce_version
 from mlp_resources.ports.registry import Dataset
-from mlp_resources.ports.training import TrainingFailedError, TrainingJob
+from mlp_resources.ports.training import JobHandle, TrainingFailedError
 from tests.models.test_champion_asset import WEEKS
 from tests.support import shop
 from tests.support.platform import Platform, failure
@@ -66,12 +67,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Platform:
     return platform
 
 
-def prepared(built: Platform, search: mlp.Search, same: str, **params: Any) -> tuple[Scope, mlp.Model, TrainingJob]:
+def prepared(built: Platform, search: mlp.Search, same: str, **params: Any) -> tuple[Scope, mlp.Model, JobSpec]:
     project = with_search(search, **params)
     (model,) = project.models
     location = built.environment.home / "lake" / "shop" / "training_set" / "history"
     job = training_job(model, Dataset("history", str(location), 1, ""), "code")
-    return Scope(project, built.environment), model, replace(job, same=same)
+    return Scope(project, built.environment), model, replace(job, resume_key=same)
 
 
 def test_the_best_is_trained_judged_and_registered_with_its_trials(built: Platform) -> None:
@@ -105,18 +106,18 @@ def test_the_choice_is_the_same_however_often_it_is_broken_off(
     assert any(one.state == "stopped" for one in whole.outcomes)
     from mlp_resources.compute.local_training import LocalRunner
 
-    own, calls, lock = LocalRunner.run, [0], threading.Lock()
+    own, calls, lock = LocalRunner.submit, [0], threading.Lock()
 
-    def dies(self: LocalRunner, job: TrainingJob, context: Any = None) -> Any:
+    def dies(self: LocalRunner, spec: JobSpec) -> JobHandle:
         with lock:
             calls[0] += 1
             dead = calls[0] % 3 == 0
         if dead:
             raise KeyboardInterrupt
-        return own(self, job, context)
+        return own(self, spec)
 
     with monkeypatch.context() as broken:
-        broken.setattr(LocalRunner, "run", dies)
+        broken.setattr(LocalRunner, "submit", dies)
         for _ in range(12):
             try:
                 resumed = searched(*prepared(built, search, "broken"), say=lambda _: None)

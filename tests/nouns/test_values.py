@@ -154,6 +154,10 @@ COMPUTE: Cases = {
     "no processes": (lambda: model(processes=0), ["processes=0", "processes=1 or more"]),
     "uneven machines": (lambda: model(processes=3, machines=2), ["processes=3", "machines=2", "Write processes=4"]),
     "fewer gpus than processes": (lambda: model(processes=4, gpus=2), ["gpus=2", "processes=4", "gpus=4, gpus=0"]),
+    "no processors": (lambda: model(cpus=0.0), ["cpus=0.0", "Write cpus=1 or more"]),
+    "memory without a unit": (lambda: model(memory="8"), ["memory='8'", "such as '8GB'"]),
+    "empty image": (lambda: model(image=""), ["image=''", "Write image="]),
+    "kind of gpu without a gpu": (lambda: model(gpus=0, gpu_type="h100"), ["gpu_type='h100' needs a GPU", "gpus=0"]),
     "no accumulation": (lambda: model(gradient_accumulation=0), ["gradient_accumulation=0 never steps"]),
     "half precision without a gpu": (
         lambda: model(gpus=0, mixed_precision="fp16"),

@@ -1,10 +1,8 @@
-"""Training in processes of its own: a result is demanded, and every way to fail is told."""
+"""Trainings in processes of their own: a result is demanded, every failure gives its reason, no process is left."""
 
 import importlib
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +17,13 @@ from deltalake import DeltaTable
 
 import mlp_assets as mlp
 from mlp_assets.artifact.manifest import load_scorer
+from mlp_assets.jobs.job_spec import JobSpec
 from mlp_resources.compute.local_training import LocalRunner
-from mlp_resources.ports.training import TrainingFailedError, TrainingJob
+from mlp_resources.ports.training import TrainingFailedError, run_job
+from tests.support.job_processes import no_process_left, processes_of, ranks_of, wait_until
+
+__all__ = ["no_process_left"]
+pytestmark = pytest.mark.usefixtures("no_process_left")
 
 
 def linear(run: mlp.TrainingRun) -> object:
@@ -64,98 +67,88 @@ def hanging(run: mlp.TrainingRun) -> object:
     return None
 
 
-def job(folder: Path, function: Callable[..., Any], processes: int = 1, **more: Any) -> TrainingJob:
-    """A training on a table in the folder: fifty rows, which are those to validate on, too."""
+def job(folder: Path, function: Callable[..., Any], processes: int = 1, **fields: Any) -> JobSpec:
+    """A training on a table in the folder: fifty rows, which are also the validation rows."""
     rows = pl.DataFrame({"a": np.linspace(0, 1, 50), "b": np.ones(50), "y": np.linspace(0, 2, 50)})
     parts = [rows.with_columns(split=pl.lit(part)) for part in ("train", "validation")]
-    pl.concat(parts).write_delta(str(folder / "table"), mode="overwrite")
-    path = f"{function.__module__}:{function.__qualname__}"
-    version = DeltaTable(folder / "table").version()
-    return TrainingJob(
-        "sample", path, str(folder / "table"), version, ("a", "b"), "y", "regression", processes, 0, **more
+    table = str(folder / "table")
+    pl.concat(parts).write_delta(table, mode="overwrite")
+    return JobSpec(
+        name="sample",
+        function=f"{function.__module__}:{function.__qualname__}",
+        table=table,
+        version=DeltaTable(table).version(),
+        features=("a", "b"),
+        target="y",
+        task="regression",
+        processes=processes,
+        seed=0,
+        **fields,
     )
 
 
 def test_two_processes_train_and_the_artifact_serves(tmp_path: Path) -> None:
-    result = LocalRunner(tmp_path).run(job(tmp_path, linear, processes=2))
+    lines: list[str] = []
+    result = run_job(LocalRunner(tmp_path), job(tmp_path, linear, processes=2), lines.append)
     assert result.history == ((1, "ranks", 3.0),)
-    scorer = load_scorer(result.artifact, result.digest)
+    assert lines == ["step 1: ranks 3"]
+    scorer = load_scorer(result.folder, result.digest)
     assert scorer.encoding.inputs == ("a", "b")
     assert scorer.predict(np.ones((3, 2))).shape == (3,)
+    assert min(result.peak_memory_bytes, result.cpu_seconds, result.seconds) > 0
+    assert processes_of(tmp_path) == []
 
 
-def test_a_classifier_of_lightgbm_serves_probabilities(tmp_path: Path) -> None:
-    scorer = load_scorer(LocalRunner(tmp_path).run(job(tmp_path, classifier)).artifact)
+def test_a_lightgbm_classifier_serves_probabilities(tmp_path: Path) -> None:
+    scorer = load_scorer(run_job(LocalRunner(tmp_path), job(tmp_path, classifier)).folder)
     low, high = scorer.predict(np.array([[0.0, 1.0], [1.0, 1.0]]))
     assert 0.0 < low < 0.5 < high < 1.0
 
 
 @pytest.mark.parametrize(
-    ("function", "sentence"),
+    ("function", "reason"),
     [
         (diverging, "rank 0: loss is nan at step 7: the training diverged"),
         (unservable, "cannot be served without unpickling. Return a torch.nn.Module, a fitted LightGBM"),
         (never_fitted, "train returned a lightgbm.sklearn.LGBMClassifier that is not fitted"),
-        (vanishing, "ended without a result, though its exit status was 0"),
+        (vanishing, "exited with status 0 but left no result"),
     ],
 )
-def test_a_training_that_gives_no_model_says_why(tmp_path: Path, function: Callable[..., Any], sentence: str) -> None:
+def test_a_training_without_a_model_gives_the_reason(tmp_path: Path, function: Callable[..., Any], reason: str) -> None:
     with pytest.raises(TrainingFailedError) as raised:
-        LocalRunner(tmp_path).run(job(tmp_path, function))
-    assert sentence in str(raised.value)
-
-
-def trainers(folder: Path) -> list[psutil.Process]:
-    found = psutil.process_iter(["cmdline"])
-    return [process for process in found if str(folder) in " ".join(process.info["cmdline"] or [])]
+        run_job(LocalRunner(tmp_path), job(tmp_path, function))
+    assert reason in str(raised.value)
 
 
 def test_a_killed_rank_ends_the_others(tmp_path: Path) -> None:
     def kill_one() -> None:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            ranks = [p for p in trainers(tmp_path) if "torch.distributed.run" not in " ".join(p.cmdline())]
-            if len(ranks) == 2:
-                time.sleep(0.5)
-                ranks[0].send_signal(signal.SIGKILL)
-                return
-            time.sleep(0.1)
+        wait_until(lambda: len(ranks_of(tmp_path)) == 2)
+        time.sleep(0.5)
+        ranks_of(tmp_path)[0].send_signal(signal.SIGKILL)
 
     killer = threading.Thread(target=kill_one)
     killer.start()
     with pytest.raises(TrainingFailedError, match=r"rank \d was ended by SIGKILL"):
-        LocalRunner(tmp_path).run(job(tmp_path, hanging, processes=2))
+        run_job(LocalRunner(tmp_path), job(tmp_path, hanging, processes=2))
     killer.join()
-    assert trainers(tmp_path) == []
+    assert processes_of(tmp_path) == []
 
 
-KILLED = """
-import sys
-from pathlib import Path
-from mlp_resources.compute.local_training import LocalRunner
-from tests.resources.test_local_training import hanging, job
-LocalRunner(Path(sys.argv[1])).run(job(Path(sys.argv[1]), hanging, processes=2))
-"""
-
-
-def test_a_killed_step_leaves_no_trainer(tmp_path: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path])}
-    with subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], env=environment) as step:
-        _wait_until(lambda: len(trainers(tmp_path)) >= 4)  # the step, the launcher and two ranks
-        step.kill()
-    _wait_until(lambda: trainers(tmp_path) == [])
-
-
-def _wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 40
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+def test_a_killed_supervisor_ends_its_training(tmp_path: Path) -> None:
+    runner = LocalRunner(tmp_path)
+    handle = runner.submit(job(tmp_path, hanging))
+    wait_until(lambda: len(ranks_of(tmp_path)) == 1)
+    (supervisor,) = [each for each in processes_of(tmp_path) if each not in ranks_of(tmp_path)]
+    supervisor.kill()
+    wait_until(lambda: processes_of(tmp_path) == [])
+    status = runner.poll(handle)
+    assert status.state == "failed"
+    assert "was ended with its supervisor" in status.reason
 
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """A shell that starts the tests in the background has them ignore Ctrl-C."""
+    """A shell that starts the tests in the background makes them ignore Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -163,11 +156,25 @@ def interruptible() -> Iterator[None]:
 
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
-    timer = threading.Timer(5, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
+    def interrupt() -> None:
+        wait_until(lambda: len(ranks_of(tmp_path)) == 2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
     with pytest.raises(KeyboardInterrupt):
-        LocalRunner(tmp_path).run(job(tmp_path, hanging, processes=2))
-    assert trainers(tmp_path) == []
+        run_job(LocalRunner(tmp_path), job(tmp_path, hanging, processes=2))
+    interrupter.join()
+    assert processes_of(tmp_path) == []
+
+
+def test_what_this_machine_does_not_give_is_noted_in_the_log(tmp_path: Path) -> None:
+    wants = {"image": "shop:1", "memory_bytes": psutil.virtual_memory().total + 10**9, "cpus": 1000.0}
+    lines: list[str] = []
+    run_job(LocalRunner(tmp_path), job(tmp_path, classifier, **wants), lines.append)
+    assert [line.split(":")[0] for line in lines] == ["note"] * 3
+    for fragment, line in zip(("image='shop:1' is ignored", "GB of memory", "1000 CPUs"), lines, strict=True):
+        assert fragment in line
 
 
 def test_a_function_of_a_folder_that_is_on_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,5 +189,5 @@ def test_a_function_of_a_folder_that_is_on_no_path(tmp_path: Path, monkeypatch: 
     with monkeypatch.context() as path:
         path.syspath_prepend(str(tmp_path))
         learning = importlib.import_module("elsewhere_of_training.learning")
-    found = LocalRunner(tmp_path / "runs").run(job(tmp_path, learning.tree))
-    assert load_scorer(found.artifact, found.digest).encoding.inputs == ("a", "b")
+    result = run_job(LocalRunner(tmp_path / "runs"), job(tmp_path, learning.tree))
+    assert load_scorer(result.folder, result.digest).encoding.inputs == ("a", "b")

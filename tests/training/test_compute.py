@@ -1,6 +1,5 @@
-"""What mlp.Accelerate says is what happens: shards, half precision, accumulated gradients; resumed, it ends alike."""
+"""mlp.Accelerate is followed: shards, half precision, accumulated gradients; a resumed training ends the same."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +7,18 @@ import numpy as np
 import polars as pl
 import pytest
 from deltalake import DeltaTable
-from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
 import mlp_assets as mlp
 from mlp_assets.artifact.manifest import load_scorer
+from mlp_assets.jobs.job_spec import JobSpec
 from mlp_resources.compute.local_training import LocalRunner
-from mlp_resources.ports.training import TrainingFailedError, TrainingJob, TrainingResult
+from mlp_resources.ports.training import TrainingFailedError, TrainingResult, run_job
+from tests.support.job_processes import no_process_left
+from tests.support.object_store import object_store
 
+__all__ = ["no_process_left", "object_store"]
+pytestmark = pytest.mark.usefixtures("no_process_left")
 EPOCHS, BATCH, ROWS = 4, 16, 320
 SHARD = (32 + 16 + 32 + 1) / 129  # of process 0: half of the first layer, and the one row of the last
 
@@ -27,7 +30,7 @@ def network() -> Any:
 
 
 def train(run: mlp.TrainingRun) -> object:
-    """Logs what it ran with."""
+    """Logs the precision, the share of the parameters and the updates that it ran with."""
     import torch
 
     accelerator = run.accelerator()
@@ -55,7 +58,7 @@ def train(run: mlp.TrainingRun) -> object:
             updates += accelerator.sync_gradients
             saved.step()
             if saved.done == run.params.get("dies"):
-                raise mlp.MlpError("it was told to")
+                raise mlp.MlpError("it fails on purpose")
         with torch.no_grad():
             best.offer(((model(seen).float() - wanted) ** 2).mean().item())
     run.log(saved.done, begun=begun, held=held / whole, half=float(all(half)), updates=updates)
@@ -69,7 +72,7 @@ def train(run: mlp.TrainingRun) -> object:
     return filled
 
 
-def job(folder: Path, compute: mlp.Accelerate, same: str = "", **params: Any) -> TrainingJob:
+def job(folder: Path, compute: mlp.Local | mlp.Accelerate, resume_key: str = "", **params: Any) -> JobSpec:
     table = folder / "table"
     if not table.exists():
         x = np.random.default_rng(0).normal(size=(ROWS * 2, 2))
@@ -77,9 +80,10 @@ def job(folder: Path, compute: mlp.Accelerate, same: str = "", **params: Any) ->
         split = pl.when(pl.col("index") < ROWS).then(pl.lit("train")).otherwise(pl.lit("validation"))
         rows.with_columns(split=split).drop("index").write_delta(str(table))
     path = f"{train.__module__}:{train.__qualname__}"
-    return TrainingJob(
-        "computed", path, str(table), DeltaTable(table).version(), ("a", "b"), "y", "regression", compute.processes, 3,
-        params, same, compute.options,
+    return JobSpec(
+        name="computed", function=path, table=str(table), version=DeltaTable(table).version(), features=("a", "b"),
+        target="y", task="regression", processes=compute.processes, seed=3, params=params, resume_key=resume_key,
+        compute=compute.options,
     )  # fmt: skip
 
 
@@ -88,7 +92,7 @@ def facts(result: TrainingResult) -> dict[str, float]:
 
 
 def error_of(result: TrainingResult) -> float:
-    scorer = load_scorer(result.artifact, result.digest)
+    scorer = load_scorer(result.folder, result.digest)
     x = np.random.default_rng(1).normal(size=(500, 2)).astype(np.float32).astype(float)
     return float(np.mean((scorer.predict(x) - (x[:, 0] - 2 * x[:, 1])) ** 2))
 
@@ -102,82 +106,71 @@ def error_of(result: TrainingResult) -> float:
     ],
     ids=lambda compute: str(getattr(compute, "options", "")),
 )
-def test_it_runs_as_it_is_written(tmp_path: Path, compute: mlp.Accelerate, expected: tuple[float, ...]) -> None:
-    result = LocalRunner(tmp_path).run(job(tmp_path, compute, times=1.0))
-    found = facts(result)
+def test_a_training_runs_as_its_compute_says(
+    tmp_path: Path, compute: mlp.Accelerate, expected: tuple[float, ...]
+) -> None:
+    result = run_job(LocalRunner(tmp_path), job(tmp_path, compute, times=1.0))
+    logged = facts(result)
     held, half, updates = expected
-    assert found["held"] == pytest.approx(held, abs=0.01)
-    assert (found["half"], found["updates"]) == (half, updates)
-    assert error_of(result) < 1.5  # 5 for a model that has learnt nothing
+    assert logged["held"] == pytest.approx(held, abs=0.01)
+    assert (logged["half"], logged["updates"]) == (half, updates)
+    assert error_of(result) < 1.5  # it is 5 for a model that learnt nothing
 
 
 @pytest.mark.parametrize("processes", [2, 1])
-def test_a_sharded_training_goes_on_where_it_died(tmp_path: Path, processes: int) -> None:
+def test_a_sharded_training_resumes_where_it_failed(tmp_path: Path, processes: int) -> None:
     compute = mlp.Accelerate(processes=2, strategy="fsdp")
     runner = LocalRunner(tmp_path / "runs")
-    with pytest.raises(TrainingFailedError, match="it was told to"):
-        runner.run(job(tmp_path, compute, same="one", dies=23))
-    result = runner.run(job(tmp_path, mlp.Accelerate(processes=processes, strategy="fsdp"), same="one"))
+    with pytest.raises(TrainingFailedError, match="it fails on purpose"):
+        run_job(runner, job(tmp_path, compute, resume_key="one", dies=23))
+    result = run_job(runner, job(tmp_path, mlp.Accelerate(processes=processes, strategy="fsdp"), resume_key="one"))
     assert facts(result)["begun"] == 20
     if processes == 2:
-        assert result.digest == LocalRunner(tmp_path / "whole").run(job(tmp_path, compute)).digest
+        assert result.digest == run_job(LocalRunner(tmp_path / "whole"), job(tmp_path, compute)).digest
     assert error_of(result) < 1.5
 
 
 @pytest.mark.parametrize(("processes", "returned"), [(2, "as_is"), (1, "within")])
-def test_a_module_in_half_precision_is_served_in_that_of_its_weights(
+def test_a_module_in_half_precision_is_served_in_the_precision_of_its_weights(
     tmp_path: Path, processes: int, returned: str
 ) -> None:
     compute = mlp.Accelerate(processes=processes, mixed_precision="bf16")
-    assert error_of(LocalRunner(tmp_path).run(job(tmp_path, compute, **{returned: True}))) < 1.5
+    assert error_of(run_job(LocalRunner(tmp_path), job(tmp_path, compute, **{returned: True}))) < 1.5
 
 
-def test_a_shard_is_not_registered(tmp_path: Path) -> None:
+def test_a_shard_of_a_model_is_refused(tmp_path: Path) -> None:
     compute = mlp.Accelerate(processes=2, strategy="fsdp")
     with pytest.raises(TrainingFailedError, match=r"each process has a shard. .*network.load_state_dict\(run.whole"):
-        LocalRunner(tmp_path).run(job(tmp_path, compute, as_is=True))
+        run_job(LocalRunner(tmp_path), job(tmp_path, compute, as_is=True))
 
 
-@pytest.fixture
-def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of an empty bucket, over HTTP."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    address = f"s3://kept/runs?endpoint_override=127.0.0.1:{server.get_host_and_port()[1]}&scheme=http"
-    fs.FileSystem.from_uri(f"{address}&allow_bucket_creation=true")[0].create_dir("kept")
-    yield address
-    server.stop()
-
-
-def test_a_training_goes_on_from_an_object_store(tmp_path: Path, object_store: str) -> None:
+def test_a_training_resumes_from_an_object_store(tmp_path: Path, object_store: str) -> None:
     compute, (store, _) = mlp.Accelerate(processes=2), fs.FileSystem.from_uri(object_store)
     runners = [LocalRunner(tmp_path / machine, object_store) for machine in ("one", "other")]
-    with pytest.raises(TrainingFailedError, match="it was told to"):
-        runners[0].run(job(tmp_path, compute, same="kept", dies=23))
-    found = store.get_file_info(fs.FileSelector("kept", recursive=True))
-    names = sorted({each.path.split("/")[3] for each in found if each.path.count("/") > 2})
+    with pytest.raises(TrainingFailedError, match="it fails on purpose"):
+        run_job(runners[0], job(tmp_path, compute, resume_key="kept", dies=23))
+    files = store.get_file_info(fs.FileSelector("kept", recursive=True))
+    names = sorted({each.path.split("/")[3] for each in files if each.path.count("/") > 2})
     assert names == ["step-000000000015", "step-000000000020"]
-    (newest,) = [each.path for each in found if each.path.endswith(f"{names[-1]}/state.pt")]
+    (newest,) = [each.path for each in files if each.path.endswith(f"{names[-1]}/state.pt")]
     with store.open_output_stream(newest) as stream:
         stream.write(b"torn")
-    result = runners[1].run(job(tmp_path, compute, same="kept"))
+    result = run_job(runners[1], job(tmp_path, compute, resume_key="kept"))
     assert facts(result)["begun"] == 15
-    assert result.digest == LocalRunner(tmp_path / "whole").run(job(tmp_path, compute)).digest
+    assert result.digest == run_job(LocalRunner(tmp_path / "whole"), job(tmp_path, compute)).digest
     left = store.get_file_info(fs.FileSelector("kept", recursive=True))
     assert not [each.path for each in left if each.is_file]
 
 
-def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_store_that_is_not_an_address_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         TrainingFailedError, match=r"cannot be kept at 's4://kept/computed-.*Write MLP_CHECKPOINTS=s3://"
     ):
-        LocalRunner(tmp_path, "s4://kept").run(job(tmp_path, mlp.Local(), same="x"))  # type: ignore[arg-type]
+        run_job(LocalRunner(tmp_path, "s4://kept"), job(tmp_path, mlp.Local(), resume_key="x"))
 
 
 @pytest.mark.parametrize(
-    ("params", "told"),
+    ("params", "message"),
     [
         (
             {"rate": 1e30},
@@ -189,6 +182,6 @@ def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_training_that_explodes_ends_where_it_does(tmp_path: Path, params: dict[str, float], told: str) -> None:
-    with pytest.raises(TrainingFailedError, match=told):
-        LocalRunner(tmp_path).run(job(tmp_path, mlp.Accelerate(), **params))
+def test_a_training_that_diverges_ends_at_once(tmp_path: Path, params: dict[str, float], message: str) -> None:
+    with pytest.raises(TrainingFailedError, match=message):
+        run_job(LocalRunner(tmp_path), job(tmp_path, mlp.Accelerate(), **params))

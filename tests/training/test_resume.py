@@ -1,14 +1,14 @@
-"""A training that is killed anywhere, and run again, ends as the one that was never killed: to the last bit."""
+"""A training that is killed anywhere and run again ends like one that was never killed, to the last bit."""
 
+import contextlib
 import json
 import os
 import random
 import signal
 import subprocess
-import sys
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,22 +18,27 @@ from deltalake import DeltaTable
 
 import mlp_assets as mlp
 from mlp_assets.artifact.manifest import load_scorer
+from mlp_assets.jobs.job_spec import JobSpec
 from mlp_resources.compute.local_training import LocalRunner
-from mlp_resources.ports.training import TrainingFailedError, TrainingJob, TrainingResult
+from mlp_resources.ports.training import TrainingFailedError, TrainingResult, run_job
+from tests.support.job_processes import StartPython, no_process_left, processes_of, ranks_of, start_python
 
+__all__ = ["no_process_left", "start_python"]
+pytestmark = pytest.mark.usefixtures("no_process_left")
 LONG = bool(os.environ.get("MLP_LONG"))
 EPOCHS, BATCH = 3, 32
 RUN = """
 import sys
 from pathlib import Path
 from mlp_resources.compute.local_training import LocalRunner
+from mlp_resources.ports.training import run_job
 from tests.training.test_resume import job
-LocalRunner(Path(sys.argv[1])).run(job(Path(sys.argv[2]), same="kept"))
+run_job(LocalRunner(Path(sys.argv[1])), job(Path(sys.argv[2]), resume_key="kept"))
 """
 
 
 def train(run: mlp.TrainingRun) -> object:
-    """Draws random numbers of every kind, so that a state that is left out shows."""
+    """Draws random numbers of every kind, so that a generator missing from the checkpoints shows."""
     import torch
     from torch import nn
 
@@ -69,7 +74,7 @@ def train(run: mlp.TrainingRun) -> object:
     return network
 
 
-def job(folder: Path, same: str = "", processes: int = 2, pause: float = 0.01) -> TrainingJob:
+def job(folder: Path, resume_key: str = "", processes: int = 2, pause: float = 0.01) -> JobSpec:
     table = folder / "table"
     if not table.exists():
         draw = np.random.default_rng(0)
@@ -78,61 +83,59 @@ def job(folder: Path, same: str = "", processes: int = 2, pause: float = 0.01) -
         split = pl.when(pl.int_range(pl.len()) < 2500).then(pl.lit("train")).otherwise(pl.lit("validation"))
         rows.with_columns(split=split).write_delta(str(table))
     path = f"{train.__module__}:{train.__qualname__}"
-    return TrainingJob(
-        "kept", path, str(table), DeltaTable(table).version(), ("a", "b"), "y", "regression", processes, 3,
-        {"pause": pause}, same,
+    return JobSpec(
+        name="kept", function=path, table=str(table), version=DeltaTable(table).version(), features=("a", "b"),
+        target="y", task="regression", processes=processes, seed=3, params={"pause": pause}, resume_key=resume_key,
     )  # fmt: skip
 
 
 def weights(result: TrainingResult) -> bytes:
-    return (result.artifact / "model.onnx").read_bytes()
+    return (result.folder / "model.onnx").read_bytes()
 
 
 def begun(result: TrainingResult) -> list[float]:
     return [value for _, name, value in result.history if name == "begun"]
 
 
-def ranks(folder: Path) -> list[psutil.Process]:
-    found = [p for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])]
-    return [
-        p
-        for p in found
-        if "mlp_assets.training.main" in p.info["cmdline"] and "torch.distributed.run" not in p.info["cmdline"]
-    ]
-
-
 def wait_for_checkpoint(runs: Path, after: str, process: "subprocess.Popen[bytes]") -> str:
-    """The newest whole checkpoint, once it is another one than before."""
+    """The newest complete checkpoint, once it is another one than ``after``."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        found = sorted(path.parent.name for path in runs.glob("checkpoints/kept-kept/*/manifest.json"))
-        if found and found[-1] > after:
-            return found[-1]
+        complete = sorted(path.parent.name for path in runs.glob("checkpoints/kept-kept/*/manifest.json"))
+        if complete and complete[-1] > after:
+            return complete[-1]
         time.sleep(0.01)
     return after
 
 
-def test_killed_anywhere_and_run_again_it_ends_with_the_same_weights(tmp_path: Path) -> None:
-    whole = LocalRunner(tmp_path / "whole").run(job(tmp_path))
+def kill_all(runs: Path) -> None:
+    """Kills who waits for the job, its supervisor, launcher and ranks."""
+    while members := processes_of(runs):
+        for process in members:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def test_a_killed_training_that_runs_again_ends_with_the_same_weights(
+    tmp_path: Path, start_python: StartPython
+) -> None:
+    whole = run_job(LocalRunner(tmp_path / "whole"), job(tmp_path))
     assert begun(whole) == [0.0] * EPOCHS
     runs, chance, newest = tmp_path / "runs", random.Random(5), ""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path])}
     for number in range(12 if LONG else 2):
-        with subprocess.Popen([sys.executable, "-c", RUN, str(runs), str(tmp_path)], env=environment) as process:
-            newest = wait_for_checkpoint(runs, newest, process)
-            time.sleep(chance.uniform(0, 0.3))
-            if number % 2:  # a rank, and the others end with it
-                (ranks(runs) or [psutil.Process(process.pid)])[0].send_signal(signal.SIGKILL)
-                process.wait(30)
-            else:
-                everything = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-                for each in everything:
-                    each.kill()
-        whole_ones = sorted(runs.glob("checkpoints/kept-kept/*/manifest.json"))
-        if number == 0 and len(whole_ones) > 1:  # one that was damaged, beside those that the killing left torn
-            state = whole_ones[-1].parent / "state.pt"
+        process = start_python(RUN, runs, tmp_path)
+        newest = wait_for_checkpoint(runs, newest, process)
+        time.sleep(chance.uniform(0, 0.3))
+        if number % 2 and (ranks := ranks_of(runs)):  # the others end with the killed one
+            ranks[0].send_signal(signal.SIGKILL)
+            process.wait(60)
+        else:
+            kill_all(runs)
+        manifests = sorted(runs.glob("checkpoints/kept-kept/*/manifest.json"))
+        if number == 0 and len(manifests) > 1:  # a damaged one, beside those that the killing left incomplete
+            state = manifests[-1].parent / "state.pt"
             state.write_bytes(state.read_bytes()[:-9])
-    resumed = LocalRunner(runs).run(job(tmp_path, same="kept"))
+    resumed = run_job(LocalRunner(runs), job(tmp_path, resume_key="kept"))
     assert weights(resumed) == weights(whole)
     assert begun(resumed)[-1] > 0
     assert [(step, name) for step, name, _ in resumed.history] == [(step, name) for step, name, _ in whole.history]
@@ -141,24 +144,21 @@ def test_killed_anywhere_and_run_again_it_ends_with_the_same_weights(tmp_path: P
     assert not (runs / "checkpoints" / "kept-kept").exists()
 
 
-def test_it_goes_on_with_another_number_of_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_resumes_with_another_number_of_processes(tmp_path: Path, start_python: StartPython) -> None:
     runs = tmp_path / "runs"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path])}
-    with subprocess.Popen([sys.executable, "-c", RUN, str(runs), str(tmp_path)], env=environment) as process:
-        assert wait_for_checkpoint(runs, "", process)
-        for each in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
-            each.kill()
+    assert wait_for_checkpoint(runs, "", start_python(RUN, runs, tmp_path))
+    kill_all(runs)
     (newest, *_) = sorted(runs.glob("checkpoints/kept-kept/*/manifest.json"), reverse=True)
     done = json.loads(newest.read_text())["step"]
-    one = LocalRunner(runs).run(job(tmp_path, same="kept", processes=1))
-    assert begun(one)[-1] == done
-    steps = [step for step, name, _ in one.history if name == "loss"]
-    rest = 2500 - 2 * BATCH * done if done < len_of(2) else 0
+    result = run_job(LocalRunner(runs), job(tmp_path, resume_key="kept", processes=1))
+    assert begun(result)[-1] == done
+    steps = [step for step, name, _ in result.history if name == "loss"]
+    rest = 2500 - 2 * BATCH * done if done < steps_of_an_epoch(2) else 0
     assert steps[0] == done + -(-rest // BATCH)
-    assert load_scorer(one.artifact).predict(np.array([[1.0, 0.0]]))[0] == pytest.approx(1.0, abs=0.4)
+    assert load_scorer(result.folder).predict(np.array([[1.0, 0.0]]))[0] == pytest.approx(1.0, abs=0.4)
 
 
-def len_of(processes: int) -> int:
+def steps_of_an_epoch(processes: int) -> int:
     return -(-(2500 // processes) // BATCH)
 
 
@@ -170,18 +170,16 @@ def stuck(run: mlp.TrainingRun) -> object:
     return None
 
 
-def test_a_rank_that_stands_still_is_named(tmp_path: Path) -> None:
-    made: dict[str, Any] = vars(job(tmp_path)) | {"function": f"{__name__}:stuck", "patience_seconds": 3.0}
-    with pytest.raises(
-        TrainingFailedError, match=r"rank 1 has stood still for 3 s, after step 4; the others are at 125"
-    ):
-        LocalRunner(tmp_path / "runs").run(TrainingJob(**made))
-    assert ranks(tmp_path) == []
+def test_a_stalled_rank_is_named(tmp_path: Path) -> None:
+    spec = replace(job(tmp_path), function=f"{__name__}:stuck", patience_seconds=3.0)
+    with pytest.raises(TrainingFailedError, match=r"rank 1 made no progress for 3 s, after step 4; the others are at"):
+        run_job(LocalRunner(tmp_path / "runs"), spec)
+    assert processes_of(tmp_path) == []
 
 
-def test_what_is_not_here_is_said(tmp_path: Path) -> None:
-    made = vars(job(tmp_path))
+def test_a_job_that_needs_more_than_this_machine_is_refused(tmp_path: Path) -> None:
+    runner, spec = LocalRunner(tmp_path / "runs"), job(tmp_path)
     with pytest.raises(TrainingFailedError, match="asks for 2 machines, and here is one"):
-        LocalRunner(tmp_path / "runs").run(TrainingJob(**(made | {"machines": 2})))
+        runner.submit(replace(spec, machines=2))
     with pytest.raises(TrainingFailedError, match=r"asks for 64 GPUs, and here are \d+\. Write gpus="):
-        LocalRunner(tmp_path / "runs").run(TrainingJob(**(made | {"gpus": 64})))
+        runner.submit(replace(spec, gpus=64))

@@ -17,7 +17,7 @@ from mlp_assets.examples.catalogue import feed
 from mlp_assets.examples.catalogue.project import EPOCHS, first_sales, product_category, project
 from mlp_assets.examples.rehearsal.run_assets import facts, materialize
 from mlp_assets.examples.rehearsal.stages import Stages
-from mlp_assets.jobs.metrics_log import HISTORY, read_history
+from mlp_assets.jobs.metrics_log import METRICS_LOG, read_metrics
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.orchestration import keys
 from mlp_assets.platform import definitions_for
@@ -56,8 +56,8 @@ def _followed(environment: LocalEnvironment, advance: Callable[[], None]) -> Ite
     def follow() -> None:
         seen = 0
         while not over.wait(_LOOK_SECONDS):
-            logs = [path for path in runs.glob(f"*/{HISTORY}") if path.stat().st_mtime >= begun]
-            done = len({step for path in logs for step, _, _ in read_history(path.parent)})
+            logs = [path for path in runs.glob(f"*/{METRICS_LOG}") if path.stat().st_mtime >= begun]
+            done = len({step for path in logs for step, _, _ in read_metrics(path.parent)})
             for _ in range(done - seen):
                 advance()
             seen = max(seen, done)

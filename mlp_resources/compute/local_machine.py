@@ -1,0 +1,69 @@
+"""What a job asks of this machine: what it must have, what is ignored here, and the environment of the processes."""
+
+import os
+import sys
+
+import psutil
+
+from mlp_assets.jobs.job_spec import JobSpec
+from mlp_assets.jobs.provenance import threads_of
+from mlp_resources.compute.import_paths import folder_of
+from mlp_resources.compute.processes import child_environment
+from mlp_resources.ports.training import TrainingFailedError
+from mlp_resources.registry.signing_key import KEY_VARIABLE
+
+_GB = 1e9
+
+
+def check_machine(spec: JobSpec) -> None:
+    """Raises TrainingFailedError where the job cannot run here: on several machines, or with GPUs that are not here."""
+    if spec.machines > 1:
+        raise TrainingFailedError(
+            f"Training {spec.name} asks for {spec.machines} machines, and here is one. Write machines=1, or run it in "
+            "an environment with more."
+        )
+    if spec.gpus:
+        import torch
+
+        if torch.cuda.device_count() < spec.gpus:
+            present = torch.cuda.device_count()
+            raise TrainingFailedError(
+                f"Training {spec.name} asks for {spec.gpus} GPUs, and here are {present}. Write gpus={present}, or "
+                "leave it out to train on processors where there are too few."
+            )
+
+
+def notes(spec: JobSpec) -> list[str]:
+    """What the job asks for and does not get here, one sentence each; it runs all the same.
+
+    A project file says what its trainings need on a cluster, and still has to run on a laptop, with fewer rows.
+    """
+    lines: list[str] = []
+    if spec.image is not None:
+        lines.append(f"image={spec.image!r} is ignored: trainings on this machine run in the platform's own Python")
+    total = psutil.virtual_memory().total
+    if spec.memory_bytes is not None and spec.memory_bytes > total:
+        lines.append(f"asks for {spec.memory_bytes / _GB:g} GB of memory, and this machine has {total / _GB:.1f} GB")
+    threads = threads_of(spec.processes * spec.sharing, spec.cpus)
+    if spec.cpus is not None and spec.cpus > threads:
+        lines.append(f"asks for {spec.cpus:g} CPUs in each process, and this machine has room for {threads}")
+    if spec.gpu_type is not None:
+        lines.append(f"gpu_type={spec.gpu_type!r} is ignored: trainings on this machine take the GPUs that it has")
+    return lines
+
+
+def training_environment(spec: JobSpec, device: str | None = None) -> dict[str, str]:
+    """The environment variables of the job's processes: this process's without the signing key.
+
+    Args:
+        device: ``cpu`` keeps the job off the GPUs, whatever it asks for.
+    """
+    # Dagster has a code location's folder on its path only while it loads it.
+    search = os.pathsep.join(path for path in [*sys.path, folder_of(spec.function)] if path)
+    changes = {
+        "OMP_NUM_THREADS": str(threads_of(spec.processes * spec.sharing, spec.cpus)),
+        "PYTHONPATH": search,
+        "PYTHONUNBUFFERED": "1",
+    }
+    device = "cpu" if spec.gpus == 0 else device
+    return child_environment(changes | ({"MLP_DEVICE": device} if device else {}), without=[KEY_VARIABLE])

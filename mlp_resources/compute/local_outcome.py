@@ -1,0 +1,95 @@
+"""How a local job ended: read from what its supervisor and its processes wrote."""
+
+import json
+import re
+import signal
+from pathlib import Path
+
+from mlp_assets.artifact.manifest import verify
+from mlp_assets.jobs.early_stop import STOPPED
+from mlp_assets.jobs.job_spec import JobSpec
+from mlp_assets.jobs.metrics_log import read_metrics
+from mlp_resources.compute.checkpoint_folder import delete_checkpoints
+from mlp_resources.compute.job_folder import JobFolder
+from mlp_resources.compute.local_supervisor import CANCELLED, ORPHANED, STALLED, TERMINATED
+from mlp_resources.ports.training import JobStatus, TrainingResult
+
+_TAIL = 2000
+# How torch.distributed.run reports which of its processes failed first.
+_FIRST_TO_FAIL = re.compile(r"Root Cause.*?rank\s*: (\d+) .*?exitcode\s*: (-?\d+) ", re.DOTALL)
+
+
+def succeeded(job: JobFolder) -> bool:
+    """Whether the job ended with a result."""
+    end = job.end()
+    return end is not None and end["exit_code"] == 0 and not end["ended_by"] and _result_file(job).exists()
+
+
+def outcome(job: JobFolder) -> JobStatus:
+    """The final status of a job without a supervisor.
+
+    A result is marked as taken, so that the next submit trains again, and its checkpoints are deleted.
+
+    Raises:
+        ArtifactError: the artifact was changed.
+    """
+    spec, end = JobSpec.from_json(job.spec.read_text()), job.end()
+    if succeeded(job) and end is not None:
+        job.taken.touch()
+        result = _result(job, end)
+        delete_checkpoints(spec.checkpoints)
+        return JobStatus("succeeded", result=result)
+    if end is None or end["ended_by"] == TERMINATED:
+        return JobStatus("failed", f"Training {spec.name} was ended with its supervisor. Its last lines:\n{_tail(job)}")
+    if end["ended_by"] == CANCELLED:
+        return JobStatus("cancelled", f"Training {spec.name} was cancelled.")
+    if end["ended_by"] == STALLED:
+        return JobStatus("failed", f"Training {spec.name} was ended: {end['detail']}.")
+    if end["ended_by"] == ORPHANED:
+        reason = f"Training {spec.name} was ended: nobody waited for it. Run it again to resume from its checkpoints."
+        return JobStatus("failed", reason)
+    if (job.path / STOPPED).exists():
+        return JobStatus("stopped", (job.path / STOPPED).read_text(), history=read_metrics(job.path))
+    return JobStatus("failed", _failure(job, spec.name, end["exit_code"]))
+
+
+def _result_file(job: JobFolder) -> Path:
+    return job.path / "result.json"
+
+
+def _result(job: JobFolder, end: dict[str, float]) -> TrainingResult:
+    written = json.loads(_result_file(job).read_text())
+    artifact = job.path / "artifact"
+    verify(artifact, written["digest"])
+    return TrainingResult(
+        artifact=artifact.as_uri(),
+        digest=written["digest"],
+        history=read_metrics(job.path),
+        seconds=end["seconds"],
+        peak_memory_bytes=int(end["peak_memory_bytes"]),
+        cpu_seconds=end["cpu_seconds"],
+        device=written["device"],
+        gpu_memory_bytes=written["gpu_memory_bytes"],
+        rows_per_second=written["rows_per_second"],
+    )
+
+
+def _failure(job: JobFolder, name: str, exit_code: int | None) -> str:
+    failures = [json.loads(path.read_text()) for path in sorted(job.path.glob("failure-*.json"))]
+    if failures:
+        reasons = "; ".join(f"rank {failure['rank']}: {failure['reason']}" for failure in failures)
+        return f"Training {name} failed: {reasons}"
+    log = job.log.read_text(errors="replace")
+    first = _FIRST_TO_FAIL.search(log)
+    if first is not None:
+        rank, status = first.groups()
+        ending = f"was ended by {signal.Signals(-int(status)).name}" if int(status) < 0 else f"exited with {status}"
+        before = log[: first.start()][-_TAIL:]
+        return f"Training {name} failed: rank {rank} {ending}, and the others with it. Lines before that:\n{before}"
+    if exit_code == 0:
+        return f"Training {name} exited with status 0 but left no result. Its last lines:\n{_tail(job)}"
+    return f"Training {name} exited with status {exit_code} and gave no reason. Its last lines:\n{_tail(job)}"
+
+
+def _tail(job: JobFolder) -> str:
+    return job.log.read_text(errors="replace")[-_TAIL:]
