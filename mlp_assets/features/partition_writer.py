@@ -91,7 +91,7 @@ def _write_batches(
     batches = batches_of(view, events, windows, batch_bytes(runner.memory()))
     sums: dict[str, RowSums] = {}
     frame, written, size = pl.DataFrame(), Written(0, changed=False, bytes=0), 0
-    for number, frame in enumerate(runner.each(BatchWork(view, events), batches), 1):
+    for number, frame in enumerate(runner.map(BatchWork(view, events), batches), 1):
         after = before if number < len(batches) or version is None else version + 1
         mark = Transaction(_READ, after, before) if version is not None else None
         names = [name for name, _ in batches[number - 1].windows]

@@ -104,7 +104,7 @@ def _run(scope: Scope, model: Model, search: Search, job: JobSpec, tuner: Tuner,
     while _goes_on(search, tuner.outcomes()):
         batch = tuner.next(search.at_once, search.trials)
         told = replace(work, job=replace(work.job, stop=_stop(search, tuner, min(one.number for one in batch))))
-        ended = list(trials.each(told, batch))
+        ended = list(trials.map(told, batch))
         tuner.tell(ended)
         for outcome in ended:
             say(_line(outcome, metric.name, search.trials))
@@ -131,12 +131,12 @@ def _stop(search: Search, tuner: Tuner, first: int) -> dict[str, Any] | None:
 def _best(model: Model, outcomes: list[Outcome], *, higher_is_better: bool) -> Outcome:
     done = [one for one in outcomes if one.value is not None]
     if not done:
-        told = "; ".join(dict.fromkeys(one.told for one in outcomes))
+        told = "; ".join(dict.fromkeys(one.reason for one in outcomes))
         raise TrainingFailedError(f"{model.where}: none of {len(outcomes)} trials came to an end: {told}")
     sign = -1.0 if higher_is_better else 1.0
     return min(done, key=lambda one: (sign * (one.value or 0.0), one.number))
 
 
 def _line(outcome: Outcome, metric: str, trials: int) -> str:
-    ended = f"{metric} {outcome.value:.5g}" if outcome.value is not None else f"{outcome.state}: {outcome.told}"
+    ended = f"{metric} {outcome.value:.5g}" if outcome.value is not None else f"{outcome.state}: {outcome.reason}"
     return f"trial {outcome.number + 1} of {trials}, {dict(outcome.params)}: {ended} ({outcome.seconds:.0f} s)"

@@ -1,28 +1,28 @@
-"""The Accelerator of a training."""
+"""The accelerator of a training, with checks for divergence and sharding on processors."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from mlp_assets.training.diverged import watched
+from mlp_assets.training.divergence import check_divergence
 
 
-def accelerator(options: Mapping[str, Any], *, sharded: bool, cpu: bool) -> Any:
-    """An ``accelerate.Accelerator``; where ``sharded``, one that gives each process a shard of the model (FSDP2)."""
+def make_accelerator(options: Mapping[str, Any], *, sharded: bool, cpu: bool) -> Any:
+    """An ``accelerate.Accelerator``; with ``sharded``, one that gives each process a shard of the model (FSDP2)."""
     from accelerate import Accelerator, FullyShardedDataParallelPlugin
 
     if not sharded:
-        return watched(Accelerator(cpu=cpu, **options))
+        return check_divergence(Accelerator(cpu=cpu, **options))
     plugin = FullyShardedDataParallelPlugin(fsdp_version=2, cpu_ram_efficient_loading=False)
-    made = Accelerator(cpu=cpu, fsdp_plugin=plugin, **options)
+    accelerator = Accelerator(cpu=cpu, fsdp_plugin=plugin, **options)
     if cpu:
-        _shard_on_processors(made, plugin)
-    return watched(made)
+        _shard_on_processors(accelerator, plugin)
+    return check_divergence(accelerator)
 
 
-def _shard_on_processors(made: Any, plugin: Any) -> None:
-    """Accelerate goes over to DDP without a word where there are no GPUs, though PyTorch shards there too."""
+def _shard_on_processors(accelerator: Any, plugin: Any) -> None:
+    """Restores FSDP: without GPUs Accelerate silently falls back to DDP, although PyTorch shards on processors, too."""
     from accelerate.utils import DistributedType
 
-    if made.mixed_precision != "no":
-        plugin.set_mixed_precision(made.mixed_precision)
-    made.state.distributed_type, made.state.fsdp_plugin = DistributedType.FSDP, plugin
+    if accelerator.mixed_precision != "no":
+        plugin.set_mixed_precision(accelerator.mixed_precision)
+    accelerator.state.distributed_type, accelerator.state.fsdp_plugin = DistributedType.FSDP, plugin

@@ -1,14 +1,16 @@
-"""The best state of a model so far, by a number of the validation rows."""
+"""The best state of a model so far, by a score on the validation rows."""
 
 import math
 from typing import Any
 
 
 class Best:
-    """Keeps a copy of a module's state when it is offered a better score; part of a checkpoint, if you name it there.
+    """Keeps a copy of a module's state whenever it is offered a better score.
+
+    Name it in ``run.checkpoints(best=...)``, so that it is part of the checkpoints.
 
     Args:
-        module: the torch module, as wrapped by Accelerate or not.
+        module: the torch module, wrapped by Accelerate or not.
         higher_is_better: False for losses.
     """
 
@@ -19,14 +21,14 @@ class Best:
         self._kept = self._copy()
 
     def offer(self, score: float) -> bool:
-        """Whether it is the best so far; then the module's state is kept."""
+        """Keeps the module's state where the score is the best so far; returns whether it is."""
         if not self._sign * score > self._sign * self.score:
             return False
         self.score, self._kept = score, self._copy()
         return True
 
     def restore(self) -> None:
-        """Puts the best state back into the module."""
+        """Loads the best state into the module."""
         self._module.load_state_dict(self._kept)
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: whole or not there, kept by a policy, on disk or in an object store."""
+"""Checkpoints of a training: complete or ignored, pruned by a policy, on disk or in an object store."""
 
 import hashlib
 import io
@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mlp_assets.training.sharded import cut, like_of, whole
+from mlp_assets.training.sharded_state import gather, shard_like, template_of
 
 _MANIFEST, _STATE, _LOG = "manifest.json", "state.pt", "metrics.jsonl"
 
 
 class Stateful(Protocol):
-    """A torch module, an optimizer, a schedule, a loader: anything that gives its state and takes it back."""
+    """An object that gives its state and takes it back: a torch module, an optimizer, a schedule, a loader."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -23,18 +23,18 @@ class Stateful(Protocol):
 
 
 class Checkpoints:
-    """Saves the objects' states every so many steps; a training that is run again goes on from the newest one.
+    """Saves the states of objects every ``every`` steps. A training that runs again resumes from the newest checkpoint.
 
-    A checkpoint is its files and, written last, a manifest of their hashes: one without is never read. Process 0 writes
-    what all processes have alike, and shards made whole; each writes the state of its own random numbers. Nothing is
-    unpickled but tensors.
+    A checkpoint consists of files and, written last, a manifest of their hashes; one without a manifest is ignored.
+    Process 0 writes the state that all processes share, with shards gathered into whole tensors. Each process writes
+    the state of its random numbers. Only tensors and plain values are unpickled (``weights_only``).
 
     Args:
         location: a folder, or the address of one in an object store.
-        objects: what is saved, by name. Modules may be wrapped by Accelerate.
+        objects: the objects to save, by name. Modules may be wrapped by Accelerate.
         every: steps from one checkpoint to the next.
-        keep: how many of the newest are kept.
-        log: the run's logged metrics so far, as bytes, which a checkpoint has too; and how to put them back.
+        keep: the number of newest checkpoints that are kept.
+        log: the metrics logged so far, which are saved and restored, too.
     """
 
     def __init__(
@@ -51,28 +51,28 @@ class Checkpoints:
         from pyarrow import fs
 
         self._store, self._folder = fs.FileSystem.from_uri(location)
-        self._objects = {name: _unwrapped(each) for name, each in objects.items()}
+        self._objects = {name: _unwrap(item) for name, item in objects.items()}
         self._every, self._keep, self._rank, self._world_size, self._log = every, keep, rank, world_size, log
         self.done = 0
         self._restore()
 
     def step(self) -> None:
-        """Counts a step that is done, and saves when one is due. Every process calls it after every step."""
+        """Counts a step, and saves when a checkpoint is due. Every process calls it after every step."""
         self.done += 1
         if self.done % self._every == 0:
             self.save()
 
     def save(self) -> None:
-        """Writes a checkpoint of now."""
+        """Writes a checkpoint now. Every process must call it."""
         name = f"step-{self.done:012d}"
-        own = {f"random-{self._rank}.pt": _bytes(_random_state())}
-        state = whole({key: each.state_dict() for key, each in self._objects.items()})
+        files = {f"random-{self._rank}.pt": _bytes(_random_state())}
+        state = gather({key: item.state_dict() for key, item in self._objects.items()})
         if self._rank == 0:
-            own[_STATE] = _bytes(state)
-            own[_LOG] = self._log.read() if self._log is not None else b""
+            files[_STATE] = _bytes(state)
+            files[_LOG] = self._log.read() if self._log is not None else b""
         self._store.create_dir(f"{self._folder}/{name}")
-        hashes = {file: self._write(f"{name}/{file}", data) for file, data in own.items()}
-        everyone = _gathered(hashes, self._world_size)
+        hashes = {file: self._write(f"{name}/{file}", data) for file, data in files.items()}
+        everyone = _gather_hashes(hashes, self._world_size)
         if self._rank == 0:
             manifest = {"step": self.done, "world_size": self._world_size, "files": everyone}
             partial, final = f"{self._folder}/{name}/{_MANIFEST}.partial", f"{self._folder}/{name}/{_MANIFEST}"
@@ -83,37 +83,37 @@ class Checkpoints:
 
     def _restore(self) -> None:
         for name in reversed(self._names()):
-            found = self._whole(name)
-            if found is not None:
-                self._load(name, found)
+            manifest = self._complete_manifest(name)
+            if manifest is not None:
+                self._load(name, manifest)
                 return
 
     def _load(self, name: str, manifest: dict[str, Any]) -> None:
         state = _tensors(self._read(f"{name}/{_STATE}"))
-        for key, each in self._objects.items():
-            each.load_state_dict(cut(state[key], like_of(each)))
+        for key, item in self._objects.items():
+            item.load_state_dict(shard_like(state[key], template_of(item)))
         self.done = manifest["step"]
         if self._log is not None and self._rank == 0:
             self._log.write(self._read(f"{name}/{_LOG}"))
         if manifest["world_size"] == self._world_size:
             _set_random_state(_tensors(self._read(f"{name}/random-{self._rank}.pt")))
 
-    def _whole(self, name: str) -> dict[str, Any] | None:
-        """The checkpoint's manifest; None when it is torn, or of other objects."""
+    def _complete_manifest(self, name: str) -> dict[str, Any] | None:
+        """The checkpoint's manifest; None when it is incomplete, damaged, or of other objects."""
         try:
             manifest = json.loads(self._read(f"{name}/{_MANIFEST}"))
             hashes = {file: _hash(self._read(f"{name}/{file}")) for file in manifest["files"]}
         except (OSError, ValueError, KeyError):
             return None
-        if hashes != manifest["files"]:  # what is torn is not even looked into
+        if hashes != manifest["files"]:  # a damaged file is not parsed
             return None
         return manifest if _tensors(self._read(f"{name}/{_STATE}")).keys() == self._objects.keys() else None
 
     def _names(self) -> list[str]:
         from pyarrow import fs
 
-        found = self._store.get_file_info(fs.FileSelector(self._folder, allow_not_found=True))
-        return sorted(each.base_name for each in found if each.base_name.startswith("step-"))
+        entries = self._store.get_file_info(fs.FileSelector(self._folder, allow_not_found=True))
+        return sorted(entry.base_name for entry in entries if entry.base_name.startswith("step-"))
 
     def _prune(self, newest: str) -> None:
         older = [name for name in self._names() if name < newest]
@@ -131,16 +131,16 @@ class Checkpoints:
 
 
 class MetricsLog(Protocol):
-    """The metrics that a training has logged."""
+    """The file of the metrics that a training logged."""
 
     def read(self) -> bytes: ...
 
     def write(self, data: bytes) -> None: ...
 
 
-def _unwrapped(each: Any) -> Any:
-    """The module itself: a wrapper names its parameters in another way."""
-    return each.module if type(each).__name__ == "DistributedDataParallel" else each
+def _unwrap(item: Any) -> Any:
+    """The module itself; its wrapper would prefix the names of the parameters."""
+    return item.module if type(item).__name__ == "DistributedDataParallel" else item
 
 
 def _hash(data: bytes) -> str:
@@ -161,21 +161,21 @@ def _tensors(data: bytes) -> Any:
     return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
 
-def _gathered(hashes: dict[str, str], world_size: int) -> dict[str, str]:
-    """The hashes of all processes; so none goes on before all have written."""
+def _gather_hashes(hashes: dict[str, str], world_size: int) -> dict[str, str]:
+    """The hashes of all processes. It is a barrier, too: none continues before all have written."""
     if world_size == 1:
         return hashes
     import torch.distributed as dist
 
     everyone: list[Any] = [None] * world_size
     dist.all_gather_object(everyone, hashes)
-    return {file: digest for each in everyone for file, digest in each.items()}
+    return {file: digest for hashes in everyone for file, digest in hashes.items()}
 
 
 def _random_state() -> dict[str, Any]:
     import torch
 
-    kind, keys, place, cached, value = np.random.get_state()  # users draw from it
+    kind, keys, place, cached, value = np.random.get_state()  # users call the global generator
     state = {
         "torch": torch.get_rng_state(),
         "numpy": [kind, torch.from_numpy(np.asarray(keys, np.int64)), place, cached, value],

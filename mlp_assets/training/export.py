@@ -1,4 +1,4 @@
-"""A fitted model -> a folder that is served without unpickling, and that answers as the model does."""
+"""Exports a fitted model to a folder that is served without unpickling, and checks that it predicts the same."""
 
 import inspect
 from pathlib import Path
@@ -16,7 +16,7 @@ from mlp_assets.training.frameworks.torch import Torch
 from mlp_assets.training.frameworks.xgboost import Xgboost
 from mlp_assets.training.run import TrainingRun
 
-# XGBoost's wrappers and LightGBM's derive from scikit-learn's, so those come first.
+# The first match counts. The wrappers of LightGBM and XGBoost derive from scikit-learn's classes, so they come first.
 FRAMEWORKS: tuple[Framework, ...] = (Lightgbm(), Xgboost(), Sklearn(), Torch(), Own())
 _ROWS_COMPARED = 1000
 
@@ -25,12 +25,12 @@ def export(run: TrainingRun, model: Any, directory: Path) -> str:
     """Writes the artifact, compares its predictions with the model's own, and returns its digest.
 
     Raises:
-        ExportError: the kind of model is not served, or the stored model answers differently.
-        ArtifactError: a file would run code when it is read.
+        ExportError: this kind of model cannot be served, or the stored model predicts something else.
+        ArtifactError: reading a file would run code.
     """
     directory.mkdir(parents=True)
     rows = run.validation.x[:_ROWS_COMPARED]
-    stored = _framework(model).store(model, rows, Task.of(run.task), directory)
+    stored = _framework_of(model).store(model, rows, Task.of(run.task), directory)
     digest = write_manifest(
         directory,
         format=stored.format,
@@ -45,36 +45,40 @@ def export(run: TrainingRun, model: Any, directory: Path) -> str:
     return digest
 
 
-def _framework(model: Any) -> Framework:
+def _framework_of(model: Any) -> Framework:
     for framework in FRAMEWORKS:
         if framework.owns(model):
             return framework
-    told = "nothing" if model is None else f"the class {model.__qualname__}" if inspect.isclass(model) else None
+    returned = f"a {shown_type(model)}"
+    if model is None or inspect.isclass(model):
+        returned = "nothing" if model is None else f"the class {model.__qualname__}"
     raise ExportError(
-        f"train returned {told or 'a ' + shown_type(model)}, which cannot be served without unpickling. Return "
+        f"train returned {returned}, which cannot be served without unpickling. Return "
         "a torch.nn.Module, a fitted LightGBM, XGBoost or scikit-learn model, or an object of your own with save, load "
         "and predict (mlp.OwnModel)."
     )
 
 
 def _compare(directory: Path, rows: Any, stored: Stored, classes: int) -> None:
-    own = np.asarray(stored.own, dtype=np.float64)
+    own = np.asarray(stored.predictions, dtype=np.float64)
     if own.size != len(rows) * (classes or 1):
-        due = f"A probability of each of the {classes} classes" if classes else "One number"
-        raise ExportError(f"The model gives shape {own.shape} for {len(rows)} rows. {due} for each row is served.")
+        expected = f"a probability of each of the {classes} classes" if classes else "one number"
+        raise ExportError(
+            f"The model predicts shape {own.shape} for {len(rows)} rows. It has to return {expected} for each row."
+        )
     served = load_scorer(directory).predict(rows.astype(np.float64))
     own = own.reshape(served.shape)
     if not np.isfinite(served).all():
         raise ExportError("The stored model gives predictions that are not finite on the validation rows.")
     if classes and (served.min(initial=0.0) < 0 or np.abs(served.sum(axis=1) - 1).max(initial=0.0) > 1e-3):
         raise ExportError(
-            "The model gives no probabilities of the classes: they are to be 0 or more, and 1 in all for each row. End "
-            "it with torch.nn.Softmax(dim=1), or ask for them (LightGBM's multiclass, XGBoost's multi:softprob)."
+            "The model does not predict probabilities of the classes, which are 0 or more and sum to 1 in each row. "
+            "End it with torch.nn.Softmax(dim=1), or train for them (LightGBM's multiclass, XGBoost's multi:softprob)."
         )
     worst = float(np.max(np.abs(served - own), initial=0.0))
     if worst > 1e-4 * (1.0 + float(np.max(np.abs(own), initial=0.0))):
         raise ExportError(
-            f"The stored model's predictions differ from the model's own by up to {worst:.3g}: what stored "
-            "it does not know all that it does, or it was not trained on run.train.x as it is (float32). Take out the "
-            "step that differs, or write it as an mlp.OwnModel."
+            f"The stored model's predictions differ from the model's own by up to {worst:.3g}: the "
+            "exporter does not support a step of it, or it was not trained on run.train.x as it is (float32). Remove "
+            "the step that differs, or write the model as an mlp.OwnModel."
         )

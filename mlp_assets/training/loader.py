@@ -1,4 +1,4 @@
-"""Batches for a training: tensors straight from the files of the training set, larger than memory if need be."""
+"""Batches of a training: tensors from the files of the training set, which may be larger than memory."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ import numpy as np
 
 from mlp_assets.errors import MlpError
 from mlp_assets.tables.row_groups import rows_together
-from mlp_assets.training.order import Order, Window
+from mlp_assets.training.order import Order, ShuffleWindow
 from mlp_assets.training.part_rows import PartRows
 
 _WINDOW_BYTES = 128_000_000
@@ -19,9 +19,11 @@ _BYTES = 4
 
 @dataclass
 class Position:
-    """Where a training is: ``step`` steps of the epoch were done by ``world_size`` processes with batches of ``batch``.
+    """The position of a training in its epochs.
 
-    ``rows`` of the rows after those were done since, by processes or batches of another number.
+    Args:
+        step: steps of this epoch that ``world_size`` processes completed with batches of ``batch`` rows.
+        rows: further rows that were completed since, with another number of processes or another batch size.
     """
 
     epoch: int = 0
@@ -35,15 +37,15 @@ class Position:
 class Loader:
     """Batches of this process: ``x`` float32 (rows, features) with NaN for missing and ``y`` float32 (rows,).
 
-    In an epoch each row is in one batch of one process, and every process has as many batches. The order depends on the
-    seed, the number of processes and the batch alone. While one window of rows is used the next one is read.
+    In an epoch each row is in one batch of one process, and all processes have the same number of batches. The order
+    depends only on the seed, the number of processes and the batch size. One window of rows is read ahead.
 
     Args:
-        source: where the rows come from.
-        batch: rows of a batch, in each process; the last batch of an epoch has between 1 and ``batch`` + 1.
-        device: where the batches go; None leaves them in memory.
-        passed: is called with the rows of each batch.
-        window_bytes: about so many bytes of rows are shuffled together, and twice as many are in memory.
+        source: the rows.
+        batch: rows of a batch in each process; the last batch of an epoch has between 1 and ``batch`` + 1.
+        device: the device to which batches are moved; None leaves them in memory.
+        on_batch: called with the number of rows of each batch.
+        window_bytes: the approximate size of the rows that are shuffled together; twice as much is in memory.
     """
 
     source: PartRows
@@ -54,7 +56,7 @@ class Loader:
     shuffle: bool = True
     device: Any = None
     window_bytes: int = _WINDOW_BYTES
-    passed: Callable[[int], None] = lambda _: None
+    on_batch: Callable[[int], None] = lambda _: None
     position: Position = field(default_factory=Position)
 
     def __post_init__(self) -> None:
@@ -74,9 +76,9 @@ class Loader:
         return self.order.steps
 
     def epochs(self, number: int) -> Iterator[Iterator[tuple[Any, Any]]]:
-        """Goes through the epochs up to ``number``, from where ``load_state_dict`` has said.
+        """The epochs up to ``number``, from the loaded position on.
 
-        Each is an iterator of batches, to be used up before the next one is asked for.
+        Each epoch is an iterator of batches. Exhaust it before you take the next one.
         """
         while self.position.epoch < number:
             yield self._epoch()
@@ -86,11 +88,11 @@ class Loader:
         return self._epoch()
 
     def state_dict(self) -> dict[str, int]:
-        """Where the training is, for a checkpoint; the same in every process."""
+        """The position, for a checkpoint; the same in every process."""
         return vars(self.position).copy()
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on exactly after the batches that were done, by however many processes."""
+        """Continues exactly after the completed batches, whatever the number of processes that completed them."""
         self.position = Position(**state)
 
     def _order(self, world_size: int, batch: int) -> Order:
@@ -104,30 +106,30 @@ class Loader:
         at = self.position
         if at.step == 0 and at.rows == 0:
             at.world_size, at.batch = self.world_size, self.batch
-        same = (at.world_size, at.batch, at.rows) == (self.world_size, self.batch, 0)
-        for x, y in self._own(at) if same else self._taken_over(at):
-            self.passed(len(y))
-            yield self._placed(x), self._placed(y)
+        unchanged = (at.world_size, at.batch, at.rows) == (self.world_size, self.batch, 0)
+        for x, y in self._own_batches(at) if unchanged else self._remaining_batches(at):
+            self.on_batch(len(y))
+            yield self._to_device(x), self._to_device(y)
         self.position = Position(at.epoch + 1)
 
-    def _own(self, at: Position) -> Iterator[tuple[Any, Any]]:
+    def _own_batches(self, at: Position) -> Iterator[tuple[Any, Any]]:
         for batch in self._batches(self.order, at.epoch, self.rank, at.step):
             at.step += 1
             yield batch
 
-    def _taken_over(self, at: Position) -> Iterator[tuple[Any, Any]]:
-        """The rest of an epoch that other processes began: each process reads all of it, and takes its share."""
+    def _remaining_batches(self, at: Position) -> Iterator[tuple[Any, Any]]:
+        """The rest of an epoch that other processes began: each process reads all of it and takes its share."""
         order = self._order(at.world_size, at.batch)
         left = order.rows - sum(order.bounds(at.step, rank)[0] for rank in range(order.world_size)) - at.rows
         if at.step >= order.steps or left <= 0:
             return
         steps = max(1, -(-(left // self.world_size) // self.batch))
-        rest, passed = self._rest(order, at), 0
+        rest, done = self._rest(order, at), 0
         for step in range(steps):
-            count = left - passed if step == steps - 1 else self.batch * self.world_size
+            count = left - done if step == steps - 1 else self.batch * self.world_size
             x, y = rest.take(count)
-            passed, at.rows = passed + count, at.rows + count
-            # Too few rows for all: the mean over processes that see the same rows is that over the rows.
+            done, at.rows = done + count, at.rows + count
+            # With fewer rows than processes all take the same rows, so the mean over processes is the mean over rows.
             mine = slice(count * self.rank // self.world_size, count * (self.rank + 1) // self.world_size)
             mine = mine if count >= self.world_size else slice(None)
             yield x[mine], y[mine]
@@ -140,7 +142,7 @@ class Loader:
         return rest
 
     def _batches(self, order: Order, epoch: int, rank: int, step: int) -> Iterator[tuple[Any, Any]]:
-        """The batches of a process from the step on."""
+        """The batches of a process, from ``step`` on."""
         import torch
 
         begin, end = order.bounds(step, rank) if step < order.steps else (0, 0)
@@ -153,28 +155,28 @@ class Loader:
                 first += len(take)
                 if first + passed < end:
                     break
-                yield _joined(held)
+                yield _join(held)
                 held, step = [], step + 1
                 begin, end = order.bounds(step, rank) if step < order.steps else (end, end)
             passed += len(seen)
 
-    def _windows(self, order: Order, epoch: int, rank: int, begin: int) -> Iterator[tuple[Window, Any]]:
-        """The windows that have rows from ``begin`` on; those before come without their rows."""
+    def _windows(self, order: Order, epoch: int, rank: int, begin: int) -> Iterator[tuple[ShuffleWindow, Any]]:
+        """The windows and their rows. Windows that end before row ``begin`` come without rows, as they are not read."""
         if order.whole:
             yield next(order.windows(epoch, rank)), self._all
             return
         passed = 0
         with ThreadPoolExecutor(1) as pool:
-            waiting = None
+            pending = None
             for window in order.windows(epoch, rank):
                 passed += len(window.seen)
                 needed = passed > begin
                 reading = (window, pool.submit(self._read, window.ranges if needed else ()))
-                if waiting is not None:
-                    yield waiting[0], waiting[1].result()
-                waiting = reading
-            if waiting is not None:
-                yield waiting[0], waiting[1].result()
+                if pending is not None:
+                    yield pending[0], pending[1].result()
+                pending = reading
+            if pending is not None:
+                yield pending[0], pending[1].result()
 
     @cached_property
     def _all(self) -> tuple[Any, Any]:
@@ -191,14 +193,14 @@ class Loader:
             self.source.read(first, end, x[rows], y[rows])
         return torch.from_numpy(x), torch.from_numpy(y)
 
-    def _placed(self, rows: Any) -> Any:
+    def _to_device(self, rows: Any) -> Any:
         if self.device is None or self.device.type == "cpu":
             return rows
         return rows.pin_memory().to(self.device, non_blocking=True)
 
 
 class _Rows:
-    """Rows out of batches, as many at a time as are asked for."""
+    """Cuts batches into pieces of any number of rows."""
 
     def __init__(self, batches: Iterator[tuple[Any, Any]]) -> None:
         self._batches, self._held, self._count = batches, list[tuple[Any, Any]](), 0
@@ -207,12 +209,12 @@ class _Rows:
         while self._count < count:
             self._held.append(next(self._batches))
             self._count += len(self._held[-1][0])
-        x, y = _joined(self._held)
+        x, y = _join(self._held)
         self._held, self._count = [(x[count:], y[count:])], self._count - count
         return x[:count], y[:count]
 
 
-def _joined(held: list[tuple[Any, Any]]) -> tuple[Any, Any]:
+def _join(held: list[tuple[Any, Any]]) -> tuple[Any, Any]:
     import torch
 
     if len(held) == 1:

@@ -1,4 +1,4 @@
-"""In which order the rows of a training are seen, and by which process: pure arithmetic, the same in all of them."""
+"""The order in which the processes of a training see its rows: pure arithmetic, equal in all processes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +10,13 @@ Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Window:
-    """Rows that are in memory at once: those of ``ranges``, one after the other, seen as ``seen`` says."""
+class ShuffleWindow:
+    """Rows that are in memory at the same time.
+
+    Args:
+        ranges: (first, end) of rows, laid one after the other.
+        seen: places in those rows, in the order in which they are seen.
+    """
 
     ranges: tuple[tuple[int, int], ...]
     seen: Places
@@ -19,19 +24,19 @@ class Window:
 
 @dataclass(frozen=True)
 class Order:
-    """Who sees which of ``rows`` rows when. In each epoch every row is seen once, by one process.
+    """Which process sees which rows when. In each epoch every row is seen once, by one process.
 
-    The rows are cut into blocks; an epoch takes the blocks in an order of its own, some of them at a time (a window),
-    and shuffles the rows of a window. Where all rows fit into one window they are shuffled as a whole. Nothing depends
-    on where the rows lie in files.
+    Rows are divided into blocks. An epoch shuffles the blocks, takes several at a time (a window), and shuffles the
+    rows of each window. Where all rows fit into one window they are shuffled together. The order does not depend on
+    how the rows are divided into files.
 
     Args:
-        rows: how many there are.
-        block: rows that are read together.
-        blocks: how many blocks a process has in memory at once.
+        rows: the number of rows.
+        block: the number of rows that are read together.
+        blocks: the number of blocks that a process has in memory.
         whole: whether each process has all rows in memory.
         batch: rows of a step in one process.
-        shuffle: False sees the rows in their order.
+        shuffle: False keeps the order of the rows.
     """
 
     rows: int
@@ -45,22 +50,22 @@ class Order:
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch, the same in every process; the last one has up to ``batch`` + 1 rows, and at least one."""
+        """Steps of an epoch, the same in every process. The last step has between 1 and ``batch`` + 1 rows."""
         return max(1, -(-(self.rows // self.world_size) // self.batch))
 
     def rows_of(self, rank: int) -> int:
-        """Rows that the process sees in an epoch; the processes differ by one at most."""
+        """The number of rows that the process sees in an epoch; processes differ by one at most."""
         return self._share(self.rows, rank)
 
     def bounds(self, step: int, rank: int) -> tuple[int, int]:
-        """Which of the process's rows of an epoch belong to the step."""
+        """The first row of a step and its end, counted in the process's rows of an epoch."""
         end = self.rows_of(rank) if step == self.steps - 1 else (step + 1) * self.batch
         return step * self.batch, end
 
-    def windows(self, epoch: int, rank: int) -> Iterator[Window]:
-        """What the process has in memory, one after the other."""
+    def windows(self, epoch: int, rank: int) -> Iterator[ShuffleWindow]:
+        """The windows of a process in an epoch."""
         if self.whole:
-            yield Window(((0, self.rows),), self._shuffled(self.rows, epoch)[rank :: self.world_size])
+            yield ShuffleWindow(((0, self.rows),), self._shuffled(self.rows, epoch)[rank :: self.world_size])
             return
         order, size = self._shuffled(-(-self.rows // self.block), epoch), self.blocks * self.world_size
         before = 0
@@ -70,7 +75,7 @@ class Order:
             shares = [self._share(after, r) - self._share(before, r) for r in range(self.world_size)]
             start = sum(shares[:rank])
             mine = tuple(_cut(ranges, start, start + shares[rank]))
-            yield Window(mine, self._shuffled(shares[rank], epoch, number + 1, rank))
+            yield ShuffleWindow(mine, self._shuffled(shares[rank], epoch, number + 1, rank))
             before = after
 
     def _share(self, rows: int, rank: int) -> int:
@@ -86,7 +91,7 @@ class Order:
 
 
 def _cut(ranges: list[tuple[int, int]], start: int, end: int) -> Iterator[tuple[int, int]]:
-    """What of the ranges, laid one after the other, lies between two places."""
+    """The parts of the ranges that lie between two places, when the ranges are laid one after the other."""
     passed = 0
     for first, last in ranges:
         low, high = max(start - passed, 0), min(end - passed, last - first)

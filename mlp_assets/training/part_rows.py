@@ -1,4 +1,4 @@
-"""The rows of one part of a training set's split, read from the files of its table, a range at a time."""
+"""The rows of one part of a training set's split, read range by range from the files of its table."""
 
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class RowGroup:
-    """A row group with rows of the part; ``mixed`` when it has others too."""
+    """A row group of a file with rows of the part; ``mixed`` when it also has rows of other parts."""
 
     file: str
     number: int
@@ -34,7 +34,7 @@ class PartRows:
     Args:
         location: folder or address of the table.
         part: the value of the column ``split``.
-        classes: of a multiclass model, whose target is read as the number of the class.
+        classes: of a multiclass model; its target is read as the position of the class.
     """
 
     location: str
@@ -46,13 +46,13 @@ class PartRows:
 
     @cached_property
     def groups(self) -> tuple[RowGroup, ...]:
-        """The row groups with rows of the part; the files are taken by name, as they were written."""
+        """The row groups with rows of the part, by the names of their files, which is the order of writing."""
         files = sorted(open_delta(self.location, self.version).file_uris())
         return tuple(group for file in files for group in self._groups_of(file))
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
-        """The first row of each group, and the number of rows."""
+        """The first row of each group, and at the end the number of all rows."""
         return np.cumsum([0, *(group.rows for group in self.groups)])
 
     @property
@@ -60,12 +60,10 @@ class PartRows:
         return int(self.starts[-1])
 
     def read(self, first: int, end: int, x: Floats, y: Floats) -> None:
-        """Fills ``x`` (rows, columns) and ``y`` (rows,) with the rows from ``first`` on and before ``end``.
-
-        Missing values become NaN.
+        """Fills ``x`` (rows, columns) and ``y`` (rows,) with the rows from ``first`` up to ``end``; NaN for missing.
 
         Raises:
-            MlpError: a feature is not a number, or cannot be encoded.
+            MlpError: a feature is not a number and has no encoder, or cannot be encoded.
         """
         touched = range(np.searchsorted(self.starts, first, "right") - 1, np.searchsorted(self.starts, end))
         place = 0
@@ -79,14 +77,14 @@ class PartRows:
             y[rows] = columns[self.target][low:high]
 
     def _columns(self, group: RowGroup) -> dict[str, Any]:
-        wanted = [*self.encoding.inputs, self.target, *([_SPLIT] if group.mixed else [])]
-        table = _opened(group.file).read_row_group(group.number, columns=wanted)
+        needed = [*self.encoding.inputs, self.target, *([_SPLIT] if group.mixed else [])]
+        table = _open(group.file).read_row_group(group.number, columns=needed)
         columns = {name: self._block(name, table[name]) for name in self.encoding.inputs}
         columns[self.target] = self._targets(table[self.target])
         if not group.mixed:
             return columns
-        mine = _equals(table[_SPLIT], self.part)
-        return {name: values[mine] for name, values in columns.items()}
+        of_part = _equals(table[_SPLIT], self.part)
+        return {name: values[of_part] for name, values in columns.items()}
 
     def _targets(self, column: Any) -> Any:
         if not len(self.classes):
@@ -94,7 +92,7 @@ class PartRows:
         return self.classes.truth(pl.Series(pl.from_arrow(column)))
 
     def _block(self, name: str, column: Any) -> Any:
-        """(rows, width) of an input."""
+        """The columns of an input, (rows, width)."""
         if name not in self.encoding.encoders:
             return self._numbers(name, column)[:, None]
         return self.encoding.block(name, pl.Series(pl.from_arrow(column)))
@@ -106,33 +104,33 @@ class PartRows:
             column = column.cast(pa.uint8())
         if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
             raise MlpError(
-                f"Feature {name!r} is {column.type}, and a loader gives numbers. Leave it out with "
+                f"Feature {name!r} is {column.type}, and a loader yields numbers. Leave it out with "
                 f"features=[...] of run.loader, or write encode={{{name!r}: mlp.Categories()}} in the model."
             )
         return column.to_numpy()
 
     def _groups_of(self, file: str) -> list[RowGroup]:
-        metadata = _opened(file).metadata
+        metadata = _open(file).metadata
         names = [metadata.schema.column(n).path for n in range(metadata.num_columns)]
-        found = [
+        groups = [
             self._group(file, metadata.row_group(n), n, names.index(_SPLIT)) for n in range(metadata.num_row_groups)
         ]
-        return [group for group in found if group.rows]
+        return [group for group in groups if group.rows]
 
     def _group(self, file: str, metadata: Any, number: int, column: int) -> RowGroup:
-        known = metadata.column(column).statistics
-        if known is not None and known.has_min_max and known.min == known.max:
-            return RowGroup(file, number, metadata.num_rows if known.min == self.part else 0, mixed=False)
-        split = _opened(file).read_row_group(number, columns=[_SPLIT])[_SPLIT]
+        statistics = metadata.column(column).statistics
+        if statistics is not None and statistics.has_min_max and statistics.min == statistics.max:
+            return RowGroup(file, number, metadata.num_rows if statistics.min == self.part else 0, mixed=False)
+        split = _open(file).read_row_group(number, columns=[_SPLIT])[_SPLIT]
         return RowGroup(file, number, int(_equals(split, self.part).sum()), mixed=True)
 
 
 def _equals(column: Any, value: str) -> Any:
-    return (pl.Series(pl.from_arrow(column)) == value).to_numpy()  # Arrow compares no string views
+    return (pl.Series(pl.from_arrow(column)) == value).to_numpy()  # Arrow cannot compare string views
 
 
 @lru_cache(maxsize=256)
-def _opened(file: str) -> Any:
+def _open(file: str) -> Any:
     from pyarrow import parquet as pq
 
     if "://" not in file:

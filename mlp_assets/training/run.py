@@ -1,4 +1,4 @@
-"""What a user's ``train`` function is given."""
+"""The argument of a user's ``train`` function: data, settings, log, checkpoints and accelerator of one training."""
 
 import json
 import sys
@@ -19,21 +19,21 @@ from mlp_assets.tables.storage import scan_delta
 from mlp_assets.training import launcher
 from mlp_assets.training.best import Best
 from mlp_assets.training.checkpoints import Checkpoints, Stateful
-from mlp_assets.training.diverged import check_finite
+from mlp_assets.training.divergence import check_finite
 from mlp_assets.training.early_stop import EarlyStop
 from mlp_assets.training.loader import Loader
 from mlp_assets.training.meter import Meter
 from mlp_assets.training.part_rows import PartRows
-from mlp_assets.training.sharded import whole
+from mlp_assets.training.sharded_state import gather
 
 
 @dataclass(frozen=True)
 class Split:
     """One part of the training set: ``x`` float32 (rows, features) with NaN for missing, ``y`` float32 (rows,).
 
-    Of a multiclass model ``y`` is the number of the class in ``run.classes``, and -1 for one that no training row has.
+    In a multiclass model ``y`` is the position of the class in ``run.classes``; -1 for a class without training rows.
 
-    They are read into memory when they are first asked for; ``run.loader`` gives batches of what is larger.
+    Both are read into memory on first use. ``run.loader`` gives batches of parts that are larger than memory.
     """
 
     rows: PartRows
@@ -50,7 +50,7 @@ class Split:
         return self._read[1]
 
     def frame(self) -> pl.DataFrame:
-        """All columns, keys and times too."""
+        """All columns, including keys and times."""
         rows = scan_delta(self.rows.location, self.rows.version)
         return rows.filter(pl.col("split") == self.rows.part).collect()
 
@@ -63,7 +63,7 @@ class Split:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """The data, the settings and the log of one training; the same in each of its processes but for ``rank``."""
+    """The data, settings and log of one training. All processes have the same, except for ``rank``."""
 
     train: Split
     validation: Split
@@ -84,37 +84,44 @@ class TrainingRun:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The columns of ``x``, in this order; those of a vector or of tokens are ``name[0]``, ``name[1]``."""
+        """The columns of ``x``, in order. Those of a vector or of tokens are ``name[0]``, ``name[1]`` and so on."""
         return self.encoding.columns
 
     @property
     def categories(self) -> Mapping[str, int]:
-        """Encoded input -> how many numbers there are for its values or tokens: the size of an embedding."""
+        """Encoded input -> the number of codes of its values or tokens, which is the size of an embedding."""
         return {
-            name: len(one.values) + 1 if isinstance(one, FittedCategories) else one.vocabulary
-            for name, one in self.encoding.encoders.items()
-            if isinstance(one, FittedCategories | FittedTokens)
+            name: len(encoder.values) + 1 if isinstance(encoder, FittedCategories) else encoder.vocabulary
+            for name, encoder in self.encoding.encoders.items()
+            if isinstance(encoder, FittedCategories | FittedTokens)
         }
 
     def loader(self, batch: int, *, part: str = "train", features: Sequence[str] | None = None) -> Loader:
-        """Batches of this process, shuffled anew in each epoch; those of ``"validation"`` come in the table's order.
+        """Batches of this process: shuffled in each epoch, except for ``"validation"``, which keeps the table's order.
 
         Args:
             batch: rows of a batch in each process.
             part: ``"train"`` or ``"validation"``.
-            features: of which inputs ``x`` has the columns; of all by default.
+            features: the inputs whose columns ``x`` has; all by default.
         """
         rows = (self.train if part == "train" else self.validation).rows
-        chosen = replace(rows, encoding=rows.encoding.only(features)) if features else rows
+        source = replace(rows, encoding=rows.encoding.only(features)) if features else rows
         shuffle, device = part == "train", _device() if "torch" in sys.modules else None
         return Loader(
-            chosen, batch, self.seed, self.rank, self.world_size, shuffle=shuffle, device=device, passed=self._passed
+            source,
+            batch,
+            self.seed,
+            self.rank,
+            self.world_size,
+            shuffle=shuffle,
+            device=device,
+            on_batch=self._count_rows,
         )
 
     def checkpoints(self, *, every: int = 500, keep: int = 2, **objects: Stateful) -> Checkpoints:
-        """Saves the objects every so many steps; puts them back now if this training was broken off before.
+        """Saves the objects every ``every`` steps. If this training was interrupted, restores them now.
 
-        Name all that the training changes: ``model=``, ``optimizer=``, ``schedule=``, ``loader=``, ``best=``.
+        Name everything that the training changes: ``model=``, ``optimizer=``, ``schedule=``, ``loader=``, ``best=``.
         """
         return Checkpoints(
             self.checkpoint_location,
@@ -127,7 +134,7 @@ class TrainingRun:
         )
 
     def best(self, module: Any, *, higher_is_better: bool = False) -> Best:
-        """Keeps the module's best state by a score that you offer; a loss by default."""
+        """Keeps the module's best state, by a score that you offer; lower is better by default."""
         return Best(module, higher_is_better=higher_is_better)
 
     def log(self, step: int, **metrics: float) -> None:
@@ -150,27 +157,27 @@ class TrainingRun:
         if self.stop is not None:
             self.stop.check(read_metrics(self.folder))
 
-    def _passed(self, rows: int) -> None:
+    def _count_rows(self, rows: int) -> None:
         self.meter.add(rows)
         self.heartbeat()
 
     def accelerator(self, **options: Any) -> Any:
-        """An ``accelerate.Accelerator`` over this training's processes, as the model's ``compute`` says.
+        """An ``accelerate.Accelerator`` over this training's processes, set up by the model's ``compute``.
 
         Its ``backward`` and ``clip_grad_norm_`` raise TrainingDiverged for a loss or norm that is not finite.
         """
-        from mlp_assets.training.accelerators import accelerator
+        from mlp_assets.training.accelerators import make_accelerator
 
-        told = dict(self.compute)
-        sharded = told.pop("strategy", "ddp") == "fsdp" and self.world_size > 1
-        return accelerator(told | options, sharded=sharded, cpu=_device().type == "cpu")
+        settings = dict(self.compute)
+        sharded = settings.pop("strategy", "ddp") == "fsdp" and self.world_size > 1
+        return make_accelerator(settings | options, sharded=sharded, cpu=_device().type == "cpu")
 
     def whole(self, model: Any) -> dict[str, Any]:
-        """The state of a model of which each process has a shard, for ``load_state_dict`` of one that is whole.
+        """The whole state of a sharded model, for ``load_state_dict`` of an unsharded one.
 
         Every process must call it.
         """
-        return whole(model.state_dict())
+        return gather(model.state_dict())
 
 
 @dataclass(frozen=True)

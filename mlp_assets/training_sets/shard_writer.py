@@ -77,7 +77,7 @@ def write_rows(
     work = ShardWork(recipe, lake, table, f"part-{uuid4().hex[:12]}")
     shards = shards_of(recipe.spine, recipe.time, recipe.keys, recipe.tables, most)
     try:
-        summaries = list(runner.each(work, list(enumerate(shards))))
+        summaries = list(runner.map(work, list(enumerate(shards))))
     except BaseException:
         lake.unstage(table, work.run)
         raise

@@ -1,12 +1,15 @@
-"""Where another process finds the package of a user's function: a code location's folder is on nobody else's path."""
+"""Search paths that other processes need to import a user's function.
+
+The folder of a Dagster code location is on the path of its own process only.
+"""
 
 import os
 
 from mlp_assets.jobs.source_files import source_of
 
 
-def folder_of(function: str) -> str | None:
-    """The folder to search for the top-level package of ``package.module:function``; None for what has no file."""
+def import_folder(function: str) -> str | None:
+    """The folder that holds the top-level package of ``package.module:function``; None for one without a file."""
     module = function.partition(":")[0]
     source = source_of(module)
     if source is None or not source.exists():
@@ -17,5 +20,5 @@ def folder_of(function: str) -> str | None:
 
 
 def inherited_python_path() -> str:
-    """This process's PYTHONPATH, which its workers elsewhere need too; empty without one."""
+    """This process's PYTHONPATH, which its workers need, too; empty without one."""
     return os.environ.get("PYTHONPATH", "")

@@ -7,7 +7,7 @@ import psutil
 
 from mlp_assets.jobs.job_spec import JobSpec
 from mlp_assets.jobs.provenance import threads_of
-from mlp_resources.compute.import_paths import folder_of
+from mlp_resources.compute.import_paths import import_folder
 from mlp_resources.compute.processes import child_environment
 from mlp_resources.ports.training import TrainingFailedError
 from mlp_resources.registry.signing_key import KEY_VARIABLE
@@ -59,7 +59,7 @@ def training_environment(spec: JobSpec, device: str | None = None) -> dict[str, 
         device: ``cpu`` keeps the job off the GPUs, whatever it asks for.
     """
     # Dagster has a code location's folder on its path only while it loads it.
-    search = os.pathsep.join(path for path in [*sys.path, folder_of(spec.function)] if path)
+    search = os.pathsep.join(path for path in [*sys.path, import_folder(spec.function)] if path)
     changes = {
         "OMP_NUM_THREADS": str(threads_of(spec.processes * spec.sharing, spec.cpus)),
         "PYTHONPATH": search,

@@ -1,4 +1,4 @@
-"""The connection of this process to a Ray cluster that is there already."""
+"""The connection of this process to a running Ray cluster."""
 
 import logging
 import socket
@@ -12,11 +12,11 @@ from mlp_assets.errors import MlpError
 _HERE = ("127.0.0.1", "localhost")
 
 
-def connected(address: str, asked_by: str) -> Any:
-    """The module ``ray``, connected.
+def connect(address: str, asked_by: str) -> Any:
+    """Connects to the cluster and returns the module ``ray``.
 
     Args:
-        asked_by: the setting for which it is needed, such as ``MLP_SHARDS``.
+        asked_by: the setting that needs it, such as ``MLP_SHARDS``; for messages.
 
     Raises:
         MlpError: nothing answers at the address.
@@ -28,11 +28,11 @@ def connected(address: str, asked_by: str) -> Any:
         return ray
     host, _, port = address.rpartition(":")
     if host in _HERE:
-        # `mlp up` starts a Ray of this machine alone; Ray's own switch for that is read when it is imported.
+        # `mlp up` starts a Ray of one machine; Ray reads its switch for that when it is imported.
         ray_constants.ENABLE_RAY_CLUSTER = False
     try:
         if port.isdecimal() and "://" not in host:
-            socket.create_connection((host, int(port)), timeout=5).close()  # Ray itself would ask for minutes
+            socket.create_connection((host, int(port)), timeout=5).close()  # Ray itself would retry for minutes
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except OSError as error:
         raise MlpError(
@@ -42,34 +42,35 @@ def connected(address: str, asked_by: str) -> Any:
     return ray
 
 
-def results(
+def ordered_results(
     submit: Callable[[Any], Any], items: Iterable[Any], *, at_once: int, patience_seconds: float, lost: str
 ) -> Generator[Any, None, None]:
-    """What tasks return, in the order of their items, so many submitted at a time.
+    """The results of tasks, in the order of their items, with ``at_once`` tasks submitted at a time.
 
-    Who stops early waits for those that are submitted, and none is cancelled: Ray aborts the process that cancels a
-    running task which it had retried ("Tried to complete task that was not pending", ray-project/ray issue 54260).
+    If the consumer stops early, submitted tasks are awaited, not cancelled: Ray aborts a process that cancels a running
+    task which Ray had retried ("Tried to complete task that was not pending", ray-project/ray issue 54260).
 
     Args:
-        submit: makes a task of an item.
-        lost: what to say where Ray loses a task for good; ``{error}`` in it is Ray's own word.
+        submit: submits a task for an item.
+        patience_seconds: how long to wait for submitted tasks when the consumer stops early.
+        lost: the message when Ray loses a task for good; ``{error}`` in it becomes Ray's own message.
 
     Raises:
-        MlpError: a task did, or was lost. What else a task raises is raised too.
+        MlpError: a task raised it, or was lost. Other exceptions of a task are raised as they are.
     """
     import ray
 
-    waiting, under_way = iter(items), deque[Any]()
+    waiting, submitted = iter(items), deque[Any]()
     try:
         while True:
-            under_way.extend(submit(item) for item in islice(waiting, at_once - len(under_way)))
-            if not under_way:
+            submitted.extend(submit(item) for item in islice(waiting, at_once - len(submitted)))
+            if not submitted:
                 return
-            yield _result(ray, under_way[0], lost)
-            under_way.popleft()
+            yield _result(ray, submitted[0], lost)
+            submitted.popleft()
     finally:
-        if under_way:
-            ray.wait(list(under_way), num_returns=len(under_way), timeout=patience_seconds)
+        if submitted:
+            ray.wait(list(submitted), num_returns=len(submitted), timeout=patience_seconds)
 
 
 def _result(ray: Any, reference: Any, lost: str) -> Any:

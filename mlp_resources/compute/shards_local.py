@@ -1,4 +1,4 @@
-"""The parts of a large piece of work, done in this process."""
+"""Shards in threads of this process."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -14,15 +14,15 @@ _AT_A_TIME = 2  # one writes while the other joins
 
 
 class LocalShards:
-    """Threads: what they call leaves Python's lock alone."""
+    """Runs shards in threads: Polars and Arrow release the interpreter's lock."""
 
     def __init__(self, memory_gb: float | None = None) -> None:
         self._memory_gb = memory_gb
 
     def memory(self) -> int:
-        return bounded(psutil.virtual_memory().available, self._memory_gb) // _AT_A_TIME
+        return memory_budget(psutil.virtual_memory().available, self._memory_gb) // _AT_A_TIME
 
-    def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
             futures = [pool.submit(work, item) for item in items]
             try:
@@ -32,7 +32,7 @@ class LocalShards:
                 pool.shutdown(cancel_futures=True)
 
 
-def bounded(free: int, memory_gb: float | None) -> int:
+def memory_budget(free: int, memory_gb: float | None) -> int:
     """Half of the free bytes, or of what the container or ``memory_gb`` allows where that is less."""
     with contextlib.suppress(OSError, ValueError):  # "max", or no container
         free = min(free, int(_CONTAINER.read_text()))

@@ -1,4 +1,4 @@
-"""The search's tuner on Optuna: its sampler chooses, its journal keeps what was tried."""
+"""The tuner on Optuna: its sampler chooses the settings, its journal stores the outcomes."""
 
 import fcntl
 import json
@@ -11,13 +11,14 @@ from mlp_assets.nouns.search import Choice, FloatRange, Range
 from mlp_resources.ports.search import Outcome, Trial
 
 _OUTCOME = "outcome"
+_REASON = "told"  # its name in journals, older ones too
 
 
 class OptunaTuner:
-    """A study in a journal file. Each choice has a seed of its own: one that goes on chooses as one that never stopped.
+    """A study in a journal file. Each choice has its own seed, so a resumed search chooses like an uninterrupted one.
 
     Args:
-        path: of the journal; where another process has it open, nothing is kept.
+        path: of the journal. Where another process has it open, this study is kept in memory only.
     """
 
     def __init__(self, path: Path, space: Mapping[str, Range], seed: int, *, higher_is_better: bool) -> None:
@@ -27,11 +28,11 @@ class OptunaTuner:
         self._path, self._seed, self._optuna = path, seed, optuna
         self._space = {name: _distribution(optuna, values) for name, values in space.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock, self._kept = path.with_suffix(".lock").open("w"), True
+        self._lock, self._owned = path.with_suffix(".lock").open("w"), True
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._kept = False
+            self._owned = False
         direction = "maximize" if higher_is_better else "minimize"
         self._study = optuna.create_study(
             storage=self._storage(), study_name="search", direction=direction, load_if_exists=True
@@ -39,21 +40,21 @@ class OptunaTuner:
 
     def next(self, at_once: int, trials: int) -> list[Trial]:
         running = self._trials(self._optuna.trial.TrialState.RUNNING)
-        begun = [Trial(trial.number, dict(trial.params)) for trial in running]
+        batch = [Trial(trial.number, dict(trial.params)) for trial in running]
         total = len(self._study.get_trials(deepcopy=False))
         end = -(-total // at_once) * at_once if running else total + at_once
         for number in range(total, min(end, trials)):
             self._study.sampler = self._optuna.samplers.TPESampler(seed=(self._seed + 7919 * number) % 2**32)
-            asked = self._study.ask(self._space)
-            begun.append(Trial(asked.number, dict(asked.params)))
-        return begun
+            trial = self._study.ask(self._space)
+            batch.append(Trial(trial.number, dict(trial.params)))
+        return batch
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
         states = self._optuna.trial.TrialState
-        kept = {trial.number: trial._trial_id for trial in self._study.get_trials(deepcopy=False)}
+        ids = {trial.number: trial._trial_id for trial in self._study.get_trials(deepcopy=False)}
         for outcome in outcomes:
-            attribute = json.dumps(asdict(outcome))
-            self._optuna.trial.Trial(self._study, kept[outcome.number]).set_user_attr(_OUTCOME, attribute)
+            attribute = json.dumps(_stored(outcome))
+            self._optuna.trial.Trial(self._study, ids[outcome.number]).set_user_attr(_OUTCOME, attribute)
             if outcome.value is not None:
                 self._study.tell(outcome.number, outcome.value)
             else:
@@ -61,14 +62,13 @@ class OptunaTuner:
 
     def outcomes(self) -> list[Outcome]:
         done = self._trials(*(getattr(self._optuna.trial.TrialState, name) for name in ("COMPLETE", "PRUNED", "FAIL")))
-        found = [json.loads(trial.user_attrs[_OUTCOME]) for trial in sorted(done, key=lambda trial: trial.number)]
-        return [Outcome(**{**told, "history": tuple(tuple(point) for point in told["history"])}) for told in found]
+        return [_loaded(trial.user_attrs[_OUTCOME]) for trial in sorted(done, key=lambda trial: trial.number)]
 
     def close(self) -> None:
         self._lock.close()
 
     def forget(self) -> None:
-        if self._kept:
+        if self._owned:
             self._path.unlink(missing_ok=True)
         self.close()
 
@@ -79,9 +79,21 @@ class OptunaTuner:
         from optuna.storages import InMemoryStorage, JournalStorage
         from optuna.storages.journal import JournalFileBackend
 
-        if not self._kept:
+        if not self._owned:
             return InMemoryStorage()
         return JournalStorage(JournalFileBackend(str(self._path)))
+
+
+def _stored(outcome: Outcome) -> dict[str, Any]:
+    fields = asdict(outcome)
+    fields[_REASON] = fields.pop("reason")
+    return fields
+
+
+def _loaded(text: str) -> Outcome:
+    fields = json.loads(text)
+    fields["reason"] = fields.pop(_REASON)
+    return Outcome(**fields | {"history": tuple(tuple(point) for point in fields["history"])})
 
 
 def _distribution(optuna: Any, values: Range) -> Any:

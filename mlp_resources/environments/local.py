@@ -108,9 +108,9 @@ class LocalEnvironment:
 
         if self.settings.trials != "ray":
             return LocalTrials()
-        from mlp_resources.compute.import_paths import folder_of
+        from mlp_resources.compute.import_paths import import_folder
 
-        folder = folder_of(function)
+        folder = import_folder(function)
         return RayTrials(cpus, self.settings.ray, [folder] if folder else [])
 
     def spool_path(self, project: str, endpoint: str) -> str:

@@ -1,4 +1,4 @@
-"""What a search of a model's settings takes and gives: plain data and Protocols."""
+"""The port of a search of a model's settings: plain data in and out, and Protocols."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ State = Literal["done", "stopped", "failed"]
 
 @dataclass(frozen=True)
 class Trial:
-    """Settings to try. Numbers count from 0."""
+    """Settings to try. Trials are numbered from 0."""
 
     number: int
     params: Mapping[str, Any]
@@ -22,46 +22,51 @@ class Outcome:
     """How a trial ended.
 
     Args:
-        value: the metric on the validation rows; None for a trial that was given up or failed.
-        told: why it has none.
-        history: what it logged, as (step, name, value).
+        value: the metric on the validation rows; None for a trial that was stopped early or failed.
+        reason: why it has no value.
+        history: the logged metrics as (step, name, value).
     """
 
     number: int
     params: Mapping[str, Any]
     state: State
     value: float | None
-    told: str
+    reason: str
     history: tuple[tuple[int, str, float], ...]
     seconds: float
 
 
 class Tuner(Protocol):
-    """Chooses what is tried next. It keeps all that it was told, so a search that was broken off goes on."""
+    """Chooses the settings of the next trials. It stores all outcomes, so an interrupted search resumes."""
 
     def next(self, at_once: int, trials: int) -> list[Trial]:
-        """The next ``at_once`` of so many trials, to be run side by side and told together; or, where those before were
-        broken off, the rest of them."""
+        """The next batch of trials, of ``trials`` in all; after a crash, the unfinished ones of the last batch.
+
+        Args:
+            at_once: the size of a batch, whose trials run side by side and whose outcomes are reported together.
+        """
         ...
 
-    def tell(self, outcomes: Sequence[Outcome]) -> None: ...
+    def tell(self, outcomes: Sequence[Outcome]) -> None:
+        """Stores the outcomes of a batch."""
+        ...
 
     def outcomes(self) -> list[Outcome]:
-        """What it was told, in the order of the trials."""
+        """All stored outcomes, by the number of the trial."""
         ...
 
     def close(self) -> None:
-        """Lets go of what is kept, for whoever goes on."""
+        """Releases the storage, so that another process may resume the search."""
         ...
 
     def forget(self) -> None:
-        """Removes what is kept: the search is done with."""
+        """Deletes the storage of a search whose result is registered."""
         ...
 
 
 class Trials(Protocol):
     """Runs trials side by side."""
 
-    def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        """The results in the order of the items. Raises MlpError where there is no room for one."""
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """``work`` of each item, in the order of the items. Raises MlpError where there is no room for one."""
         ...

@@ -1,4 +1,4 @@
-"""What the platform asks of whoever does the parts of a large piece of work."""
+"""The port of work that is divided into shards."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
@@ -8,12 +8,15 @@ Result = TypeVar("Result")
 
 
 class ShardRunner(Protocol):
-    """Does the parts of a piece of work, several at a time."""
+    """Runs the shards of a large computation, several at a time."""
 
     def memory(self) -> int:
-        """The bytes of memory that one part may take."""
+        """The bytes of memory that one shard may use."""
         ...
 
-    def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        """The results in the order of the items. All is plain data, and an item may be done twice."""
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """``work`` of each item, in the order of the items.
+
+        Items and results are plain data. An item may be computed twice, so ``work`` must be idempotent.
+        """
         ...

@@ -125,7 +125,7 @@ class MlflowRegistry:
 
     def _log_trial(self, mlflow: Any, candidate: Candidate, trial: Outcome) -> None:
         """A trial of the search, as a child of the run that is open."""
-        tags = {_KEY: candidate.key, "mlp.trial": trial.state, "mlp.told": trial.told[:500]}
+        tags = {_KEY: candidate.key, "mlp.trial": trial.state, "mlp.told": trial.reason[:500]}
         experiment, name = self._experiment(candidate.model), f"trial-{trial.number}"
         with mlflow.start_run(experiment_id=experiment, run_name=name, nested=True, tags=tags) as run:
             mlflow.log_params(dict(trial.params))

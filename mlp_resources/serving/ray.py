@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from mlp_resources.compute.import_paths import folder_of, inherited_python_path
+from mlp_resources.compute.import_paths import import_folder, inherited_python_path
 from mlp_resources.ports.serving import DeploymentFailedError, ServingUnavailableError
 
 _READY_SECONDS = 60.0
@@ -36,7 +36,7 @@ class RayServing:
         name = f"{plan['project']}.{plan['endpoint']}"
         with self._locked():
             before = self.desired()
-            folder = folder_of(plan["derive"]) if plan["derive"] else None
+            folder = import_folder(plan["derive"]) if plan["derive"] else None
             entry = {"plan": dict(plan), "options": dict(options), "folder": folder}
             after = _without_route(before, name, plan) | {name: entry}
             self._put(after)

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from pyarrow import fs
 
 from mlp_assets.jobs.local_folder import local_folder
 from tests.support.object_store import object_store
-
-__all__ = ["object_store"]
 
 
 def test_a_file_uri_is_its_folder(tmp_path: Path) -> None:
@@ -16,11 +15,12 @@ def test_a_file_uri_is_its_folder(tmp_path: Path) -> None:
     assert local_folder(folder.as_uri()) == folder
 
 
-def test_files_of_an_object_store_are_downloaded_once(object_store: str) -> None:
-    store, path = fs.FileSystem.from_uri(object_store)
-    store.create_dir(path)
-    with store.open_output_stream(f"{path}/model.txt") as stream:
-        stream.write(b"weights")
-    folder = local_folder(object_store)
+def test_files_of_an_object_store_are_downloaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with object_store(monkeypatch) as bucket:
+        address = f"{bucket}/runs/artifact"
+        store, path = fs.FileSystem.from_uri(address)
+        with store.open_output_stream(f"{path}/model.txt") as stream:
+            stream.write(b"weights")
+        folder = local_folder(address)
     assert (folder / "model.txt").read_bytes() == b"weights"
-    assert local_folder(object_store) == folder
+    assert local_folder(address) == folder

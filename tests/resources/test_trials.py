@@ -1,4 +1,4 @@
-"""Trials on a real Ray of two processors: beside what is reserved, one after the other, and told where none fits."""
+"""Trials on a real Ray of two processors: beside an endpoint, one after the other, and refused where none fits."""
 
 import itertools
 import os
@@ -18,7 +18,7 @@ __all__ = ["built", "ray_address"]  # fixtures
 
 
 def place(number: int) -> tuple[int, int, float]:
-    """The number, who did it, and when it began."""
+    """The number, the process that ran it, and when it began."""
     began = time.monotonic()
     time.sleep(0.3)
     return number, os.getpid(), began
@@ -30,12 +30,12 @@ def fails(number: int) -> int:
 
 @pytest.fixture
 def reserved(ray_address: str) -> Iterator[None]:
-    """An endpoint's replicas, which hold nearly all of the cluster's two processors."""
+    """An endpoint's replica that holds nearly all of the cluster's two processors."""
     import ray
 
-    from mlp_resources.compute.ray_cluster import connected
+    from mlp_resources.compute.ray_cluster import connect
 
-    connected(ray_address, "MLP_TRIALS")
+    connect(ray_address, "MLP_TRIALS")
 
     @ray.remote(num_cpus=1.5)
     class Replica:
@@ -48,7 +48,7 @@ def reserved(ray_address: str) -> Iterator[None]:
     ray.kill(replica)
 
 
-def test_a_search_on_ray_comes_to_the_same(
+def test_a_search_on_ray_finds_the_same(
     built: Platform, ray_address: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     search = mlp.Search(SPACE, trials=4, at_once=2, cpus=0.2)
@@ -65,22 +65,24 @@ def test_a_search_on_ray_comes_to_the_same(
 
 
 def test_trials_run_beside_an_endpoint_one_after_the_other(ray_address: str, reserved: None) -> None:
-    found = list(RayTrials(0.4, address=ray_address).each(place, range(3)))  # one at a time has room
-    assert [number for number, _, _ in found] == [0, 1, 2]
-    assert os.getpid() not in {pid for _, pid, _ in found}
-    begun = sorted(began for _, _, began in found)
+    ran = list(RayTrials(0.4, address=ray_address).map(place, range(3)))  # one at a time has room
+    assert [number for number, _, _ in ran] == [0, 1, 2]
+    assert os.getpid() not in {pid for _, pid, _ in ran}
+    begun = sorted(began for _, _, began in ran)
     assert min(late - early for early, late in itertools.pairwise(begun)) >= 0.3
 
 
-def test_where_no_trial_fits_it_is_said(ray_address: str, reserved: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_that_does_not_fit_is_refused(
+    ray_address: str, reserved: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mlp_resources.compute.trials._ROOM_SECONDS", 1.0)
     with pytest.raises(mlp.MlpError, match=r"reserves 0.6 CPUs, and Ray at .* has 0.5 of 2 free. Write a smaller cpus"):
-        list(RayTrials(0.6, address=ray_address).each(place, [0]))
+        list(RayTrials(0.6, address=ray_address).map(place, [0]))
     with pytest.raises(mlp.MlpError, match=r"reserves 16 CPUs"):
-        list(RayTrials(16, address=ray_address).each(place, [0]))
+        list(RayTrials(16, address=ray_address).map(place, [0]))
 
 
-def test_what_a_trial_raises_is_raised_here(ray_address: str) -> None:
+def test_an_error_of_a_trial_is_raised_by_the_caller(ray_address: str) -> None:
     for trials in (RayTrials(0.1, address=ray_address), LocalTrials()):
         with pytest.raises(mlp.MlpError, match="trial 3 is wrong"):
-            list(trials.each(fails, [3]))
+            list(trials.map(fails, [3]))

@@ -1,5 +1,6 @@
 """mlp.Accelerate is followed: shards, half precision, accumulated gradients; a resumed training ends the same."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,12 +145,18 @@ def test_a_shard_of_a_model_is_refused(tmp_path: Path) -> None:
         run_job(LocalRunner(tmp_path), job(tmp_path, compute, as_is=True))
 
 
-def test_a_training_resumes_from_an_object_store(tmp_path: Path, object_store: str) -> None:
-    compute, (store, _) = mlp.Accelerate(processes=2), fs.FileSystem.from_uri(object_store)
-    runners = [LocalRunner(tmp_path / machine, object_store) for machine in ("one", "other")]
+@pytest.fixture
+def checkpoint_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with object_store(monkeypatch) as bucket:
+        yield f"{bucket}/runs"
+
+
+def test_a_training_resumes_from_an_object_store(tmp_path: Path, checkpoint_store: str) -> None:
+    compute, (store, _) = mlp.Accelerate(processes=2), fs.FileSystem.from_uri(checkpoint_store)
+    runners = [LocalRunner(tmp_path / machine, checkpoint_store) for machine in ("one", "other")]
     with pytest.raises(TrainingFailedError, match="it fails on purpose"):
         run_job(runners[0], job(tmp_path, compute, resume_key="kept", dies=23))
-    files = store.get_file_info(fs.FileSelector("kept", recursive=True))
+    files = store.get_file_info(fs.FileSelector(BUCKET, recursive=True))
     names = sorted({each.path.split("/")[3] for each in files if each.path.count("/") > 2})
     assert names == ["step-000000000015", "step-000000000020"]
     (newest,) = [each.path for each in files if each.path.endswith(f"{names[-1]}/state.pt")]
@@ -158,7 +165,7 @@ def test_a_training_resumes_from_an_object_store(tmp_path: Path, object_store: s
     result = run_job(runners[1], job(tmp_path, compute, resume_key="kept"))
     assert facts(result)["begun"] == 15
     assert result.digest == run_job(LocalRunner(tmp_path / "whole"), job(tmp_path, compute)).digest
-    left = store.get_file_info(fs.FileSelector("kept", recursive=True))
+    left = store.get_file_info(fs.FileSelector(BUCKET, recursive=True))
     assert not [each.path for each in left if each.is_file]
 
 

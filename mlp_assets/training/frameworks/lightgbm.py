@@ -1,4 +1,4 @@
-"""LightGBM boosters, classifiers and regressors, in its own text."""
+"""LightGBM boosters, classifiers and regressors, in LightGBM's text format."""
 
 from pathlib import Path
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 
 from mlp_assets.nouns.task import Task
-from mlp_assets.training.frameworks.framework import ExportError, Rows, Stored, comes_from, shown_type
+from mlp_assets.training.frameworks.framework import ExportError, Inputs, Stored, comes_from, shown_type
 
 _FILE = "model.txt"
 
 
 class Lightgbm:
-    """A booster, or a fitted wrapper of one."""
+    """A booster, or a fitted scikit-learn wrapper of one."""
 
     def owns(self, model: Any) -> bool:
         return comes_from(model, "lightgbm")
 
-    def store(self, model: Any, rows: Rows, task: Task, directory: Path) -> Stored:
+    def store(self, model: Any, rows: Inputs, task: Task, directory: Path) -> Stored:
         from lightgbm import Booster, LGBMModel
 
         if isinstance(model, LGBMModel) and not model.__sklearn_is_fitted__():

@@ -1,4 +1,4 @@
-"""A project's own kind of model, through a small protocol."""
+"""A kind of model of the user's own, through a small Protocol."""
 
 import importlib
 import inspect
@@ -9,23 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_assets.nouns.task import Task
-from mlp_assets.training.frameworks.framework import ExportError, Rows, Stored, shown_type
+from mlp_assets.training.frameworks.framework import ExportError, Inputs, Stored, shown_type
 
 
 @runtime_checkable
 class OwnModel(Protocol):
-    """What ``train`` may return where no framework is known: any object of a class of yours with these three methods.
+    """A model of your own that ``train`` may return: an object of a class with these three methods.
 
-    The class must be importable by its name where the model is served, so write it in a module of the project.
+    The server imports the class by its name, so define it at the top of a module of the project.
     """
 
     def save(self, folder: Path) -> None:
-        """Writes the model's files, without subfolders. None may be a pickle: write safetensors, .npy or JSON."""
+        """Writes the model's files, without subfolders. Pickles are refused: write safetensors, .npy or JSON."""
         ...
 
     @classmethod
     def load(cls, folder: Path) -> "OwnModel":
-        """The model out of the files that ``save`` wrote."""
+        """Loads the model from the files that ``save`` wrote."""
         ...
 
     def predict(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -39,10 +39,10 @@ class Own:
     def owns(self, model: Any) -> bool:
         return not inspect.isclass(model) and isinstance(model, OwnModel)
 
-    def store(self, model: Any, rows: Rows, task: Task, directory: Path) -> Stored:
-        made = type(model)
-        path = f"{made.__module__}:{made.__qualname__}"
-        if made.__module__ == "__main__" or "<locals>" in made.__qualname__ or _at(path) is not made:
+    def store(self, model: Any, rows: Inputs, task: Task, directory: Path) -> Stored:
+        kind = type(model)
+        path = f"{kind.__module__}:{kind.__qualname__}"
+        if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__ or _import_class(path) is not kind:
             raise ExportError(
                 f"The class {shown_type(model)} cannot be imported by its name, so no server could load the model. "
                 "Move it to the top of a module of the project."
@@ -50,10 +50,12 @@ class Own:
         model.save(directory)
         files = sorted(file.name for file in directory.iterdir())
         if not files:
-            raise ExportError(f"{made.__qualname__}.save wrote no file into the folder that it was given.")
+            raise ExportError(
+                f"{kind.__qualname__}.save wrote no file. Write the model into the folder that it is given."
+            )
         return Stored("own", files[0], model.predict(rows.astype(np.float64)), path)
 
 
-def _at(path: str) -> Any:
+def _import_class(path: str) -> Any:
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name, None)

@@ -1,28 +1,28 @@
-"""Scikit-learn's estimators and pipelines, as ONNX."""
+"""scikit-learn estimators and pipelines, as ONNX."""
 
 import warnings
 from pathlib import Path
 from typing import Any
 
 from mlp_assets.nouns.task import Task
-from mlp_assets.training.frameworks.framework import ExportError, Rows, Stored, comes_from, shown_type
+from mlp_assets.training.frameworks.framework import ExportError, Inputs, Stored, comes_from, shown_type
 
 _FILE, _PROBABILITIES, _OUTPUT = "model.onnx", "probabilities", "prediction"
 
 
 class Sklearn:
-    """A fitted estimator: a regressor's predictions, a classifier's probability of the second class or of all."""
+    """A fitted estimator: a regressor's predictions, or a classifier's probabilities (of class 2 in a binary task)."""
 
     def owns(self, model: Any) -> bool:
         return comes_from(model, "sklearn")
 
-    def store(self, model: Any, rows: Rows, task: Task, directory: Path) -> Stored:
-        model = getattr(model, "best_estimator_", model)  # of a search
+    def store(self, model: Any, rows: Inputs, task: Task, directory: Path) -> Stored:
+        model = getattr(model, "best_estimator_", model)  # of a fitted search
         _check(model, task)
-        own = _predicted(model, rows, task)
-        converted = _converted(model, rows.shape[1], task)
+        predictions = _predict(model, rows, task)
+        converted = _convert(model, rows.shape[1], task)
         (directory / _FILE).write_bytes(converted.SerializeToString())
-        return Stored("onnx", _FILE, own)
+        return Stored("onnx", _FILE, predictions)
 
 
 def _check(model: Any, task: Task) -> None:
@@ -45,7 +45,7 @@ def _check(model: Any, task: Task) -> None:
         raise ExportError(f"The classifier knows {len(model.classes_)} classes, and the model's task is {task.name!r}.")
 
 
-def _predicted(model: Any, rows: Rows, task: Task) -> Any:
+def _predict(model: Any, rows: Inputs, task: Task) -> Any:
     try:
         if not task.has_classes:
             return model.predict(rows)
@@ -53,11 +53,11 @@ def _predicted(model: Any, rows: Rows, task: Task) -> Any:
     except ValueError as error:
         raise ExportError(
             f"The {shown_type(model)} cannot predict the validation rows: {_first_line(error)}. Fit it on run.train.x, "
-            "and let missing values be: put an imputer into its pipeline."
+            "and put an imputer into its pipeline for missing values."
         ) from error
 
 
-def _converted(model: Any, features: int, task: Task) -> Any:
+def _convert(model: Any, features: int, task: Task) -> Any:
     try:
         from skl2onnx import to_onnx
         from skl2onnx.common.data_types import FloatTensorType
@@ -67,35 +67,35 @@ def _converted(model: Any, features: int, task: Task) -> Any:
             "Write pip install 'mlp-assets[sklearn]'."
         ) from error
     options = {"zipmap": False} if task.has_classes else None
-    taken: Any = [("features", FloatTensorType([None, features]))]
+    inputs: Any = [("features", FloatTensorType([None, features]))]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what it says of itself to its own developers
-            made = to_onnx(model, initial_types=taken, options=options, target_opset=18)
-    except Exception as error:  # its own kinds of errors are many, and each says why
+            warnings.simplefilter("ignore")  # addressed to skl2onnx's developers
+            graph = to_onnx(model, initial_types=inputs, options=options, target_opset=18)
+    except Exception as error:  # it raises many kinds, each with its reason
         raise ExportError(
             f"A {shown_type(model)} cannot be served without unpickling: skl2onnx cannot convert it "
-            f"({_first_line(error)}). Return an estimator that it can (its documentation lists them), or write it as "
-            "an mlp.OwnModel."
+            f"({_first_line(error)}). Return an estimator that it supports (its documentation lists them), or write "
+            "the model as an mlp.OwnModel."
         ) from error
-    return _probabilities(made, second=not task.many_classes) if task.has_classes else made
+    return _only_probabilities(graph, second=not task.many_classes) if task.has_classes else graph
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def _probabilities(made: Any, *, second: bool) -> Any:
-    """Those of all classes, or that of the second one, as the only output."""
+def _only_probabilities(model: Any, *, second: bool) -> Any:
+    """Makes the probabilities of all classes, or of the second one, the only output of the ONNX model."""
     from onnx import TensorProto, helper
 
-    (found,) = [output for output in made.graph.output if output.name == _PROBABILITIES]
+    (probabilities,) = [output for output in model.graph.output if output.name == _PROBABILITIES]
     if not second:
-        del made.graph.output[:]
-        made.graph.output.append(found)
-        return made
-    made.graph.initializer.append(helper.make_tensor("second", TensorProto.INT64, [1], [1]))
-    made.graph.node.append(helper.make_node("Gather", [found.name, "second"], [_OUTPUT], axis=1))
-    del made.graph.output[:]
-    made.graph.output.append(helper.make_tensor_value_info(_OUTPUT, TensorProto.FLOAT, [None, 1]))
-    return made
+        del model.graph.output[:]
+        model.graph.output.append(probabilities)
+        return model
+    model.graph.initializer.append(helper.make_tensor("second", TensorProto.INT64, [1], [1]))
+    model.graph.node.append(helper.make_node("Gather", [probabilities.name, "second"], [_OUTPUT], axis=1))
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info(_OUTPUT, TensorProto.FLOAT, [None, 1]))
+    return model

@@ -5,45 +5,45 @@ from pathlib import Path
 from typing import Any
 
 from mlp_assets.nouns.task import Task
-from mlp_assets.training.frameworks.framework import ExportError, Rows, Stored
-from mlp_assets.training.sharded import is_sharded
+from mlp_assets.training.frameworks.framework import ExportError, Inputs, Stored
+from mlp_assets.training.sharded_state import is_sharded
 
 _FILE = "model.onnx"
 
 
-def _plain(module: Any) -> Any:
-    """The module without what Accelerate put around it. Raises ExportError where it is a shard."""
+def _unwrap(module: Any) -> Any:
+    """The module without the wrappers of Accelerate. Raises ExportError for a shard of a model."""
     if is_sharded(module):
         raise ExportError(
-            "train returned a model of which each process has a shard. Make a new one in every process, fill it with "
-            "network.load_state_dict(run.whole(model)), and return that."
+            "train returned a model of which each process has a shard. Make a new network in every process, fill it "
+            "with network.load_state_dict(run.whole(model)), and return it."
         )
-    return module if "accelerate" not in sys.modules else _unwrapped(module)
+    return module if "accelerate" not in sys.modules else _unwrap_parts(module)
 
 
-def _unwrapped(module: Any) -> Any:
-    """It and its parts, so that all are served in the precision of their weights."""
+def _unwrap_parts(module: Any) -> Any:
+    """Unwraps the module and its parts, so that all are served in the precision of their weights."""
     from accelerate.utils import extract_model_from_parallel
 
-    found = extract_model_from_parallel(module, keep_fp32_wrapper=False)
-    for name, child in found.named_children():
-        plain = _unwrapped(child)
+    inner = extract_model_from_parallel(module, keep_fp32_wrapper=False)
+    for name, child in inner.named_children():
+        plain = _unwrap_parts(child)
         if plain is not child:
-            setattr(found, name, plain)
-    return found
+            setattr(inner, name, plain)
+    return inner
 
 
 class Torch:
-    """A module from float32 (rows, features) to (rows,), (rows, 1) or (rows, classes); put on the processor."""
+    """A module from float32 (rows, features) to (rows,), (rows, 1) or (rows, classes), moved to the processor."""
 
     def owns(self, model: Any) -> bool:
-        torch = sys.modules.get("torch")  # who has a module has imported it
+        torch = sys.modules.get("torch")  # a module exists only once torch is imported
         return torch is not None and isinstance(model, torch.nn.Module)
 
-    def store(self, model: Any, rows: Rows, task: Task, directory: Path) -> Stored:
+    def store(self, model: Any, rows: Inputs, task: Task, directory: Path) -> Stored:
         import torch
 
-        model = _plain(model).eval().cpu()
+        model = _unwrap(model).eval().cpu()
         torch.onnx.export(
             model,
             (torch.from_numpy(rows[:2].copy()),),

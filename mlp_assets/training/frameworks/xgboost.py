@@ -1,4 +1,4 @@
-"""XGBoost boosters, classifiers and regressors, in its own UBJSON."""
+"""XGBoost boosters, classifiers and regressors, in XGBoost's UBJSON format."""
 
 from pathlib import Path
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 
 from mlp_assets.nouns.task import Task
-from mlp_assets.training.frameworks.framework import ExportError, Rows, Stored, comes_from, shown_type
+from mlp_assets.training.frameworks.framework import ExportError, Inputs, Stored, comes_from, shown_type
 
 _FILE = "model.ubj"
 
 
 class Xgboost:
-    """A booster, or a fitted wrapper of one; where it stopped early, the trees up to its best iteration."""
+    """A booster, or a fitted scikit-learn wrapper of one; after early stopping, the trees up to the best iteration."""
 
     def owns(self, model: Any) -> bool:
         return comes_from(model, "xgboost")
 
-    def store(self, model: Any, rows: Rows, task: Task, directory: Path) -> Stored:
+    def store(self, model: Any, rows: Inputs, task: Task, directory: Path) -> Stored:
         import xgboost
         from sklearn.exceptions import NotFittedError
 
@@ -30,13 +30,13 @@ class Xgboost:
         if not isinstance(booster, xgboost.Booster):
             raise ExportError(f"train returned a {shown_type(model)}. Return a Booster, XGBClassifier or XGBRegressor.")
         booster.save_model(str(directory / _FILE))
-        return Stored("xgboost", _FILE, _own(model, booster, rows, task))
+        return Stored("xgboost", _FILE, _predictions(model, booster, rows, task))
 
 
-def _own(model: Any, booster: Any, rows: Rows, task: Task) -> Any:
+def _predictions(model: Any, booster: Any, rows: Inputs, task: Task) -> Any:
     if hasattr(model, "predict_proba"):
-        found = model.predict_proba(rows)
-        return found if task.many_classes else found[:, 1]
+        probabilities = model.predict_proba(rows)
+        return probabilities if task.many_classes else probabilities[:, 1]
     if model is not booster:
         return model.predict(rows)
     best = booster.attr("best_iteration")
