@@ -1,4 +1,4 @@
-"""A model as it is exported and loaded again, on some rows that all frameworks can learn from."""
+"""Predictions of a model after export and loading, on rows that all frameworks can learn from."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,7 @@ def run_of(folder: Path, task: str, x: np.ndarray = X) -> mlp.TrainingRun:
 
 
 def answers(folder: Path, model: Any, task: str, x: np.ndarray = X) -> np.ndarray:
-    """What the exported model says of the rows: of all at once, and of each by itself."""
+    """The exported model's predictions of all rows; checks that a row alone is predicted the same."""
     classes = KINDS if task == "multiclass" else ()
     digest = export(replace(run_of(folder, task, x), classes=classes), model, folder / "artifact")
     scorer = load_scorer(folder / "artifact", digest)

@@ -1,4 +1,4 @@
-"""Models of several classes, of each framework: exported, loaded again, and a probability of each class."""
+"""Multiclass models of each framework are exported and loaded, and predict a probability of each class."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from sklearn import ensemble, linear_model, svm
 from mlp_assets.training.export import ExportError
 from tests.support.exported import KIND, X, answers
 
-# PyTorch's exporter calls what PyTorch has deprecated.
+# PyTorch's exporter calls functions that PyTorch has deprecated.
 TORCH_EXPORTS = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
 
 
 class Shares:
-    """Of each class the same to every row: a model of classes that no framework has."""
+    """Predicts the same shares for every row: a multiclass model of no framework."""
 
     def __init__(self, shares: np.ndarray) -> None:
         self.shares = shares
@@ -31,14 +31,14 @@ class Shares:
 
 
 @TORCH_EXPORTS
-def test_every_framework_gives_the_probability_of_each_class(tmp_path: Path) -> None:
+def test_every_framework_predicts_a_probability_of_each_class(tmp_path: Path) -> None:
     import lightgbm
     import torch
     import xgboost
 
-    told = {"n_estimators": 10, "random_state": 0}
-    light = lightgbm.LGBMClassifier(**told, verbose=-1).fit(X, KIND)
-    boosted = xgboost.XGBClassifier(**told, n_jobs=1).fit(X, KIND)
+    settings = {"n_estimators": 10, "random_state": 0}
+    light = lightgbm.LGBMClassifier(**settings, verbose=-1).fit(X, KIND)
+    boosted = xgboost.XGBClassifier(**settings, n_jobs=1).fit(X, KIND)
     raw = xgboost.train({"objective": "multi:softprob", "num_class": 3}, xgboost.DMatrix(X, KIND), 5)
     linear, forest = linear_model.LogisticRegression().fit(X, KIND), ensemble.RandomForestClassifier(9).fit(X, KIND)
     network = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Softmax(dim=1))
@@ -53,15 +53,15 @@ def test_every_framework_gives_the_probability_of_each_class(tmp_path: Path) -> 
 
 
 @TORCH_EXPORTS
-def test_what_gives_no_probabilities_of_the_classes_is_refused(tmp_path: Path) -> None:
+def test_a_model_without_probabilities_of_the_classes_is_refused(tmp_path: Path) -> None:
     import torch
 
     wide = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Softmax(dim=1))
-    for number, (model, told) in enumerate([
-        (torch.nn.Linear(3, 3), r"no probabilities of the classes.*End it with torch.nn.Softmax"),
-        (wide, r"shape \(400, 4\) for 400 rows. A probability of each of the 3 classes for each row is served"),
+    for number, (model, message) in enumerate([
+        (torch.nn.Linear(3, 3), r"does not predict probabilities of the classes.*End it with torch.nn.Softmax"),
+        (wide, r"shape \(400, 4\) for 400 rows.*a probability of each of the 3 classes"),
         (svm.LinearSVC().fit(X, KIND), "gives no probabilities, and the model's task is 'multiclass'"),
     ]):  # fmt: skip
         (tmp_path / str(number)).mkdir()
-        with pytest.raises(ExportError, match=told):
+        with pytest.raises(ExportError, match=message):
             answers(tmp_path / str(number), model, "multiclass")

@@ -1,4 +1,4 @@
-"""What a train function may return: stored without code, loaded again, and the same answers; all else is refused."""
+"""Models that ``train`` may return are stored without code and predict the same when loaded; others are refused."""
 
 import io
 import json
@@ -94,20 +94,20 @@ def test_regressors_of_scikit_learn(tmp_path: Path, model: Any) -> None:
         piped(impute.SimpleImputer(strategy="median"), linear_model.LogisticRegression()),
     ],
 )
-def test_what_is_missing_stays_missing(tmp_path: Path, model: Any) -> None:
+def test_missing_values_stay_missing(tmp_path: Path, model: Any) -> None:
     fitted = model.fit(GAPS, CLASS)
     assert answers(tmp_path, fitted, "binary", GAPS) == pytest.approx(fitted.predict_proba(GAPS)[:, 1], abs=1e-5)
 
 
-def test_lightgbm_and_xgboost_with_gaps_and_stopped_early(tmp_path: Path) -> None:
+def test_lightgbm_and_xgboost_with_gaps_and_early_stopping(tmp_path: Path) -> None:
     import lightgbm
     import xgboost
 
-    told = {"n_estimators": 200, "learning_rate": 0.5, "random_state": 0}
-    light = lightgbm.LGBMClassifier(**told, verbose=-1, min_child_samples=5)
+    settings = {"n_estimators": 200, "learning_rate": 0.5, "random_state": 0}
+    light = lightgbm.LGBMClassifier(**settings, verbose=-1, min_child_samples=5)
     rows, checked = (GAPS[:200], CLASS[:200]), [(GAPS[200:], CLASS[200:])]
     light.fit(*rows, eval_set=checked, callbacks=[lightgbm.early_stopping(5, verbose=False)])
-    boosted = xgboost.XGBClassifier(**told, early_stopping_rounds=5, n_jobs=1)
+    boosted = xgboost.XGBClassifier(**settings, early_stopping_rounds=5, n_jobs=1)
     boosted.fit(*rows, eval_set=checked, verbose=False)
     assert 0 < boosted.best_iteration < 150
     plain = xgboost.XGBRegressor(n_estimators=10).fit(GAPS, Y)
@@ -125,7 +125,7 @@ def test_lightgbm_and_xgboost_with_gaps_and_stopped_early(tmp_path: Path) -> Non
 
 
 class Nearest:
-    """The target of the nearest of some points, by the first feature: a model that no framework has."""
+    """Predicts the value of the nearest point by the first feature: a model of no framework."""
 
     def __init__(self, points: np.ndarray, values: np.ndarray) -> None:
         self.points, self.values = points, values
@@ -143,7 +143,7 @@ class Nearest:
 
 
 class Smuggler(Nearest):
-    """Writes what it likes."""
+    """Writes another file beside its own."""
 
     name, data = "model.bin", b""
 
@@ -161,7 +161,7 @@ def near(kind: type[Nearest] = Nearest) -> Nearest:
     return kind(np.linspace(-1, 1, 9), np.arange(9.0))
 
 
-def test_a_model_of_ones_own(tmp_path: Path) -> None:
+def test_a_model_of_the_users_own_class(tmp_path: Path) -> None:
     assert answers(tmp_path, near(), "regression").tolist() == near().predict(X).tolist()
     manifest = json.loads((tmp_path / "artifact" / "model.json").read_text())
     assert (manifest["format"], manifest["loader"]) == ("own", f"{__name__}:Nearest")
@@ -198,7 +198,7 @@ def _objects() -> bytes:
         ("weights.bin", _zip("innocent", pickle.dumps({})), "has a pickle in it"),
     ],
 )
-def test_pickles_are_refused_when_they_are_stored_and_when_they_are_loaded(
+def test_pickles_are_refused_when_storing_and_when_loading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, reason: str
 ) -> None:
     monkeypatch.setattr(Smuggler, "name", name)
@@ -209,10 +209,10 @@ def test_pickles_are_refused_when_they_are_stored_and_when_they_are_loaded(
         load_scorer(tmp_path / "artifact")
 
 
-def test_a_converter_that_leaves_something_out_is_found(tmp_path: Path) -> None:
-    """Skl2onnx converts an imputer without its indicator of what was missing, and says nothing."""
+def test_a_converter_that_drops_a_step_is_found(tmp_path: Path) -> None:
+    """skl2onnx silently converts an imputer without its indicator of missing values."""
     model = piped(impute.SimpleImputer(add_indicator=True), linear_model.LogisticRegression()).fit(GAPS, CLASS)
-    with pytest.raises(ExportError, match="what stored it does not know all that it does"):
+    with pytest.raises(ExportError, match="exporter does not support a step"):
         export(run_of(tmp_path, "binary", GAPS), model, tmp_path / "artifact")
 
 
@@ -224,7 +224,7 @@ def local_class() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("model", "task", "sentence"),
+    ("model", "task", "message"),
     [
         (None, "binary", "train returned nothing, which cannot be served"),
         (
@@ -239,21 +239,21 @@ def local_class() -> Any:
         (linear_model.LogisticRegression().fit(X, DRAW.integers(0, 3, 400)), "binary", "knows 3 classes"),
         (isotonic.IsotonicRegression().fit(X[:, 0], Y), "regression", "cannot predict the validation rows: Isotonic"),
         (kernel_ridge.KernelRidge(kernel="laplacian").fit(X, Y), "regression", "skl2onnx cannot convert it"),
-        (near(Wide), "regression", "gives shape .400, 3. for 400 rows"),
+        (near(Wide), "regression", "predicts shape .400, 3. for 400 rows"),
         (local_class(), "regression", "cannot be imported by its name, so no server could load"),
     ],
 )
-def test_what_cannot_be_served_is_refused(tmp_path: Path, model: Any, task: str, sentence: str) -> None:
-    with pytest.raises((ExportError, ArtifactError), match=sentence):
+def test_a_model_that_cannot_be_served_is_refused(tmp_path: Path, model: Any, task: str, message: str) -> None:
+    with pytest.raises((ExportError, ArtifactError), match=message):
         export(run_of(tmp_path, task), model, tmp_path / "artifact")
 
 
 @settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), depth=st.integers(1, 6), gaps=st.booleans())
-def test_trees_give_the_same_whatever_the_data(
+def test_trees_predict_the_same_on_any_data(
     tmp_path_factory: pytest.TempPathFactory, seed: int, depth: int, gaps: bool
 ) -> None:
-    """Values that lie on a threshold, too: the rows are of few values."""
+    """The rows have few distinct values, so that some lie on a threshold."""
     draw = np.random.default_rng(seed)
     x = np.round(draw.normal(size=(200, 3)), 1).astype(np.float32)
     x = np.where(draw.random(x.shape) < 0.2, np.nan, x).astype(np.float32) if gaps else x

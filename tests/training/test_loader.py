@@ -1,4 +1,4 @@
-"""Every row once, in one process, whatever the files, the processes, and where the training was broken off."""
+"""Each row is seen once, by one process, whatever the files, the processes and the point of an interruption."""
 
 import itertools
 from collections.abc import Iterator
@@ -32,11 +32,11 @@ ORDERS = st.builds(
 
 
 def seen_by(order: Order, epoch: int, rank: int) -> list[int]:
-    found: list[int] = []
+    seen: list[int] = []
     for window in order.windows(epoch, rank):
         rows = [row for first, end in window.ranges for row in range(first, end)]
-        found += [rows[place] for place in window.seen]
-    return found
+        seen += [rows[place] for place in window.seen]
+    return seen
 
 
 @given(ORDERS)
@@ -50,7 +50,7 @@ def test_an_epoch_sees_each_row_once(order: Order) -> None:
         assert all(0 < end - first <= order.batch + 1 for first, end in bounds)
 
 
-def test_epochs_are_shuffled_each_in_its_own_way_and_runs_alike() -> None:
+def test_epochs_differ_in_their_order_and_runs_do_not() -> None:
     order = Order(200, 10, 2, False, 16, 2, seed=5)
     assert seen_by(order, 0, 0) == seen_by(order, 0, 0)
     assert seen_by(order, 0, 0) != seen_by(order, 1, 0)
@@ -60,7 +60,7 @@ def test_epochs_are_shuffled_each_in_its_own_way_and_runs_alike() -> None:
 
 
 def table(folder: Path, rows: int, parts: int = 1, group: int = 50) -> str:
-    """Rows 0.. of the part ``train``, the next ones of ``test``: in files, with row groups of their own."""
+    """A table of several files and row groups: its first rows are the part ``train``, the others ``test``."""
     location = folder / "table"
     frame = pl.DataFrame(
         {"a": np.arange(rows, dtype=float), "b": [None if n % 3 else 1 for n in range(rows)], "y": 0.5}
@@ -70,15 +70,9 @@ def table(folder: Path, rows: int, parts: int = 1, group: int = 50) -> str:
     for piece in pieces:
         options = {"mode": "append", "delta_write_options": {"target_file_size": None}}
         frame.with_columns(split)[piece].write_delta(str(location), **options)
-    for number, (file, piece) in enumerate(zip(_by_rows(str(location)), pieces, strict=True)):
-        chosen = frame.with_columns(split)[piece]
-        chosen.write_parquet(file, row_group_size=group + number)
+    for number, (file, piece) in enumerate(zip(sorted(DeltaTable(str(location)).file_uris()), pieces, strict=True)):
+        frame.with_columns(split)[piece].write_parquet(file, row_group_size=group + number)
     return str(location)
-
-
-def _by_rows(location: str) -> list[str]:
-    files = DeltaTable(location).file_uris()
-    return sorted(files)
 
 
 def rows_of(location: str, part: str = "train") -> PartRows:
@@ -86,7 +80,7 @@ def rows_of(location: str, part: str = "train") -> PartRows:
 
 
 @pytest.mark.parametrize(("parts", "group"), [(1, 1000), (1, 7), (3, 11)])
-def test_rows_are_read_whatever_the_files(tmp_path: Path, parts: int, group: int) -> None:
+def test_rows_are_the_same_whatever_the_files(tmp_path: Path, parts: int, group: int) -> None:
     source = rows_of(table(tmp_path, 400, parts, group))
     assert source.rows == 300
     x, y = np.empty((300, 2), np.float32), np.empty(300, np.float32)
@@ -112,7 +106,7 @@ def loader(source: PartRows, rank: int = 0, world_size: int = 1, batch: int = 16
 
 
 @pytest.mark.parametrize("small", [True, False])
-def test_a_training_that_is_broken_off_goes_on_at_the_next_row(tmp_path: Path, small: bool) -> None:
+def test_an_interrupted_training_resumes_at_the_next_row(tmp_path: Path, small: bool) -> None:
     source = rows_of(table(tmp_path, 400))
     whole = [x[:, 0].tolist() for epoch in loader(source, small=small).epochs(3) for x, _ in epoch]
     assert sorted(itertools.chain(*whole)) == sorted(list(range(300)) * 3)
@@ -130,28 +124,28 @@ def test_a_training_that_is_broken_off_goes_on_at_the_next_row(tmp_path: Path, s
     last=st.tuples(st.integers(1, 4), st.integers(1, 40)),
     small=st.booleans(),
 )
-def test_other_numbers_of_processes_lose_no_row_and_take_none_twice(
+def test_other_numbers_of_processes_see_each_row_once(
     source: PartRows, worlds: list[tuple[int, int, int]], last: tuple[int, int], small: bool
 ) -> None:
-    """One epoch, taken over some times by other numbers of processes with other batches."""
+    """One epoch, interrupted several times and resumed by other numbers of processes with other batch sizes."""
     state, seen = None, list[float]()
     for world_size, batch, steps in [*worlds, (*last, 10**9)]:
         states, counts = set[str](), set[int]()
         for rank in range(world_size):
-            one = loader(source, rank, world_size, batch, small=small)
+            resumed = loader(source, rank, world_size, batch, small=small)
             if state is not None:
-                one.load_state_dict(dict(state))
-            if one.position.epoch:
+                resumed.load_state_dict(dict(state))
+            if resumed.position.epoch:
                 continue
-            batches = list(itertools.islice(one, steps))
+            batches = list(itertools.islice(resumed, steps))
             left = [x[:, 0].tolist() for x, _ in batches]
             assert all(0 < len(x) <= batch + 1 for x in left) or len(left) == 1
             rows = list(itertools.chain(*left))
             few = rank > 0 and len(left) == 1 and sorted(rows) == sorted(seen[-len(rows) :])
             seen += [] if few else rows
-            states.add(repr(one.state_dict()))
+            states.add(repr(resumed.state_dict()))
             counts.add(len(batches))
-            after = one.state_dict()
+            after = resumed.state_dict()
         if not states:
             break
         assert (len(states), len(counts)) == (1, 1)
@@ -164,7 +158,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> PartRows:
     return rows_of(table(tmp_path_factory.mktemp("rows"), 400, parts=2))
 
 
-def test_what_cannot_be_loaded_is_said(tmp_path: Path, source: PartRows) -> None:
+def test_a_loader_that_cannot_work_gives_the_reason(tmp_path: Path, source: PartRows) -> None:
     with pytest.raises(MlpError, match="batch=0 holds no rows"):
         Loader(source, 0, seed=0)
     with pytest.raises(MlpError, match="has 300 rows, too few for 301 processes"):
