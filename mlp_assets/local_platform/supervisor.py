@@ -80,6 +80,7 @@ class Supervisor:
         for _, process in self._children:
             process.wait()
         self._children.clear()
+        end(left_behind())  # trainings outlive the runs that started them
 
     def _wait(self, service: Service, process: "subprocess.Popen[bytes]") -> None:
         started = time.monotonic()
