@@ -16,9 +16,9 @@ from mlp_assets.jobs.job_spec import JobSpec
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.ports.training import TrainingFailedError, TrainingResult, run_job
 from tests.support.job_processes import no_process_left
-from tests.support.object_store import object_store
+from tests.support.object_store import BUCKET, object_store
 
-__all__ = ["no_process_left", "object_store"]
+__all__ = ["no_process_left"]
 pytestmark = pytest.mark.usefixtures("no_process_left")
 EPOCHS, BATCH, ROWS = 4, 16, 320
 SHARD = (32 + 16 + 32 + 1) / 129  # of process 0: half of the first layer, and the one row of the last
