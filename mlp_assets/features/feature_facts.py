@@ -11,7 +11,7 @@ from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.lineage import UseGraph, Uses, formula
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports import tables
-from mlp_resources.ports.lake import Transaction, Written
+from mlp_resources.ports.lake import Transaction, WriteResult
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class FeatureFacts:
     newest_row: str
 
 
-def record_facts(scope: Scope, view: FeatureView, frame: pl.DataFrame, written: Written) -> FeatureFacts | None:
+def record_facts(scope: Scope, view: FeatureView, frame: pl.DataFrame, written: WriteResult) -> FeatureFacts | None:
     """The facts of the newest partition of a frame; None for an empty frame.
 
     Stores the statistics for the catalogue if that partition is the newest of the table.

@@ -17,7 +17,7 @@ from mlp_assets.orchestration.partitions import Windows
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.digest import RowSums, row_sums
 from mlp_assets.tables.memory import batch_bytes
-from mlp_resources.ports.lake import Table, Transaction, Written
+from mlp_resources.ports.lake import Table, Transaction, WriteResult
 
 _ATTEMPTS = 8
 _READ = "source"
@@ -36,7 +36,7 @@ class ComputedPartitions:
 
     newest: pl.DataFrame
     sums: dict[str, RowSums]
-    written: Written
+    written: WriteResult
     versions: dict[str, int | None]
     touched: Windows
     batches: int
@@ -81,7 +81,7 @@ def compute_partitions(scope: Scope, view: FeatureView, windows: Windows, materi
 
 def _write_batches(
     scope: Scope, view: FeatureView, windows: Windows, version: int | None, before: int, notes: dict[str, str]
-) -> tuple[pl.DataFrame, dict[str, RowSums], Written, int] | None:
+) -> tuple[pl.DataFrame, dict[str, RowSums], WriteResult, int] | None:
     """Computes and writes batch by batch; None if another run has recorded another version of the source.
 
     Only the last batch records the version: if a run ends early, the next one finds the same partitions touched.
@@ -90,7 +90,7 @@ def _write_batches(
     runner, events = scope.environment.shards, event_rows(scope, view.source, version)
     batches = batches_of(view, events, windows, batch_bytes(runner.memory()))
     sums: dict[str, RowSums] = {}
-    frame, written, size = pl.DataFrame(), Written(0, changed=False, bytes=0), 0
+    frame, written, size = pl.DataFrame(), WriteResult(0, changed=False, bytes=0), 0
     for number, frame in enumerate(runner.map(BatchWork(view, events), batches), 1):
         after = before if number < len(batches) or version is None else version + 1
         mark = Transaction(_READ, after, before) if version is not None else None

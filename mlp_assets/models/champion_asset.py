@@ -49,7 +49,7 @@ def champion_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
                 "before": live.version if live is not None else NO_RIVAL,
                 "digest": chosen.digest,
                 "mlflow": dg.MetadataValue.url(registry.url(chosen)),
-                "record": dg.MetadataValue.json(scope.environment.notary.read(promotions(scope, model)[-1].text)),
+                "record": dg.MetadataValue.json(scope.environment.signer.read(promotions(scope, model)[-1].text)),
             }
             | cost.shown,
             data_version=dg.DataVersion(f"{chosen.version}-{chosen.digest[:12]}"),

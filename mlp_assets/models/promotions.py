@@ -49,7 +49,7 @@ def signed_judgement(
         }
         for one in judgement.results
     }
-    return scope.environment.notary.sign(
+    return scope.environment.signer.sign(
         {
             "artifact": artifact,
             "training_set": training_set,
@@ -64,7 +64,7 @@ def judgement_of(scope: Scope, version: RegisteredVersion) -> dict[str, Any]:
     """The signed judgement of a version. Raises RegistryError when there is none that holds for its artifact."""
     where = f"Version {version.version} of {version.model}"
     try:
-        found = scope.environment.notary.read(version.tags.get(JUDGEMENT_TAG, ""))
+        found = scope.environment.signer.read(version.tags.get(JUDGEMENT_TAG, ""))
     except RecordError as error:
         raise RegistryError(
             f"{where} has no judgement to be promoted by: {error}. Materialize the candidate anew."
@@ -83,7 +83,7 @@ def promotions(scope: Scope, model: Model) -> list[Promotion]:
     found: list[Promotion] = []
     for number, text in lake.scan(table).sort("number").select("number", "record").collect().iter_rows():
         try:
-            record = scope.environment.notary.read(text)
+            record = scope.environment.signer.read(text)
         except RecordError as error:
             raise RegistryError(f"Promotion {number} of {table.name} cannot be trusted: {error}.") from error
         follows = (record["number"], record["previous"]) == (len(found) + 1, _named(found))
@@ -130,7 +130,7 @@ def promote(scope: Scope, model: Model, chosen: RegisteredVersion, at: str) -> N
         "before": live,
         "at": at,
     }
-    text = scope.environment.notary.sign(record)
+    text = scope.environment.signer.sign(record)
     row = pl.DataFrame({"number": [number], "version": [chosen.version], "record": [text]})
     table = keys.promotions(scope.home(model), model)
     written = scope.environment.lake.append(table, row, Transaction(_APPLICATION, number, after=number - 1))

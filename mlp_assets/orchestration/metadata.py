@@ -13,7 +13,7 @@ import polars as pl
 
 from mlp_assets.nouns.source import Columns
 from mlp_assets.orchestration.facts import TableFacts
-from mlp_resources.ports.lake import Written
+from mlp_resources.ports.lake import WriteResult
 
 
 @dataclass
@@ -42,7 +42,7 @@ def _cpu() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def table_metadata(frame: pl.DataFrame, written: Written, read: Mapping[str, Any]) -> dict[str, Any]:
+def table_metadata(frame: pl.DataFrame, written: WriteResult, read: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata of a table that was written: rows, bytes, versions, schema and the first rows.
 
     Args:

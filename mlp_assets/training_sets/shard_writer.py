@@ -10,7 +10,7 @@ from mlp_assets.tables.digest import RowSums, row_sums
 from mlp_assets.tables.memory import batch_bytes
 from mlp_assets.tables.sharding import Shard, shards_of
 from mlp_assets.training_sets.compute.training_rows import Recipe
-from mlp_resources.ports.lake import Lake, Part, Table, Written
+from mlp_resources.ports.lake import Lake, Part, Table, WriteResult
 from mlp_resources.ports.shards import ShardRunner
 
 _PREVIEW_ROWS = 5
@@ -36,7 +36,7 @@ class WrittenRows:
         splits: split, rows, first and last time, total of the target.
     """
 
-    written: Written
+    written: WriteResult
     rows: int
     shards: int
     shard_bytes: int

@@ -17,7 +17,7 @@ from mlp_resources.online.open_view import online_store
 from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Lake
 from mlp_resources.ports.monitoring import MonitoringEngine
-from mlp_resources.ports.registry import Notary, Registry
+from mlp_resources.ports.registry import Registry, Signer
 from mlp_resources.ports.search import Trials, Tuner
 from mlp_resources.ports.serving import OnlineStore, ServingControl
 from mlp_resources.ports.shards import ShardRunner
@@ -69,10 +69,10 @@ class LocalEnvironment:
         return MlflowRegistry(self.home / "mlflow", port=self.settings.port_mlflow)
 
     @on_first_use
-    def notary(self) -> Notary:
-        from mlp_resources.registry.signing_key import LocalNotary
+    def signer(self) -> Signer:
+        from mlp_resources.registry.signing_key import SigningKey
 
-        return LocalNotary(self.settings.promotion_key or self.home / "keys" / "promotion")
+        return SigningKey(self.settings.promotion_key or self.home / "keys" / "promotion")
 
     @on_first_use
     def serving(self) -> ServingControl:

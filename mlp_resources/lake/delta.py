@@ -15,7 +15,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from mlp_assets.errors import LakeError
 from mlp_assets.tables.storage import existing, open_delta, scan_parquet, storage_options
 from mlp_resources.lake.delta_parts import as_stored, publish, publish_partition, stage, unstage
-from mlp_resources.ports.lake import Part, Table, Transaction, Written
+from mlp_resources.ports.lake import Part, Table, Transaction, WriteResult
 
 _ATTEMPTS = 8
 _NOTE, _COMMITS_LOOKED_AT = "mlp.", 50
@@ -68,20 +68,20 @@ class DeltaLake:
         partitions: Sequence[str],
         transaction: Transaction | None = None,
         notes: Mapping[str, str] | None = None,
-    ) -> Written:
+    ) -> WriteResult:
         stray = set(frame["partition"].unique()) - set(partitions)
         if stray:
             raise LakeError(f"Table {table}: rows of partitions {sorted(stray)} in a write of {list(partitions)}.")
         listed = ", ".join(f"'{partition}'" for partition in partitions)
         return self._overwrite(table, frame, f"partition IN ({listed})", transaction, notes)
 
-    def replace(self, table: Table, frame: pl.DataFrame) -> Written:
+    def replace(self, table: Table, frame: pl.DataFrame) -> WriteResult:
         return self._overwrite(table, frame, predicate=None)
 
     def stage(self, table: Table, frame: pl.DataFrame, name: str, partition: str | None = None) -> Part:
         return stage(self.location(table), frame, name, partition)
 
-    def publish(self, table: Table, parts: Sequence[Part], schema: pl.Schema) -> Written:
+    def publish(self, table: Table, parts: Sequence[Part], schema: pl.Schema) -> WriteResult:
         def write(current: DeltaTable) -> None:
             publish(current, parts, schema)
 
@@ -90,7 +90,7 @@ class DeltaLake:
 
     def publish_partition(
         self, table: Table, partition: str, parts: Sequence[Part], schema: pl.Schema, transaction: Transaction
-    ) -> Written:
+    ) -> WriteResult:
         frame = as_stored(pl.DataFrame(schema={**schema, "partition": pl.String}))
 
         def write(current: DeltaTable) -> None:
@@ -102,7 +102,7 @@ class DeltaLake:
     def unstage(self, table: Table, run: str, but: Sequence[Part] = ()) -> None:
         unstage(self.location(table), run, {part.path for part in but})
 
-    def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> Written:
+    def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> WriteResult:
         properties = _properties(transaction)
 
         def write(current: DeltaTable) -> None:
@@ -121,7 +121,7 @@ class DeltaLake:
         predicate: str | None,
         transaction: Transaction | None = None,
         notes: Mapping[str, str] | None = None,
-    ) -> Written:
+    ) -> WriteResult:
         properties = _properties(transaction, notes)
 
         def write(current: DeltaTable) -> None:
@@ -145,11 +145,11 @@ class DeltaLake:
         frame: pl.DataFrame,
         write: Callable[[DeltaTable], None],
         done: Callable[[DeltaTable], bool],
-    ) -> Written:
+    ) -> WriteResult:
         for attempt in range(_ATTEMPTS):
             handle = self._handle(table) or self._created(table, frame)
             if done(handle):
-                return Written(handle.version(), changed=False, bytes=0)
+                return WriteResult(handle.version(), changed=False, bytes=0)
             known = _paths(handle)
             try:
                 write(handle)
@@ -158,7 +158,7 @@ class DeltaLake:
                     raise LakeError(f"Table {table}: other writers came between {_ATTEMPTS} times: {error}") from error
                 time.sleep(random.uniform(0.01, 0.1) * (attempt + 1))
                 continue
-            return Written(handle.version(), changed=True, bytes=_added_bytes(handle, known))
+            return WriteResult(handle.version(), changed=True, bytes=_added_bytes(handle, known))
         raise AssertionError("unreachable")
 
     def _created(self, table: Table, frame: pl.DataFrame) -> DeltaTable:

@@ -14,7 +14,7 @@ from mlp_assets.tables.digest import canonical_digest
 _UNUSED_SECONDS = 30 * 86_400
 
 
-class Remembered:
+class FrameCache:
     """A folder of Parquet files; one that nobody asked for in thirty days goes."""
 
     def __init__(self, folder: Path) -> None:

@@ -14,7 +14,7 @@ import polars as pl
 from mlp_assets.metrics.window_figures import add_limits, by_window
 from mlp_assets.nouns.task import Task
 from mlp_assets.tables.digest import canonical_digest
-from mlp_resources.monitoring.frame_cache import Remembered
+from mlp_resources.monitoring.frame_cache import FrameCache
 
 _METHOD = "jensen_shannon"
 _FLOOR = 0.1
@@ -31,7 +31,7 @@ class NannyMonitoring:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._remembered = Remembered(folder)
+        self._cache = FrameCache(folder)
 
     def drift(
         self, reference: pl.DataFrame, windows: pl.DataFrame, *, features: Sequence[str], minimum_rows: int
@@ -39,12 +39,12 @@ class NannyMonitoring:
         """Univariate drift by the Jensen-Shannon distance (0 to 1)."""
         kept = _sampled(reference.select("window", *features))
         content = f"{_METHOD} {_versions()} {canonical_digest(kept)}"
-        told = self._remembered.windows(
+        told = self._cache.windows(
             content,
             _sampled(windows.select("window", *features)),
             lambda new: _distances(kept, new, features),
         )
-        ordinary = self._remembered.frame(content, lambda: _ordinary(kept, features))
+        ordinary = self._cache.frame(content, lambda: _ordinary(kept, features))
         counts = windows.group_by("window").agg(rows=pl.len().cast(pl.Int64))
         told = told.drop("rows").join(counts, on="window", how="left")
         return add_limits(told, ordinary, floor=_FLOOR, minimum_rows=minimum_rows)
@@ -68,7 +68,7 @@ class NannyMonitoring:
         fitted = cache(lambda: _estimator(task, target, features, kept))
         content = f"{task.name} {target} {_versions()} {canonical_digest(kept)}"
         told, ordinary = (
-            self._remembered.windows(content, rows, lambda new: _estimates(fitted(), new, task))
+            self._cache.windows(content, rows, lambda new: _estimates(fitted(), new, task))
             for rows in (shown, kept.drop(target))
         )
         return add_limits(told, ordinary, floor=0.0, minimum_rows=minimum_rows, one_sided=False)

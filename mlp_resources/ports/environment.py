@@ -7,7 +7,7 @@ from typing import Protocol
 from mlp_assets.nouns.search import Search
 from mlp_resources.ports.lake import Lake
 from mlp_resources.ports.monitoring import MonitoringEngine
-from mlp_resources.ports.registry import Notary, Registry
+from mlp_resources.ports.registry import Registry, Signer
 from mlp_resources.ports.search import Trials, Tuner
 from mlp_resources.ports.serving import OnlineStore, ServingControl
 from mlp_resources.ports.shards import ShardRunner
@@ -34,7 +34,7 @@ class Environment(Protocol):
     def registry(self) -> Registry: ...
 
     @property
-    def notary(self) -> Notary: ...
+    def signer(self) -> Signer: ...
 
     @property
     def serving(self) -> ServingControl: ...

@@ -21,7 +21,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """What a write did: the version that now holds it, whether this call made it, and the bytes that it added."""
 
     version: int
@@ -86,7 +86,7 @@ class Lake(Protocol):
         partitions: Sequence[str],
         transaction: Transaction | None = None,
         notes: Mapping[str, str] | None = None,
-    ) -> Written:
+    ) -> WriteResult:
         """Replaces exactly the partitions named; ``frame`` has the column ``partition``. ``notes`` stay with it."""
         ...
 
@@ -94,7 +94,7 @@ class Lake(Protocol):
         """The notes of the last write that left any."""
         ...
 
-    def replace(self, table: Table, frame: pl.DataFrame) -> Written:
+    def replace(self, table: Table, frame: pl.DataFrame) -> WriteResult:
         """Replaces the whole table, its schema too."""
         ...
 
@@ -103,13 +103,13 @@ class Lake(Protocol):
         again replaces the part."""
         ...
 
-    def publish(self, table: Table, parts: Sequence[Part], schema: pl.Schema) -> Written:
+    def publish(self, table: Table, parts: Sequence[Part], schema: pl.Schema) -> WriteResult:
         """Replaces the whole table, its schema too, by the parts, in one commit; they count in this order."""
         ...
 
     def publish_partition(
         self, table: Table, partition: str, parts: Sequence[Part], schema: pl.Schema, transaction: Transaction
-    ) -> Written:
+    ) -> WriteResult:
         """Replaces exactly this partition by the parts, in one commit. ``schema`` is theirs, without ``partition``;
         columns that the table lacks are added to it. Raises LakeError when a column has another type in the table."""
         ...
@@ -118,7 +118,7 @@ class Lake(Protocol):
         """Removes the parts whose names begin with ``run``, and what a killed process has left of them."""
         ...
 
-    def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> Written:
+    def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> WriteResult:
         """Adds rows, once for each transaction; ``changed`` tells whether it was this call that did."""
         ...
 

@@ -93,7 +93,7 @@ class Registry(Protocol):
         ...
 
 
-class Notary(Protocol):
+class Signer(Protocol):
     """Signs decisions with a key that no training process can read."""
 
     def sign(self, record: Mapping[str, Any]) -> str: ...

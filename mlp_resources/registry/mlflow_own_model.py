@@ -10,7 +10,7 @@ from mlflow.pyfunc.model import PythonModel
 from mlp_assets.artifact.manifest import load_scorer
 
 
-class OwnModel(PythonModel):
+class ServedArtifact(PythonModel):
     """The artifact's scorer."""
 
     def load_context(self, context: Any) -> None:
@@ -21,4 +21,4 @@ class OwnModel(PythonModel):
         return self._scorer.predict(np.asarray(model_input, dtype=np.float64))
 
 
-set_model(OwnModel())
+set_model(ServedArtifact())

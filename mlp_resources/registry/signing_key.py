@@ -16,7 +16,7 @@ KEY_VARIABLE = "MLP_PROMOTION_KEY"
 _BYTES = 32
 
 
-class LocalNotary:
+class SigningKey:
     """Signs with an Ed25519 key in a file, which is made when it is first needed."""
 
     def __init__(self, path: Path) -> None:

@@ -22,7 +22,7 @@ from mlp_resources.online.lmdb import LmdbOnlineStore
 from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Table
 from mlp_resources.registry.mlflow import MlflowRegistry
-from mlp_resources.registry.signing_key import LocalNotary
+from mlp_resources.registry.signing_key import SigningKey
 from mlp_resources.serving.ray import RayServing
 from tests.support import shop
 from tests.support.platform import weeks
@@ -37,7 +37,7 @@ class Elsewhere:
         self.online = LmdbOnlineStore(folder / "newest")
         self.runner = LocalRunner(folder / "runs")
         self.registry = MlflowRegistry(folder / "registered")
-        self.notary = LocalNotary(folder / "key")
+        self.signer = SigningKey(folder / "key")
         self.serving = RayServing(folder / "live", "http://127.0.0.1:1", 1)
         self.monitoring = NannyMonitoring(folder / "figures")
         self.shards = LocalShards()

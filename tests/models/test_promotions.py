@@ -163,11 +163,11 @@ def test_a_record_that_was_tampered_with_promotes_nothing(made: Platform, change
     scope, model = scope_and_model(made)
     (first,) = promotions(scope, model)
     table = keys.promotions("shop", model)
-    own = scope.environment.notary.read(first.text)
+    own = scope.environment.signer.read(first.text)
     text = {
         "signature": first.text.replace('"version": "1"', '"version": "2"'),
-        "gap": scope.environment.notary.sign(own | {"number": 3, "previous": digest(first.text)}),
-        "other": scope.environment.notary.sign(own | {"number": 2, "previous": ""}),
+        "gap": scope.environment.signer.sign(own | {"number": 3, "previous": digest(first.text)}),
+        "other": scope.environment.signer.sign(own | {"number": 2, "previous": ""}),
     }[change]
     row = pl.DataFrame({"number": [2], "version": ["2"], "record": [text]})
     made.environment.lake.append(table, row, Transaction("promotions", 2, after=1))
@@ -190,13 +190,13 @@ def test_the_key_is_its_owners_alone_and_no_training_hears_of_it(
         seed=0, gpus=0,
     )  # fmt: skip
     assert "MLP_PROMOTION_KEY" not in training_environment(spec)
-    other = LocalEnvironment(home).notary
+    other = LocalEnvironment(home).signer
     other.sign({})
     with pytest.raises(mlp.MlpError, match="not signed with this platform's key"):
         other.read(promotions(*scope_and_model(made))[0].text)
     (tmp_path / "mounted").write_bytes(b"short")
     with pytest.raises(RegistryError, match="has 5 bytes, not 32"):
-        LocalEnvironment(home).notary.sign({})
+        LocalEnvironment(home).signer.sign({})
 
 
 def test_the_sensor_fails_the_check_of_the_champion_and_passes_it_again(made: Platform) -> None:

@@ -12,11 +12,11 @@ from mlp_assets.features.partition_writer import compute_partitions
 from mlp_assets.orchestration.partitions import partitions_of, window_of
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.environments.local import LocalEnvironment
-from mlp_resources.ports.lake import Written
+from mlp_resources.ports.lake import WriteResult
 from tests.support.orders import day, orders_project
 
 
-def compute(home: Path, delta: str, first: int = 0, last: int = 9) -> Written:
+def compute(home: Path, delta: str, first: int = 0, last: int = 9) -> WriteResult:
     """The partitions of these days, as the asset computes them."""
     project = orders_project(delta=delta, known_at="arrived_at")
     (view,) = project.feature_views
