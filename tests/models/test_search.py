@@ -162,7 +162,7 @@ def test_a_budget_ends_a_search_after_the_trials_that_run(built: Platform) -> No
 def test_the_journal_of_one_search_is_not_shared(built: Platform) -> None:
     """Two runs of the same search at once: the second keeps nothing, and comes to the same."""
     scope, model, job = prepared(built, mlp.Search(SPACE, trials=2), "shared")
-    name = f"shop.comes_again-{job.same}"
+    name = f"shop.comes_again-{job.resume_key}"
     held = built.environment.tuner(name, mlp.Search(SPACE), model.seed, higher_is_better=True)
     found = searched(scope, model, job, say=lambda _: None)
     found.done()
