@@ -1,4 +1,4 @@
-"""What Dagster loads: see the entry in workspace.yaml."""
+"""The definitions that Dagster loads through workspace.yaml."""
 
 import dagster as dg
 

@@ -1,11 +1,11 @@
-"""Will this customer order again within a week? Everything that answers it, from the orders to the endpoint."""
+"""Will this customer order again within a week? Everything from the orders to the endpoint."""
 
 import polars as pl
 
 import mlp_assets as mlp
 from mlp_assets.template import learning, reading
 
-# The sample ends here; leave END out for data that goes on, and each week is computed when it is over.
+# The sample data ends at END. Leave END out if rows keep coming: then each week is computed when it is over.
 START, END = "2024-01-01", "2024-10-07"
 
 orders = mlp.Source(
@@ -16,7 +16,7 @@ orders = mlp.Source(
     start=START,
     end=END,
     columns={"customer_id": pl.Int64, "ordered_at": pl.Datetime, "amount": pl.Float64, "category": pl.String},
-    description="One row an order. Begin here: other data, other columns.",
+    description="One row per order. Start here with your own data and columns.",
 )
 outcomes = mlp.Source(
     "outcomes",
@@ -40,18 +40,20 @@ habits = mlp.FeatureView(
     ttl="90d",
     online=True,
     features={
-        "orders_7d": mlp.count(over="7d", description="Orders of the last week."),
-        "orders_28d": mlp.count(over="28d", description="Orders of the last four weeks."),
-        "orders_84d": mlp.count(over="84d", description="Orders of the last twelve weeks."),
-        "spend_28d": mlp.total("amount", over="28d", description="Money spent in four weeks.", tags={"unit": "eur"}),
+        "orders_7d": mlp.count(over="7d", description="Orders in the last week."),
+        "orders_28d": mlp.count(over="28d", description="Orders in the last four weeks."),
+        "orders_84d": mlp.count(over="84d", description="Orders in the last twelve weeks."),
+        "spend_28d": mlp.total(
+            "amount", over="28d", description="Euros spent in the last four weeks.", tags={"unit": "eur"}
+        ),
         "food_share_84d": mlp.ratio(
             mlp.total("amount", over="84d", where=pl.col("category") == "food"),
             mlp.total("amount", over="84d"),
-            description="How much of the money of twelve weeks went into food.",
+            description="Share of the spending of twelve weeks that went to food.",
         ),
         "days_since_order": mlp.days_since_last(over="84d", description="Days since the last order."),
     },
-    description="How often and how lately a customer orders.",
+    description="How often and how recently a customer orders.",
 )
 history = mlp.TrainingSet(
     "history",
@@ -59,7 +61,7 @@ history = mlp.TrainingSet(
     target="ordered_again",
     features=[habits],
     derive=learning.rhythm,
-    description="Each customer at the beginning of each week, with what was known of them by then.",
+    description="Each customer at the start of each week, with what was known by then.",
 )
 
 model = mlp.Model(

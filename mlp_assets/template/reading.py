@@ -1,4 +1,4 @@
-"""Where the rows come from. A function gets one window of time and returns the rows that became known in it."""
+"""Where the rows come from. Each function gets a time window and returns the rows that became known in it."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ def read_orders(window: mlp.Window) -> pl.LazyFrame:
 
 
 def read_outcomes(window: mlp.Window, orders: pl.LazyFrame) -> pl.LazyFrame:
-    """Whether each customer seen before the window ordered in it: asked when it begins, known when it is over."""
+    """Whether each customer seen before the window ordered in it. Asked at its start, known at its end."""
     seen = orders.filter(pl.col("ordered_at") < window.start).select("customer_id").unique()
-    came = orders.filter(window.holds("ordered_at")).select("customer_id", ordered_again=pl.lit(1.0)).unique()
-    labels = seen.join(came, on="customer_id", how="left").with_columns(pl.col("ordered_again").fill_null(0.0))
+    ordered = orders.filter(window.holds("ordered_at")).select("customer_id", ordered_again=pl.lit(1.0)).unique()
+    labels = seen.join(ordered, on="customer_id", how="left").with_columns(pl.col("ordered_again").fill_null(0.0))
     return labels.with_columns(asked_at=pl.lit(window.start))

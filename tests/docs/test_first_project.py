@@ -76,7 +76,7 @@ def test_a_database_gives_the_rows_of_the_file(page: ModuleType) -> None:
     week = mlp.Window(datetime(2024, 3, 4, tzinfo=UTC), datetime(2024, 3, 11, tzinfo=UTC))
     made = page.read_rides(week).collect()
     assert made.height > 50
-    assert made.sort(made.columns).equals(page.read_rides_of_sql(week).sort(made.columns))
+    assert made.sort(made.columns).equals(page.read_rides_from_sql(week).sort(made.columns))
 
 
 def test_the_sentences_of_the_table_are_those_of_the_code() -> None:

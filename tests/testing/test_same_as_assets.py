@@ -1,4 +1,4 @@
-"""What the kit makes of a source's rows is what the assets of a real run write, to the last bit."""
+"""The kit computes the same tables from a source's rows as a real run writes, bit for bit."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,19 +13,19 @@ from tests.support import shop
 from tests.support.platform import Platform, weeks
 
 
-def test_the_tables_of_a_run(home: Path) -> None:
-    made = Platform(shop.make(), home)
-    made.run("source", tags=weeks("2024-01-01", "2024-04-22"))
-    made.run("features", tags=weeks("2024-01-01", "2024-04-22"))
-    made.run("training_set")
-    (view,), (history,) = made.project.feature_views, made.project.training_sets
+def test_the_kit_computes_the_tables_of_a_run(home: Path) -> None:
+    platform = Platform(shop.make(), home)
+    platform.run("source", tags=weeks("2024-01-01", "2024-04-22"))
+    platform.run("features", tags=weeks("2024-01-01", "2024-04-22"))
+    platform.run("training_set")
+    (view,), (history,) = platform.project.feature_views, platform.project.training_sets
     starts = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(weeks=number) for number in range(17)]
     windows = [mlp.Window(start, start + timedelta(weeks=1)) for start in starts]
     purchases = pl.concat(shop.read_purchases(window) for window in windows)
     outcomes = pl.concat(shop.read_outcomes(window, purchases.lazy()) for window in windows)
 
     def written(kind: str, name: str) -> pl.DataFrame:
-        return made.environment.lake.scan(Table("shop", kind, name)).collect()
+        return platform.environment.lake.scan(Table("shop", kind, name)).collect()
 
     table = testing.table(view, purchases)
     assert canonical_digest(table) == canonical_digest(written("features", "spending").drop("partition"))

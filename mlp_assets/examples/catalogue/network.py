@@ -1,4 +1,4 @@
-"""A sentence encoder with a classifier on it, from numbers of tokens to the probability of each category."""
+"""A sentence encoder with a classification head, from token ids to the probability of each category."""
 
 import torch
 from torch import Tensor, nn
@@ -8,9 +8,9 @@ from mlp_assets.examples.catalogue.feed import encoder_folder
 
 
 class CategoryNetwork(nn.Module):
-    """The mean of the encoder's last layer over the tokens that are there, and a linear layer.
+    """The mean of the encoder's last layer over the tokens, then a linear layer.
 
-    Input (rows, length) float32, the numbers of tokens with 0 for padding; output (rows, classes) log-odds.
+    Input: token ids (rows, length) as float32, 0 for padding. Output: logits (rows, classes).
     """
 
     def __init__(self, classes: int) -> None:
@@ -20,19 +20,19 @@ class CategoryNetwork(nn.Module):
 
     @property
     def parts(self) -> tuple[nn.Module, nn.Module]:
-        """What was trained before, and what is new."""
+        """The pretrained encoder and the new head."""
         return self.encoder, self.head
 
     def forward(self, x: Tensor) -> Tensor:
         tokens = x.long()
-        there = (tokens != 0).long()
-        states = self.encoder(input_ids=tokens, attention_mask=there).last_hidden_state
-        weights = there.unsqueeze(-1).to(states.dtype)
+        mask = (tokens != 0).long()
+        states = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
+        weights = mask.unsqueeze(-1).to(states.dtype)
         return self.head((states * weights).sum(dim=1) / weights.sum(dim=1))
 
 
 class Probabilities(nn.Module):
-    """The network as it is served: the probability of each category."""
+    """The network with a softmax, as it is served."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

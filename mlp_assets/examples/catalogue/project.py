@@ -1,4 +1,4 @@
-"""A grocery's third question: to which category does a new product belong, by what is written on it?"""
+"""A grocery's third question: which category does a new product belong to, given its description?"""
 
 import polars as pl
 
@@ -17,7 +17,7 @@ first_sales = mlp.Source(
     every="1w",
     start="2016-12-26",
     end="2018-01-08",
-    description="Products when they are first sold: what is written on them, and their category.",
+    description="Products at their first sale: their description and their category.",
 )
 
 product_category = mlp.Model(

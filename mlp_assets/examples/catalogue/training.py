@@ -1,4 +1,4 @@
-"""How the category model learns: the sentence encoder is fine-tuned, all of it."""
+"""Training of the category model: fine-tunes the whole sentence encoder."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import mlp_assets as mlp
 
 
 def train_category(run: mlp.TrainingRun) -> object:
-    """Fine-tunes in the precision, and over as many batches a step, as the model's compute says.
+    """Fine-tunes with the precision and the gradient accumulation of the model's compute.
 
-    The epoch with the best validation loss is kept. Rows of a category that no training row has teach nothing.
+    Keeps the epoch with the best validation loss. Rows of a category without training rows do not count.
     """
     import torch
     from torch import nn
@@ -52,6 +52,6 @@ def _validation_loss(network: Any, run: mlp.TrainingRun) -> float:
 
     network.eval()
     with torch.no_grad():
-        found = network(torch.from_numpy(run.validation.x))
+        logits = network(torch.from_numpy(run.validation.x))
     truth = torch.from_numpy(run.validation.y).long()
-    return torch.nn.functional.cross_entropy(found.float(), truth, ignore_index=-1).item()
+    return torch.nn.functional.cross_entropy(logits.float(), truth, ignore_index=-1).item()

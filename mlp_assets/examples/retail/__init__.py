@@ -1,1 +1,1 @@
-"""The worked example: a year of a grocery's sales, two models, two live endpoints, two monitors."""
+"""The worked example: a year of grocery sales, two models, two endpoints, two monitors."""

@@ -1,10 +1,10 @@
-"""Derived features of the retail project, as named Polars expressions: the same offline and online."""
+"""Derived features of the retail project, as Polars expressions that are the same offline and online."""
 
 import polars as pl
 
 
 def buying_rhythm() -> dict[str, pl.Expr]:
-    """How regularly the household buys the category, and how overdue it is."""
+    """How often the household buys the category, and how overdue the next purchase is."""
     gap = 182 / (pl.col("category_baskets_182d") + 1)
     return {"usual_gap_days": gap, "overdue": pl.col("days_since_category") / gap}
 
@@ -19,6 +19,6 @@ def category_share() -> dict[str, pl.Expr]:
 
 
 def demand_level() -> dict[str, pl.Expr]:
-    """The mean of the last four weeks, and how the last week stands to it."""
+    """Mean units per week over four weeks, and the last week relative to it."""
     level = pl.col("units_28d") / 4
     return {"units_week_mean_4w": level, "units_trend": pl.col("units_7d") / (level + 1)}

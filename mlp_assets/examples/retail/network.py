@@ -1,4 +1,4 @@
-"""The network of the repurchase model: it standardises its inputs itself, and knows which were missing."""
+"""The network of the repurchase model, which standardises its inputs and flags missing values."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 class RepurchaseNetwork(nn.Module):
     """Two hidden layers over log-scaled, standardised inputs and their missing flags.
 
-    Input (rows, features) float32 with NaN for missing; output (rows,) log-odds.
+    Input: (rows, features) float32 with NaN for missing. Output: logits (rows,).
     """
 
     mean: Tensor

@@ -10,9 +10,9 @@ from mlp_assets.examples.retail import features, feed, training
 weekly_source = partial(mlp.Source, every="1w", start="2016-12-26", end="2018-01-08")
 
 household = mlp.Entity("household", keys=["household_id"], description="A household with a loyalty card.")
-shelf = mlp.Entity("shelf", keys=["household_id", "category"], description="What a household buys of a category.")
-category = mlp.Entity("category", keys=["category"], description="One of the thirty categories most bought.")
-stock = mlp.Entity("stock", keys=["store_id", "category"], description="What a store sells of a category.")
+shelf = mlp.Entity("shelf", keys=["household_id", "category"], description="A household and a category.")
+category = mlp.Entity("category", keys=["category"], description="One of the thirty most bought categories.")
+stock = mlp.Entity("stock", keys=["store_id", "category"], description="A store and a category.")
 
 purchases = weekly_source(
     "purchases",
@@ -22,7 +22,7 @@ purchases = weekly_source(
         "household_id": pl.Int64, "store_id": pl.Int64, "basket_id": pl.Int64, "category": pl.String,
         "department": pl.String, "quantity": pl.Int64, "sales_value": pl.Float64, "bought_at": pl.Datetime,
     },
-    description="Every line of every till receipt.",
+    description="Every line of every receipt.",
 )  # fmt: skip
 outcomes = weekly_source(
     "repurchase_outcomes",
@@ -43,7 +43,7 @@ sales = weekly_source(
         "store_id": pl.Int64, "category": pl.String, "asked_at": pl.Datetime,
         "displays": pl.Float64, "mailers": pl.Float64, "units": pl.Float64,
     },
-    description="Units that the store sold of the category within seven days, and the promotions planned for them.",
+    description="Units of the category that the store sold within seven days, and the promotions planned then.",
 )  # fmt: skip
 
 household_habits = mlp.FeatureView(
@@ -54,17 +54,19 @@ household_habits = mlp.FeatureView(
     ttl="182d",
     online=True,
     features={
-        "trips_7d": mlp.count_distinct("basket_id", over="7d", description="Trips of the last week."),
-        "trips_28d": mlp.count_distinct("basket_id", over="28d", description="Trips of the last four weeks."),
-        "trips_182d": mlp.count_distinct("basket_id", over="182d", description="Trips of the last half year."),
+        "trips_7d": mlp.count_distinct("basket_id", over="7d", description="Trips in the last week."),
+        "trips_28d": mlp.count_distinct("basket_id", over="28d", description="Trips in the last four weeks."),
+        "trips_182d": mlp.count_distinct("basket_id", over="182d", description="Trips in the last half year."),
         "spend_28d": mlp.total("sales_value", over="28d", description="Dollars spent in the last four weeks."),
         "line_value_28d": mlp.mean(
-            "sales_value", over="28d", description="Mean dollars of a receipt's line in the last four weeks."
+            "sales_value", over="28d", description="Mean dollars per receipt line in the last four weeks."
         ),
         "categories_28d": mlp.count_distinct(
             "category", over="28d", description="Categories bought in the last four weeks."
         ),
-        "days_since_trip": mlp.days_since_last(over="182d", description="Days since the last trip of the half year."),
+        "days_since_trip": mlp.days_since_last(
+            over="182d", description="Days since the last trip, within half a year."
+        ),
     },
 )
 shelf_habits = mlp.FeatureView(
@@ -99,7 +101,7 @@ shelf_habits = mlp.FeatureView(
     },
     derive=features.buying_rhythm,
     describe={
-        "usual_gap_days": "Days between two baskets with the category, by their number in the half year.",
+        "usual_gap_days": "Mean days between two baskets with the category, over half a year.",
         "overdue": "Days since the category was last bought, in usual gaps.",
     },
 )
@@ -118,7 +120,7 @@ category_pulse = mlp.FeatureView(
             "household_id", over="28d", description="Households that bought the category in the last four weeks."
         ),
         "category_line_value_28d": mlp.mean(
-            "sales_value", over="28d", description="Mean dollars of a line of the category in the last four weeks."
+            "sales_value", over="28d", description="Mean dollars per line of the category in the last four weeks."
         ),
     },
 )
@@ -142,8 +144,8 @@ store_sales = mlp.FeatureView(
     },
     derive=features.demand_level,
     describe={
-        "units_week_mean_4w": "Units sold a week, mean of the last four.",
-        "units_trend": "Units of the last week by that mean (and one).",
+        "units_week_mean_4w": "Mean units sold per week over the last four weeks.",
+        "units_trend": "Units of the last week, divided by that mean plus one.",
     },
 )
 

@@ -1,4 +1,4 @@
-"""How the two retail models learn."""
+"""Training of the two retail models."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ import mlp_assets as mlp
 
 
 def train_repurchase(run: mlp.TrainingRun) -> object:
-    """A small network, trained by all processes of the run; the epoch with the best validation loss is kept."""
+    """A small network, trained by all processes of the run. Keeps the epoch with the best validation loss."""
     import torch
     from accelerate import DistributedDataParallelKwargs
     from torch import nn
@@ -14,7 +14,7 @@ def train_repurchase(run: mlp.TrainingRun) -> object:
     from mlp_assets.examples.retail.network import RepurchaseNetwork
 
     torch.manual_seed(run.seed)
-    # The network's buffers never change, so they need not be sent before each step.
+    # The buffers of the network never change, so broadcasting them before each step would be wasted.
     accelerator = run.accelerator(kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)])
     network = RepurchaseNetwork(run.train.x, hidden=run.params.get("hidden", 64))
     rate, epochs, batch = run.params.get("rate", 4e-3), run.params.get("epochs", 5), run.params.get("batch", 4096)
@@ -41,7 +41,7 @@ def train_repurchase(run: mlp.TrainingRun) -> object:
 
 
 def train_demand(run: mlp.TrainingRun) -> object:
-    """Boosted trees for the absolute error, stopped when the validation weeks no longer improve."""
+    """Boosted trees for the absolute error, stopped early on the validation rows."""
     import lightgbm
 
     curves: dict[str, dict[str, list[float]]] = {}

@@ -35,15 +35,19 @@ class _Place:
 
     def enter(self, key: object) -> "_Place":
         """The value under ``key``; the same place where ``key`` only names a branch of a union."""
-        value: Any = self.value
-        path = (*self.path, key)
-        if isinstance(self.value, Mapping) and key in value:
+        value, path = self.value, (*self.path, key)
+        if _holds(value, key):
             return _Place(self.where, f"{self.name}[{key!r}]", value[key], None, path)
-        if isinstance(self.value, list | tuple) and isinstance(key, int) and key < len(value):
-            return _Place(self.where, f"{self.name}[{key}]", value[key], None, path)
-        held = fields(value) if is_dataclass(self.value) and not isinstance(self.value, type) else ()
+        held = fields(value) if is_dataclass(value) and not isinstance(value, type) else ()
         inside = (_place_of(f"{self.where}, {self.name}", value, field, path) for field in held if field.name == key)
         return next(inside, self)
+
+
+def _holds(value: object, key: object) -> bool:
+    """Whether the value is a mapping, list or tuple with this key."""
+    if isinstance(value, Mapping):
+        return key in value
+    return isinstance(value, list | tuple) and isinstance(key, int) and key < len(cast("Sequence[object]", value))
 
 
 def type_problems(where: str, spec: Any, *, without: Sequence[str] = ()) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""Features and training rows of a few orders that are written down here: frames in, frames out, no Dagster."""
+"""Features and training rows of a few orders: frames in, frames out, no Dagster."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,20 +19,20 @@ def after(weeks: int) -> datetime:
 
 
 def test_habits_count_what_happened_before_each_monday() -> None:
-    made = testing.features(habits, ORDERS, at=[after(1), after(2)])
-    first = made.filter(customer_id=1, at=after(1)).row(0, named=True)
-    second = made.filter(customer_id=1, at=after(2)).row(0, named=True)
+    rows = testing.features(habits, ORDERS, at=[after(1), after(2)])
+    first = rows.filter(customer_id=1, at=after(1)).row(0, named=True)
+    second = rows.filter(customer_id=1, at=after(2)).row(0, named=True)
     assert (first["orders_7d"], first["spend_28d"], first["food_share_84d"]) == (1, 10, 1)
     assert (second["orders_7d"], second["orders_28d"], second["food_share_84d"]) == (1, 2, 0.25)
     assert second["days_since_order"] == 6
 
 
-def test_a_customer_nobody_saw_has_no_features() -> None:
-    made = testing.features(habits, ORDERS, at=after(1), entities={"customer_id": [2]})
-    assert made.row(0, named=True)["orders_84d"] is None
+def test_a_customer_without_orders_has_no_features() -> None:
+    rows = testing.features(habits, ORDERS, at=after(1), entities={"customer_id": [2]})
+    assert rows.row(0, named=True)["orders_84d"] is None
 
 
-def test_a_training_row_sees_what_was_known_when_it_was_asked_for() -> None:
+def test_a_training_row_sees_what_was_known_at_its_time() -> None:
     labels = {"customer_id": [1, 1], "asked_at": [after(1), after(2)], "ordered_again": [1, 0]}
     rows = testing.training_set(history, labels, ORDERS, split=False)
     assert rows["orders_84d"].to_list() == [1, 2]

@@ -1,4 +1,4 @@
-"""Everything from the orders to the champion, materialized for real in a folder of its own (half a minute)."""
+"""Materializes everything from the orders to the champion in a temporary folder. Takes half a minute."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,14 +15,14 @@ def test_from_the_orders_to_the_champion(tmp_path: Path, monkeypatch: pytest.Mon
     assets = definitions_for(project).resolve_asset_graph().assets_defs
     last = (datetime.fromisoformat(END) - timedelta(weeks=1)).strftime("%Y-%m-%d")
     all_weeks = {"dagster/asset_partition_range_start": START, "dagster/asset_partition_range_end": last}
-    by_week, after = ("source", "features", "online"), ("training_set", "candidate", "champion")
+    weekly, final = ("source", "features", "online"), ("training_set", "candidate", "champion")
     with dg.instance_for_test() as instance:
-        for kinds, tags in ((by_week, all_weeks), (after, {})):
-            chosen = [dg.AssetSelection.key_prefixes([project.name, kind]) for kind in kinds]
-            selection = chosen[0] | chosen[1] | chosen[2]
+        for kinds, tags in ((weekly, all_weeks), (final, {})):
+            groups = [dg.AssetSelection.key_prefixes([project.name, kind]) for kind in kinds]
+            selection = groups[0] | groups[1] | groups[2]
             result = dg.materialize(assets, selection=selection, instance=instance, tags=tags)
             assert result.success
         checks = {event.check_name: event.passed for event in result.get_asset_check_evaluations()}
-    # The gates of project.py: the champion is what passed them.
+    # The gates of project.py, which the champion passed.
     assert checks["roc_auc_at_least"]
     assert all(checks.values()), checks
