@@ -22,8 +22,8 @@ from mlp_assets.jobs.job_spec import JobSpec
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.environments.home import prepare_home
 from mlp_resources.ports.training import run_job
-from tests.resources.test_local_training import job
 from tests.support.platform import Platform, weeks
+from tests.support.training_jobs import job
 
 ROOT = Path(__file__).parents[2]
 FEATURES = ROOT / "docs" / "features.md"

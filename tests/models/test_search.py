@@ -77,7 +77,8 @@ def prepared(built: Platform, search: mlp.Search, same: str, **params: Any) -> t
 
 def test_the_best_is_trained_judged_and_registered_with_its_trials(built: Platform) -> None:
     made = Platform(with_search(mlp.Search(SPACE, trials=5)), built.environment.home)
-    made.run("training_set", "candidate")
+    result = made.run("training_set", "candidate")
+    assert any(entry.user_message.startswith("step 9: loss ") for entry in made.instance.all_logs(result.run_id))
     registry = made.environment.registry
     version = registry.versions(NAME)[-1]
     client = registry._client()  # type: ignore[attr-defined]

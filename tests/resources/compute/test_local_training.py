@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import psutil
 import pytest
-from deltalake import DeltaTable
 
 import mlp_assets as mlp
 from mlp_assets.artifact.manifest import load_scorer
-from mlp_assets.jobs.job_spec import JobSpec
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.ports.training import TrainingFailedError, run_job
 from tests.support.job_processes import no_process_left, processes_of, ranks_of, wait_until
+from tests.support.training_jobs import job
 
 __all__ = ["no_process_left"]
 pytestmark = pytest.mark.usefixtures("no_process_left")
@@ -65,26 +63,6 @@ def never_fitted(run: mlp.TrainingRun) -> object:
 def hanging(run: mlp.TrainingRun) -> object:
     time.sleep(300)
     return None
-
-
-def job(folder: Path, function: Callable[..., Any], processes: int = 1, **fields: Any) -> JobSpec:
-    """A training on a table in the folder: fifty rows, which are also the validation rows."""
-    rows = pl.DataFrame({"a": np.linspace(0, 1, 50), "b": np.ones(50), "y": np.linspace(0, 2, 50)})
-    parts = [rows.with_columns(split=pl.lit(part)) for part in ("train", "validation")]
-    table = str(folder / "table")
-    pl.concat(parts).write_delta(table, mode="overwrite")
-    return JobSpec(
-        name="sample",
-        function=f"{function.__module__}:{function.__qualname__}",
-        table=table,
-        version=DeltaTable(table).version(),
-        features=("a", "b"),
-        target="y",
-        task="regression",
-        processes=processes,
-        seed=0,
-        **fields,
-    )
 
 
 def test_two_processes_train_and_the_artifact_serves(tmp_path: Path) -> None:

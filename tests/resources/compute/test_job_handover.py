@@ -9,8 +9,9 @@ import pytest
 import mlp_assets as mlp
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.ports.training import TrainingFailedError, run_job
-from tests.resources.test_local_training import hanging, job
+from tests.resources.compute.test_local_training import hanging
 from tests.support.job_processes import StartPython, no_process_left, processes_of, ranks_of, start_python, wait_until
+from tests.support.training_jobs import job
 
 __all__ = ["no_process_left", "start_python"]
 pytestmark = pytest.mark.usefixtures("no_process_left")
@@ -19,7 +20,7 @@ import sys
 from pathlib import Path
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.ports.training import run_job
-from tests.resources import test_job_handover as test
+from tests.resources.compute import test_job_handover as test
 folder, function, orphan_seconds = Path(sys.argv[1]), getattr(test, sys.argv[2]), float(sys.argv[3])
 runner = LocalRunner(folder / "runs", orphan_seconds=orphan_seconds)
 run_job(runner, test.job(folder, function, resume_key="key"))
