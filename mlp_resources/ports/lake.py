@@ -1,4 +1,4 @@
-"""What the platform asks of its surroundings: Protocols with plain data in and out. Adapters are one a file."""
+"""The port of the lake: versioned tables, named by reference or by location."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,13 @@ class Table:
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What a write did: the version that now holds it, whether this call made it, and the bytes that it added."""
+    """The result of a write.
+
+    Args:
+        version: the version that holds the rows.
+        changed: whether this call wrote them; False where an earlier one had.
+        bytes: size of the files that this call added.
+    """
 
     version: int
     changed: bool
@@ -31,7 +37,7 @@ class WriteResult:
 
 @dataclass(frozen=True)
 class Part:
-    """A file of rows that lies beside a table's own, and that nobody sees until it is published."""
+    """A file of rows in a table's folder. Readers do not see it until it is published."""
 
     path: str
     rows: int
@@ -40,9 +46,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Transaction:
-    """The identity of a write: it takes ``application`` from the number ``after`` to ``number``.
+    """The identity of a write: it moves the counter ``application`` of the table from ``after`` to ``number``.
 
-    Where the table does not stand at ``after``, somebody else has written these rows: the write is a no-op.
+    The write does nothing when the counter is not at ``after``: it has landed before, or another writer was faster.
     """
 
     application: str
@@ -51,32 +57,39 @@ class Transaction:
 
 
 class Lake(Protocol):
-    """Versioned tables. Every write is atomic, and tells when another one came between.
+    """Versioned tables. Every write is atomic, and concurrent writers lose nothing.
 
-    What only reads takes a location too, for the tables that someone else writes.
+    Methods that only read also take the location of a table that the platform does not write.
     """
 
-    def location(self, table: Table) -> str: ...
+    def location(self, table: Table) -> str:
+        """Where the table is: an absolute path, ``file://`` or ``s3://``. Holds no credentials."""
+        ...
 
     def version(self, table: Table | str) -> int | None:
-        """The newest version, None when the table does not exist."""
+        """The newest version; None when the table does not exist."""
         ...
 
     def scan(self, table: Table | str, version: int | None = None) -> pl.LazyFrame:
-        """The table's rows. Raises LakeError when it does not exist."""
+        """The rows of a version, the newest by default. Raises LakeError when the table does not exist."""
         ...
 
     def partitions(self, table: Table) -> set[str]:
-        """The partitions that hold rows."""
+        """The names of the partitions that hold rows."""
         ...
 
     def created(self, table: Table) -> datetime | None:
-        """When the table was made, in UTC; None when it does not exist."""
+        """When the table was created, in UTC; None when it does not exist."""
         ...
 
     def changes(self, table: Table | str, before: int, now: int) -> tuple[pl.LazyFrame | None, pl.LazyFrame | None]:
-        """The rows of the files that the version ``now`` has and ``before`` (-1: nothing) has not, and the other way
-        round, without the partition column; rows that were only moved to other files are in both."""
+        """The rows added and the rows removed between two versions, without the partition column.
+
+        The comparison is by file, so rows that moved to another file are in both. None stands for no files.
+
+        Args:
+            before: the earlier version; -1 for an empty table.
+        """
         ...
 
     def write_partitions(
@@ -87,41 +100,58 @@ class Lake(Protocol):
         transaction: Transaction | None = None,
         notes: Mapping[str, str] | None = None,
     ) -> WriteResult:
-        """Replaces exactly the partitions named; ``frame`` has the column ``partition``. ``notes`` stay with it."""
+        """Replaces exactly the named partitions.
+
+        Args:
+            frame: rows of these partitions, with the column ``partition``.
+            notes: texts that are kept with the commit.
+
+        Raises:
+            LakeError: the frame has rows of another partition, or a column has another type in the table.
+        """
         ...
 
     def notes(self, table: Table) -> dict[str, str]:
-        """The notes of the last write that left any."""
+        """The notes of the newest write that has any."""
         ...
 
     def replace(self, table: Table, frame: pl.DataFrame) -> WriteResult:
-        """Replaces the whole table, its schema too."""
+        """Replaces the whole table and its schema."""
         ...
 
     def stage(self, table: Table, frame: pl.DataFrame, name: str, partition: str | None = None) -> Part:
-        """Writes a part of a table (or of one partition, then without that column), from any process; the same name
-        again replaces the part."""
+        """Writes a part of a table, from any process. A part of the same name is replaced.
+
+        Args:
+            partition: the partition of its rows, which then lack that column.
+        """
         ...
 
     def publish(self, table: Table, parts: Sequence[Part], schema: pl.Schema) -> WriteResult:
-        """Replaces the whole table, its schema too, by the parts, in one commit; they count in this order."""
+        """Replaces the whole table and its schema by the parts, in this order and in one commit."""
         ...
 
     def publish_partition(
         self, table: Table, partition: str, parts: Sequence[Part], schema: pl.Schema, transaction: Transaction
     ) -> WriteResult:
-        """Replaces exactly this partition by the parts, in one commit. ``schema`` is theirs, without ``partition``;
-        columns that the table lacks are added to it. Raises LakeError when a column has another type in the table."""
+        """Replaces exactly this partition by the parts, in one commit. New columns are added to the table.
+
+        Args:
+            schema: of the parts, without ``partition``.
+
+        Raises:
+            LakeError: a column has another type in the table.
+        """
         ...
 
     def unstage(self, table: Table, run: str, but: Sequence[Part] = ()) -> None:
-        """Removes the parts whose names begin with ``run``, and what a killed process has left of them."""
+        """Removes the parts whose names begin with ``run``, except ``but``, and partial files of killed processes."""
         ...
 
     def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> WriteResult:
-        """Adds rows, once for each transaction; ``changed`` tells whether it was this call that did."""
+        """Adds rows, once for each transaction; ``changed`` is False where an earlier call had added them."""
         ...
 
     def transaction(self, table: Table, application: str, version: int | None = None) -> int | None:
-        """The number of the application's last transaction, in the newest version or in this one."""
+        """The number of the application's last transaction at a version, the newest by default; None without one."""
         ...

@@ -1,4 +1,4 @@
-"""What monitoring takes and gives: plain frames."""
+"""The port of monitoring."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,11 +9,18 @@ from mlp_assets.nouns.task import Task
 
 
 class MonitoringEngine(Protocol):
-    """Drift and estimated performance. Frames with ``window``, features and ``prediction`` in, tidy rows out."""
+    """Drift and estimated performance.
+
+    ``reference`` and ``windows`` have the columns ``window`` and the features. The result has one row per window,
+    feature and method, with the columns of ``metrics/window_figures.py``. Windows of fewer than ``minimum_rows`` rows
+    are marked as not ``sufficient``.
+    """
 
     def drift(
         self, reference: pl.DataFrame, windows: pl.DataFrame, *, features: Sequence[str], minimum_rows: int
-    ) -> pl.DataFrame: ...
+    ) -> pl.DataFrame:
+        """How far each feature is from the reference in each window."""
+        ...
 
     def estimate(
         self,
@@ -24,4 +31,9 @@ class MonitoringEngine(Protocol):
         target: str,
         features: Sequence[str],
         minimum_rows: int,
-    ) -> pl.DataFrame: ...
+    ) -> pl.DataFrame:
+        """The metric of each window, estimated before labels arrive.
+
+        Both frames have ``prediction`` too (and ``probability`` for a multiclass model), ``reference`` the target.
+        """
+        ...

@@ -1,4 +1,4 @@
-"""The port of the model registry: plain data in and out, and Protocols."""
+"""The ports of the model registry and of the key that signs its decisions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from mlp_resources.ports.search import Outcome
 
 
 class RegistryError(MlpError):
-    """The model registry refused, or another promotion happened in between."""
+    """The registry refused a request, or another promotion came first."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The rows that a model was trained on: a Delta table at a version, and the canonical digest of its rows."""
+    """The rows that a model was trained on: a table's location and version, and the canonical digest of the rows."""
 
     name: str
     location: str
@@ -27,11 +27,15 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model to register: its artifact and facts about it. ``key`` identifies it, so a retry registers it once.
+    """A model to register: its artifact and facts about it.
 
     Args:
+        key: identifies the candidate, so that a retry registers it once.
+        artifact: the folder with the artifact's files.
+        example: a few rows of the model's inputs.
+        history: logged metrics as (step, name, value).
         card: the model card, in Markdown.
-        documents: file name -> text of a file that is registered with it.
+        documents: file name -> text that is registered with it.
         pictures: name -> PNG.
         trials: the trials of the search that chose the params.
     """
@@ -54,7 +58,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """A version in the registry."""
+    """A version in the registry. ``digest`` is that of its artifact."""
 
     model: str
     version: str
@@ -66,14 +70,16 @@ class RegisteredVersion:
 class Registry(Protocol):
     """Registered versions of models, and the alias ``champion``."""
 
-    def register(self, candidate: Candidate) -> RegisteredVersion: ...
+    def register(self, candidate: Candidate) -> RegisteredVersion:
+        """Registers the candidate. A second call with the same key returns the version of the first."""
+        ...
 
     def versions(self, model: str) -> list[RegisteredVersion]:
         """All versions, oldest first."""
         ...
 
     def champion(self, model: str) -> RegisteredVersion | None:
-        """The version that the alias names, whoever moved it; None without an alias."""
+        """The version that the alias names; None without an alias. Anybody can move it: it proves no promotion."""
         ...
 
     def url(self, version: RegisteredVersion) -> str:
@@ -89,15 +95,17 @@ class Registry(Protocol):
         ...
 
     def download(self, version: RegisteredVersion) -> Path:
-        """The folder of the version's artifact, verified against its digest."""
+        """A local folder with the files of the version's artifact, verified against its digest."""
         ...
 
 
 class Signer(Protocol):
     """Signs decisions with a key that no training process can read."""
 
-    def sign(self, record: Mapping[str, Any]) -> str: ...
+    def sign(self, record: Mapping[str, Any]) -> str:
+        """The record and its signature as one text."""
+        ...
 
     def read(self, text: str) -> dict[str, Any]:
-        """The record of a signed text. Raises RecordError when another key signed it, or when it was changed."""
+        """The record in a signed text. Raises RecordError when it was changed or another key signed it."""
         ...

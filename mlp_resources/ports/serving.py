@@ -1,4 +1,4 @@
-"""What serving takes and gives: the online store of features, and the control of endpoints."""
+"""The ports of serving: the online store of features, and the control of endpoints."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -11,19 +11,19 @@ from mlp_assets.errors import MlpError
 
 
 class StalePublicationError(MlpError):
-    """A publication is older than what is online already."""
+    """A newer publication is online already."""
 
 
 class PublicationRefusedError(MlpError):
-    """A publication would take from a live endpoint what it looks up."""
+    """The publication lacks a feature that a live endpoint looks up."""
 
 
 class ServingUnavailableError(MlpError):
-    """The serving cluster does not answer; the message says how to start it."""
+    """The serving cluster does not answer."""
 
 
 class DeploymentFailedError(MlpError):
-    """An endpoint did not become ready; what served before goes on serving."""
+    """An endpoint did not become ready. The version before it still serves."""
 
 
 class OnlineUnavailableError(MlpError):
@@ -36,8 +36,11 @@ Key = tuple[Any, ...]
 class OnlineRows(NamedTuple):
     """The rows of some keys, all from one publication.
 
-    ``values`` is (rows, features) with NaN for missing, and the caller's to change; ``times`` (rows,) is the event time
-    in microseconds; ``found`` (rows,) says for which keys there is a row; ``version`` is the publication's.
+    Args:
+        values: (rows, features) with NaN for missing; the caller may change it.
+        times: (rows,) event times in microseconds of the epoch.
+        found: (rows,) whether the key has a row.
+        version: of the publication.
     """
 
     values: NDArray[np.float64]
@@ -47,7 +50,7 @@ class OnlineRows(NamedTuple):
 
 
 class OnlineRow(NamedTuple):
-    """The row of one key; without one, ``time`` is None and all values are NaN."""
+    """The row of one key. A key without a row has ``time`` None and values of NaN."""
 
     values: tuple[float, ...]
     time: int | None
@@ -55,10 +58,10 @@ class OnlineRow(NamedTuple):
 
 
 class OnlineView(Protocol):
-    """One view for reading. Every call sees one whole publication, and never fails because a newer one comes.
+    """Reads one view. Every call sees one whole publication, even while a newer one replaces it.
 
     Raises:
-        MlpError: the view is not online (any more), or without a feature that is read.
+        MlpError: the view is not online, or its publication lacks a feature that is read.
         OnlineUnavailableError: the store does not answer.
     """
 
@@ -71,7 +74,7 @@ class OnlineView(Protocol):
 
 
 class OpenView(Protocol):
-    """Opens a view at a location, for the features named, in this order; for all of them without."""
+    """Opens the view at a location for these features in this order; for all of them by default."""
 
     def __call__(self, location: str, features: Sequence[str] | None = None) -> OnlineView: ...
 
@@ -80,17 +83,20 @@ class OnlineStore(Protocol):
     """The newest features of each entity, by view."""
 
     def location(self, project: str, view: str) -> str:
-        """Where a view is, for readers in other processes. Holds no password."""
+        """Where a view is, for readers in any process. Holds no password."""
         ...
 
     def publish(
         self, location: str, keys: Sequence[str], features: Sequence[str], frame: pl.DataFrame, *, version: int
     ) -> None:
-        """Replaces all rows of a view: readers see all old ones until they see all new ones.
+        """Replaces all rows of a view at once: a reader sees the old rows or the new ones.
 
         Args:
-            frame: one row of each entity: its keys, ``event_time`` and the features.
-            version: not older than what is online, else StalePublicationError.
+            frame: one row per entity: its keys, ``event_time`` and the features.
+            version: of the view's table.
+
+        Raises:
+            StalePublicationError: a newer version is online.
         """
         ...
 
@@ -98,22 +104,29 @@ class OnlineStore(Protocol):
 
 
 class ServingControl(Protocol):
-    """The one writer of which endpoints are live."""
+    """Decides which endpoints are live. It is the only writer of that state."""
 
     def apply(self, plan: Mapping[str, Any], options: Mapping[str, Any]) -> str:
-        """Makes the endpoint of the plan live (or moves it to the plan's model) and returns its URL."""
+        """Makes the endpoint of the plan live, or moves it to the plan's model. Returns its URL.
+
+        Raises:
+            ServingUnavailableError: the cluster does not answer.
+            DeploymentFailedError: the endpoint did not become ready.
+        """
         ...
 
     def desired(self) -> dict[str, Any]:
-        """``project.endpoint`` -> its entry with the ``plan`` by which it is live, or should be."""
+        """``project.endpoint`` -> its entry, whose ``plan`` is the desired one."""
         ...
 
     def remove(self, name: str) -> None:
-        """Takes an endpoint down; raises DeploymentFailedError when there is none of this name."""
+        """Takes an endpoint down. Raises DeploymentFailedError when there is none of this name."""
         ...
 
-    def url(self, route: str) -> str: ...
+    def url(self, route: str) -> str:
+        """The address of an endpoint's route."""
+        ...
 
     def reconcile(self) -> list[str]:
-        """Makes live again what should be, as after a restart; returns the names."""
+        """Brings the desired endpoints back, as after a restart. Returns their names."""
         ...
