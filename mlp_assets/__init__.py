@@ -1,4 +1,4 @@
-"""The nouns and helpers of which a team's project file is made. Importing this imports no heavy library."""
+"""The nouns and helpers for a team's project file. Importing it imports no heavy library."""
 
 from mlp_assets.errors import MlpError, Problem, ProjectError
 from mlp_assets.nouns.aggregation import (
@@ -38,8 +38,7 @@ from mlp_assets.nouns.monitor import DriftAlarm, Monitor, PerformanceAlarm, Qual
 from mlp_assets.nouns.project import Project
 from mlp_assets.nouns.search import Choice, FloatRange, IntRange, Search, StopEarly
 from mlp_assets.nouns.source import Source, Window
-from mlp_assets.nouns.split import SplitByGroup, SplitByTime
-from mlp_assets.nouns.training_set import TrainingSet
+from mlp_assets.nouns.training_set import SplitByGroup, SplitByTime, TrainingSet
 from mlp_assets.training.frameworks.own import OwnModel
 from mlp_assets.training.run import Split, TrainingRun
 

@@ -1,4 +1,4 @@
-"""The composition root that ``workspace.yaml`` loads. Nobody imports it."""
+"""The composition root that ``workspace.yaml`` loads. No module imports it."""
 
 import dagster as dg
 

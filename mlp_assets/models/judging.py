@@ -11,7 +11,7 @@ from mlp_assets.metrics.classes import Classes
 from mlp_assets.models.evaluation.gates import judge
 from mlp_assets.models.evaluation.judgement import Judgement, Trial
 from mlp_assets.nouns.model import Model
-from mlp_assets.nouns.split import SplitByGroup
+from mlp_assets.nouns.training_set import SplitByGroup
 from mlp_assets.orchestration.code_version import fingerprint
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports.registry import RegisteredVersion

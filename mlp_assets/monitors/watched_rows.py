@@ -15,7 +15,7 @@ from mlp_assets.errors import MlpError
 from mlp_assets.features.source_rows import source_rows, source_table, source_versions
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.nouns.monitor import Monitor
-from mlp_assets.nouns.split import SplitByGroup
+from mlp_assets.nouns.training_set import SplitByGroup
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.events import UTC_TIME

@@ -18,11 +18,11 @@ class Local:
 
     Args:
         patience: how long a started training may go without a batch or a logged metric before it counts as stalled.
-        image: the container image, where trainings run in containers; None for the platform's own. A training on this
-            machine runs in the platform's Python, and notes in its log that it ignores the image.
-        cpus: processors of the process, which limit its threads. None for its share of the machine.
-        memory: memory of the machine, such as ``"8GB"``. None for what there is. A training on this machine notes in
-            its log where the machine has less.
+        image: the container image, if trainings run in containers. None means the platform's own image. A training on
+            this machine runs in the platform's Python and logs that it ignores the image.
+        cpus: CPUs of the process, which limit its threads. None means its share of the machine.
+        memory: memory of the machine, such as ``"8GB"``. None means no requirement. A training on this machine logs if
+            the machine has less.
     """
 
     patience: str = "30m"
@@ -50,10 +50,11 @@ class Accelerate:
         gradient_accumulation: batches per process for each optimizer step.
         strategy: ``"ddp"`` keeps the whole model in each process, ``"fsdp"`` a shard of it.
         patience: how long a process may go without a batch or a logged metric before it counts as stalled.
-        image, cpus: as for ``Local``; ``cpus`` are those of each process.
-        memory: of each machine, as for ``Local``; the processes of a machine share it.
-        gpu_type: the kind of all GPUs, as the cluster calls it, such as ``"nvidia-h100"``; None for any. A training on
-            this machine takes the GPUs that it has.
+        image: as in ``Local``.
+        cpus: CPUs of each process.
+        memory: memory of each machine, shared by its processes.
+        gpu_type: the type of all GPUs by the name that the cluster gives it, such as ``"nvidia-h100"``. None means any.
+            A training on this machine uses the GPUs that it has.
     """
 
     processes: int = 1
@@ -103,10 +104,10 @@ def compute_problems(where: str, compute: Compute) -> list[Problem]:
 
 
 def _machine_problems(where: str, compute: Compute) -> list[Problem]:
-    """Problems of what each process and machine needs."""
+    """Problems of the resources of each process and machine."""
     problems: list[Problem] = []
     if compute.cpus is not None and compute.cpus <= 0:
-        problems.append(Problem(where, f"cpus={compute.cpus} leaves a process no processor", "Write cpus=1 or more."))
+        problems.append(Problem(where, f"cpus={compute.cpus} leaves a process without a CPU", "Write cpus=1 or more."))
     try:
         memory_bytes(compute.memory)
     except ValueError as error:
@@ -114,13 +115,13 @@ def _machine_problems(where: str, compute: Compute) -> list[Problem]:
         problems.append(Problem(where, f"memory={compute.memory!r} {error}", fix))
     for field, value, example in (("image", compute.image, "shop:1.4"), ("gpu_type", compute.gpu_type, "nvidia-h100")):
         if value is not None and (not value or any(letter.isspace() for letter in value)):
-            fix = f"Write {field}={example!r} for example, or leave it out."
-            problems.append(Problem(where, f"{field}={value!r} names nothing", fix))
+            fix = f"Write {field}={example!r}, for example, or leave it out."
+            problems.append(Problem(where, f"{field}={value!r} is not a name", fix))
     return problems
 
 
 def _accelerate_problems(where: str, compute: Accelerate) -> list[Problem]:
-    """Problems of numbers that do not go together."""
+    """Problems of numbers that contradict each other."""
     problems: list[Problem] = []
     if compute.machines < 1 or compute.processes % compute.machines:
         what = f"processes={compute.processes} cannot be spread evenly over machines={compute.machines}"

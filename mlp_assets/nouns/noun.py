@@ -18,7 +18,7 @@ LATER = "later"
 def later_field(default: T) -> T:
     """A dataclass field that was added after the first release of its noun.
 
-    At its default it is no part of the spec's code version, so that nothing that was materialized before becomes stale.
+    At its default it is not part of the spec's code version, so that existing materializations do not become stale.
     """
     return field(default=default, metadata={LATER: True})
 

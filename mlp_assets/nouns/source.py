@@ -113,12 +113,12 @@ class Source(Noun):
 
     def own_problems(self) -> list[Problem]:
         problems: list[Problem] = []
-        given = [kind for kind in ("delta", "parquet", "read") if getattr(self, kind) is not None]
-        if len(given) != 1:
+        origins = [kind for kind in ("delta", "parquet", "read") if getattr(self, kind) is not None]
+        if len(origins) != 1:
             what = (
                 "it has no delta, parquet or read, so it has no rows"
-                if not given
-                else f"{' and '.join(given)} are both given"
+                if not origins
+                else f"{' and '.join(origins)} are both given"
             )
             problems.append(
                 Problem(self.where, what, "Write exactly one of delta='...', parquet='...', read=function.")
@@ -141,9 +141,9 @@ class Source(Noun):
     def _column_problems(self) -> list[Problem]:
         times = {"event_time": self.event_time} | ({"known_at": self.known_at} if self.known_at is not None else {})
         problems = texts.column_problems(self.where, times.values(), self.columns, "its columns")
-        for given, column in times.items():
+        for field_name, column in times.items():
             if column in self.columns and self.columns[column] != pl.Datetime:
-                what = f"{given}={column!r} is declared as {type_name(self.columns[column])}"
+                what = f"{field_name}={column!r} is declared as {type_name(self.columns[column])}"
                 fix = f"Write columns={{{column!r}: pl.Datetime}}: a date counts as its midnight in UTC."
                 problems.append(Problem(self.where, f"{what}, which is not a time", fix))
         taken = {"partition", "known_at", "event_time"} - set(times.values())

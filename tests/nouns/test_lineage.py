@@ -1,4 +1,4 @@
-"""What features are made of, and what is made of them."""
+"""Lineage: the columns that features are computed from, and what uses them."""
 
 import polars as pl
 import pytest
@@ -59,7 +59,7 @@ OTHERS = mlp.Project("others", owner="team:others", assets=[LATER], uses=[SHOP])
 GRAPH = UseGraph([*SHOP.specs, *OTHERS.specs, *SHOP.specs])
 
 
-def test_columns_come_from_the_expressions() -> None:
+def test_source_columns_are_read_from_the_expressions() -> None:
     assert source_columns(SPENDING) == {
         "spend": ("amount",),
         "orders": ("at",),
@@ -81,19 +81,17 @@ def test_columns_come_from_the_expressions() -> None:
         ("value", (), ("history",)),
     ],
 )  # fmt: skip
-def test_uses_go_through_features_views_and_projects(
-    name: str, derived: tuple[str, ...], sets: tuple[str, ...]
-) -> None:
-    found = GRAPH.uses(SPENDING, name)
-    assert found.derived == derived
-    assert tuple(one.name for one in found.training_sets) == sets
-    assert (found.models, found.endpoints, found.monitors) == ((MODEL,), (SCORE,), (HEALTH,))
+def test_uses_follow_features_views_and_projects(name: str, derived: tuple[str, ...], sets: tuple[str, ...]) -> None:
+    uses = GRAPH.uses(SPENDING, name)
+    assert uses.derived == derived
+    assert tuple(spec.name for spec in uses.training_sets) == sets
+    assert (uses.models, uses.endpoints, uses.monitors) == ((MODEL,), (SCORE,), (HEALTH,))
 
 
-def test_what_nobody_trains_on_is_used_by_nothing_further() -> None:
-    found = GRAPH.uses(TREND, "spend_before")
-    assert found.training_sets == (LATER,)
-    assert (found.derived, found.models, found.endpoints, found.monitors) == ((), (), (), ())
+def test_a_feature_without_a_model_has_no_further_uses() -> None:
+    uses = GRAPH.uses(TREND, "spend_before")
+    assert uses.training_sets == (LATER,)
+    assert (uses.derived, uses.models, uses.endpoints, uses.monitors) == ((), (), (), ())
 
 
 @pytest.mark.parametrize(
@@ -106,5 +104,5 @@ def test_what_nobody_trains_on_is_used_by_nothing_further() -> None:
         (TREND, "spend_before", "latest('twice', over='60d')"),
     ],
 )
-def test_a_formula_reads_as_it_was_written(view: mlp.FeatureView, name: str, written: str) -> None:
+def test_a_formula_reads_like_a_call(view: mlp.FeatureView, name: str, written: str) -> None:
     assert formula(view, name) == written

@@ -9,7 +9,7 @@ import polars as pl
 
 from mlp_assets.errors import NothingToTrainError
 from mlp_assets.nouns.checks.texts import duration
-from mlp_assets.nouns.split import SplitByGroup, SplitByTime
+from mlp_assets.nouns.training_set import SplitByGroup, SplitByTime
 
 PARTS = ("train", "validation", "test")
 

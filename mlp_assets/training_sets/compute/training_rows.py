@@ -7,8 +7,7 @@ import polars as pl
 
 from mlp_assets.errors import NothingToTrainError
 from mlp_assets.nouns.checks.texts import moment
-from mlp_assets.nouns.split import SplitByGroup
-from mlp_assets.nouns.training_set import TrainingSet
+from mlp_assets.nouns.training_set import SplitByGroup, TrainingSet
 from mlp_assets.tables.as_of_join import FeatureTable, join_frame_as_known
 from mlp_assets.tables.derived import with_derived
 from mlp_assets.tables.sharding import WHOLE, Shard
