@@ -33,7 +33,8 @@ def type_errors(root: Path, files: list[str]) -> set[tuple[str, str]]:
     """(file, function) of each type error."""
     command = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable, *files]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    errors = [one for one in json.loads(result.stdout)["generalDiagnostics"] if one["severity"] == "error"]
+    diagnostics = json.loads(result.stdout)["generalDiagnostics"]
+    errors = [diagnostic for diagnostic in diagnostics if diagnostic["severity"] == "error"]
     return {
         (str(Path(error["file"]).relative_to(root)), function_at(Path(error["file"]), error["range"]["start"]["line"]))
         for error in errors

@@ -1,4 +1,4 @@
-"""Sources that someone else writes: a Delta table and Parquet files, read where they lie."""
+"""Sources that someone else writes: a Delta table and Parquet files, read in place."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,7 +34,7 @@ def platform(tmp_path: Path, home: Path) -> Platform:
 
 
 def project(delta: str, parquet: str) -> mlp.Project:
-    """The sample project, on tables that are there already."""
+    """The sample project on existing tables."""
     columns: dict[str, Any] = {"user_id": pl.Int64, "amount": pl.Float64, "bought_at": pl.Datetime}
     span: dict[str, Any] = {"every": "1w", "start": "2024-01-01", "end": "2024-05-06"}
     purchases = mlp.Source("purchases", delta=delta, event_time="bought_at", columns=columns, **span)
@@ -54,7 +54,7 @@ def test_from_external_tables_to_alarms(platform: Platform) -> None:
     assert realised["rows"].unique().to_list() == [shop.USERS]
 
 
-def test_what_was_read_is_recorded_and_rebuilt_from_the_record(platform: Platform) -> None:
+def test_a_training_set_is_rebuilt_from_its_recorded_versions(platform: Platform) -> None:
     outcomes, purchases = platform.project.sources
     platform.run("features", tags=WEEKS)
     platform.run("training_set")
@@ -74,13 +74,13 @@ def test_what_was_read_is_recorded_and_rebuilt_from_the_record(platform: Platfor
 
 
 @pytest.mark.parametrize(
-    ("location", "sentence"),
+    ("location", "message"),
     [
         ({"delta": "/nowhere/purchases"}, "There is no Delta table at /nowhere/purchases"),
         ({"parquet": "/nowhere/*.parquet"}, "Source 'purchases': its Parquet at /nowhere/*.parquet cannot be read"),
     ],
 )
-def test_a_table_that_is_not_there_is_named(home: Path, location: dict[str, str], sentence: str) -> None:
+def test_a_missing_table_is_named(home: Path, location: dict[str, str], message: str) -> None:
     columns: dict[str, Any] = {"user_id": pl.Int64, "amount": pl.Float64, "bought_at": pl.Datetime}
     source = mlp.Source(
         "purchases", event_time="bought_at", columns=columns, start="2024-01-01", end="2024-05-06", **location
@@ -91,5 +91,5 @@ def test_a_table_that_is_not_there_is_named(home: Path, location: dict[str, str]
         source=source,
         features={"spend": mlp.total("amount", over="7d")},
     )
-    made = Platform(mlp.Project("shop", owner="team:shop", assets=[view]), home)
-    assert sentence in failure(made.run("features", tags={"dagster/partition": "2024-02-01"}, fails=True))
+    platform = Platform(mlp.Project("shop", owner="team:shop", assets=[view]), home)
+    assert message in failure(platform.run("features", tags={"dagster/partition": "2024-02-01"}, fails=True))

@@ -1,4 +1,4 @@
-"""The statistics of a view: kept for the newest partition, and shown on the asset."""
+"""The statistics of a view: stored for the newest partition, and shown on the asset."""
 
 from pathlib import Path
 from typing import Any
@@ -12,48 +12,48 @@ from tests.support import shop
 from tests.support.platform import Platform, weeks
 
 FEATURES = ["spend_7d", "spend_28d", "spend_share"]
-KEPT, ROWS = Table("shop", "statistics", "features"), Table("shop", "features", "spending")
+STATISTICS, ROWS = Table("shop", "statistics", "features"), Table("shop", "features", "spending")
 
 
 @pytest.fixture
 def platform(home: Path) -> Platform:
-    made = Platform(shop.make(), home)
-    made.run("source", tags=weeks("2024-01-01", "2024-02-05"))
-    made.run("features", tags=weeks("2024-01-01", "2024-01-22"))
-    return made
+    platform = Platform(shop.make(), home)
+    platform.run("source", tags=weeks("2024-01-01", "2024-02-05"))
+    platform.run("features", tags=weeks("2024-01-01", "2024-01-22"))
+    return platform
 
 
-def kept(platform: Platform) -> pl.DataFrame:
-    return platform.environment.lake.scan(KEPT).collect()
+def stored(platform: Platform) -> pl.DataFrame:
+    return platform.environment.lake.scan(STATISTICS).collect()
 
 
-def of_partition(platform: Platform, name: str) -> pl.DataFrame:
+def statistics_of(platform: Platform, name: str) -> pl.DataFrame:
     rows = platform.environment.lake.scan(ROWS).filter(pl.col("partition") == name).collect()
     return statistics(current_rows(rows, ["user_id"], FEATURES), FEATURES)
 
 
-def test_those_of_the_newest_partition_are_kept(platform: Platform) -> None:
-    assert kept(platform).select(list(SCHEMA)).equals(of_partition(platform, "2024-01-22"))
+def test_the_statistics_of_the_newest_partition_are_stored(platform: Platform) -> None:
+    assert stored(platform).select(list(SCHEMA)).equals(statistics_of(platform, "2024-01-22"))
     platform.run("features", tags={"dagster/partition": "2024-02-05"})
-    newest = kept(platform)
-    assert newest.select(list(SCHEMA)).equals(of_partition(platform, "2024-02-05"))
+    newest = stored(platform)
+    assert newest.select(list(SCHEMA)).equals(statistics_of(platform, "2024-02-05"))
     platform.run("features", tags={"dagster/partition": "2024-01-15"})
-    assert kept(platform).equals(newest)
+    assert stored(platform).equals(newest)
     platform.run("features", tags={"dagster/partition": "2024-02-05"})
-    assert kept(platform).select(list(SCHEMA)).equals(newest.select(list(SCHEMA)))
-    assert kept(platform)["features_version"][0] > newest["features_version"][0]
+    assert stored(platform).select(list(SCHEMA)).equals(newest.select(list(SCHEMA)))
+    assert stored(platform)["features_version"][0] > newest["features_version"][0]
 
 
-def test_they_are_kept_when_the_table_is_made_anew(platform: Platform, tmp_path: Path) -> None:
+def test_statistics_are_stored_again_when_the_table_was_recreated(platform: Platform, tmp_path: Path) -> None:
     platform.run("features", tags={"dagster/partition": "2024-01-22"})
-    before = kept(platform)["features_version"][0]
+    before = stored(platform)["features_version"][0]
     Path(platform.environment.lake.location(ROWS)).rename(tmp_path / "old")
     platform.run("features", tags={"dagster/partition": "2024-02-05"})
-    assert kept(platform).select(list(SCHEMA)).equals(of_partition(platform, "2024-02-05"))
-    assert kept(platform)["features_version"][0] < before
+    assert stored(platform).select(list(SCHEMA)).equals(statistics_of(platform, "2024-02-05"))
+    assert stored(platform)["features_version"][0] < before
 
 
-def test_the_asset_shows_them_with_a_picture_first(platform: Platform) -> None:
+def test_the_asset_shows_the_statistics_with_the_picture_first(platform: Platform) -> None:
     shown = platform.metadata("features", "spending")
     assert next(iter(shown)) == "picture"
     assert str(shown["picture"]).startswith("![picture](data:image/png;base64,")
@@ -66,9 +66,9 @@ def test_the_asset_shows_them_with_a_picture_first(platform: Platform) -> None:
     assert (shown["newest_row"], shown["fresh_within"]) == ("2024-01-29 00:00:00+00:00", "not declared")
 
 
-def test_the_columns_say_what_they_are(platform: Platform) -> None:
+def test_feature_columns_are_described_by_their_formulas(platform: Platform) -> None:
     described: Any = platform.metadata("features", "spending")["dagster/column_schema"]
-    told = {column.name: column.description for column in described.columns}
-    assert told["spend_7d"] == "total('amount', over='7d')"
-    assert told["user_id"] is None
-    assert set(told) == {"user_id", "event_time", "known_at", "partition", *FEATURES}
+    descriptions = {column.name: column.description for column in described.columns}
+    assert descriptions["spend_7d"] == "total('amount', over='7d')"
+    assert descriptions["user_id"] is None
+    assert set(descriptions) == {"user_id", "event_time", "known_at", "partition", *FEATURES}

@@ -1,4 +1,4 @@
-"""The picture of a view, of whatever its features hold."""
+"""The histograms of a view can be drawn for any values and any number of features."""
 
 from datetime import UTC, datetime
 
@@ -21,7 +21,7 @@ def test_any_values_can_be_drawn(values: list[float | None]) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 4, 30])
-def test_it_is_small_however_many_features_there_are(count: int) -> None:
+def test_the_picture_is_small_for_any_number_of_features(count: int) -> None:
     names = [f"a_feature_with_a_name_that_is_far_too_long_{number}" for number in range(count)]
     rows = pl.DataFrame({name: range(1000) for name in names}).with_columns(event_time=datetime(2024, 1, 1, tzinfo=UTC))
     assert len(features_picture(statistics(rows, names).to_dicts())) < 50_000

@@ -1,4 +1,4 @@
-"""A run that is killed anywhere, and runs beside each other, leave the table of one clean run."""
+"""Killed runs that are run again, and concurrent runs, leave the table of one clean run."""
 
 import os
 import random
@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 
 
 class Zygote:
+    """A process that forks a child for each computation, so that a child is at work within milliseconds."""
+
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "tests.support.zygote"],
@@ -31,24 +33,24 @@ class Zygote:
         )  # fmt: skip
 
     def start(self, *words: object) -> int:
-        """The process that computes."""
+        """Starts a computation; returns its process id."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(*words, file=self._process.stdin, flush=True)
         return int(self._process.stdout.readline())
 
     def close(self) -> None:
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            stream.close()
-        self._process.wait(10)
+        self._process.kill()
+        self._process.communicate()
 
 
 @pytest.fixture
 def zygote() -> Iterator[Zygote]:
-    made = Zygote()
-    yield made
-    made.close()
+    zygote = Zygote()
+    try:
+        yield zygote
+    finally:
+        zygote.close()
 
 
 def alive(process: int) -> bool:
@@ -72,7 +74,7 @@ def digest(home: Path) -> str:
 
 @pytest.fixture
 def before(tmp_path: Path) -> tuple[Path, str]:
-    """A table of ten days, and a source that has got late rows since, for seven of them."""
+    """The home of a table of ten days, and a source with later rows that touch seven of them."""
     delta, home = str(tmp_path / "orders"), tmp_path / "before"
     plain = [(user, 0.1 * user + number, number + 0.5, number + 0.5) for number in range(10) for user in range(300)]
     order_rows(*plain).write_delta(delta)
@@ -81,7 +83,7 @@ def before(tmp_path: Path) -> tuple[Path, str]:
     return home, delta
 
 
-def test_a_run_that_is_killed_anywhere_and_run_again_leaves_the_table_of_a_clean_one(
+def test_a_run_that_was_killed_anywhere_and_run_again_leaves_the_table_of_a_clean_run(
     before: tuple[Path, str], zygote: Zygote, tmp_path: Path
 ) -> None:
     home, delta = before
@@ -96,32 +98,30 @@ def test_a_run_that_is_killed_anywhere_and_run_again_leaves_the_table_of_a_clean
     length, chance, stages = time.monotonic() - begun, random.Random(7), set[str]()
     for number in range(KILLS):
         copy = Path(shutil.copytree(home, tmp_path / "copy"))
-        there = len(list(copy.rglob("*")))
+        files_before = len(list(copy.rglob("*")))
         process = zygote.start(copy, delta)
         if number % 2:  # at a random time
             time.sleep(chance.uniform(0, length))
-        else:  # when so many files more are there: parts of the data, then of the log
+        else:  # after some more files: first of the data, then of the log
             more = 1 + number // 2 % 14
             wait_for(
-                lambda there=there, more=more, copy=copy, process=process: (
-                    len(list(copy.rglob("*"))) >= there + more or not alive(process)
+                lambda files_before=files_before, more=more, copy=copy, process=process: (
+                    len(list(copy.rglob("*"))) >= files_before + more or not alive(process)
                 )
             )
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
         assert wait_for(lambda process=process: not alive(process))
-        found, left = digest(copy), len(list(copy.rglob("*"))) - there
-        assert found in (old, new)
-        stages.add("done" if found == new else "writing" if left else "computing")
+        after_kill, new_files = digest(copy), len(list(copy.rglob("*"))) - files_before
+        assert after_kill in (old, new)
+        stages.add("done" if after_kill == new else "writing" if new_files else "computing")
         compute(copy, delta)
         assert digest(copy) == new
         shutil.rmtree(copy)
     assert stages == {"computing", "writing", "done"}
 
 
-def test_backfills_beside_each_other_leave_the_table_of_one(
-    before: tuple[Path, str], zygote: Zygote, tmp_path: Path
-) -> None:
+def test_concurrent_backfills_leave_the_table_of_one(before: tuple[Path, str], zygote: Zygote, tmp_path: Path) -> None:
     home, delta = before
     clean = Path(shutil.copytree(home, tmp_path / "clean"))
     compute(clean, delta)

@@ -1,4 +1,4 @@
-"""Late, corrected and backfilled rows: which partitions they touch, what they add, and what nobody takes away."""
+"""Late, corrected and backfilled rows: they recompute the partitions that they touch, and only add versions."""
 
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ from tests.support.orders import (
 from tests.support.platform import Platform
 
 
-def seen(platform: Platform, user: int) -> list[tuple[Any, ...]]:
-    """(day of the moment, days after it from when on the row was known, spend) of every row of a user."""
-    found = platform.environment.lake.scan(SPENDING).filter(user_id=user).sort("event_time", "known_at").collect()
+def row_versions(platform: Platform, user: int) -> list[tuple[Any, ...]]:
+    """(day of the moment, days from then until the row was known, spend) of every row of a user."""
+    rows = platform.environment.lake.scan(SPENDING).filter(user_id=user).sort("event_time", "known_at").collect()
     return [
         ((row["event_time"] - START) / DAY, (row["known_at"] - row["event_time"]) / DAY, row["spend_3d"])
-        for row in found.to_dicts()
+        for row in rows.to_dicts()
     ]
 
 
@@ -41,23 +41,23 @@ def test_a_late_row_recomputes_exactly_the_partitions_that_it_touches(delta: str
     platform = Platform(orders_project(delta=delta, known_at="arrived_at"), home)
     run_days(platform, "features", first=0, last=7)
     order_rows((1, 100.0, 3.25, 8.75)).write_delta(delta, mode="append")
-    # Its windows of three days, and the closing row after them, are those of the partitions 3 to 6; 8 is asked for.
+    # The row is in the windows of partitions 3 to 5, and 6 has the closing row; the run was asked for 8.
     assert materialized_partitions(run_days(platform, "features", first=8)) == [day(3), day(4), day(5), day(6), day(8)]
-    assert [row for row in seen(platform, 1) if row[2] is not None and row[2] > 3] == [
+    assert [row for row in row_versions(platform, 1) if row[2] is not None and row[2] > 3] == [
         (4.0, 4.75, 103.0),
         (5.0, 3.75, 103.0),
         (6.0, 2.75, 103.0),
     ]
-    assert (4.0, 0.0, 3.0) in seen(platform, 1)
-    assert all(row[1] == 0 for row in seen(platform, 2))
+    assert (4.0, 0.0, 3.0) in row_versions(platform, 1)
+    assert all(row[1] == 0 for row in row_versions(platform, 2))
     assert materialized_partitions(run_days(platform, "features", first=8)) == [day(8)]
     again = Platform(platform.project, home.parent / "again")
     run_days(again, "features", first=0, last=8)
-    tables = [made.environment.lake.scan(SPENDING).collect() for made in (platform, again)]
+    tables = [each.environment.lake.scan(SPENDING).collect() for each in (platform, again)]
     assert canonical_digest(tables[0]) == canonical_digest(tables[1])
 
 
-def test_rows_that_were_only_moved_to_other_files_touch_nothing(delta: str, home: Path) -> None:
+def test_rows_that_only_moved_to_other_files_touch_nothing(delta: str, home: Path) -> None:
     from deltalake import DeltaTable
 
     platform = Platform(orders_project(delta=delta, known_at="arrived_at"), home)
@@ -76,5 +76,5 @@ def test_days_in_any_order_with_late_rows_give_the_table_of_one_run(delta: str, 
         stepwise = Platform(whole.project, tmp_path / "".join(map(str, order)))
         for number in order:
             run_days(stepwise, "features", first=number)
-        tables = [made.environment.lake.scan(SPENDING).collect() for made in (whole, stepwise)]
+        tables = [each.environment.lake.scan(SPENDING).collect() for each in (whole, stepwise)]
         assert canonical_digest(tables[0]) == canonical_digest(tables[1])

@@ -1,4 +1,4 @@
-"""Late, withdrawn and backfilled events against a brute-force oracle; and one moment against all, to the last bit."""
+"""Versions of feature rows, with late and withdrawn events, against a brute-force oracle; and equal bits."""
 
 from datetime import datetime, timedelta
 from statistics import stdev
@@ -43,14 +43,15 @@ def frame(rows: list[Event]) -> pl.LazyFrame:
 def within(
     rows: list[Event], user: int, moment: datetime, version: datetime, hours: int
 ) -> list[tuple[int, float | None]]:
-    found: list[tuple[int, float | None]] = []
+    """(hour, amount) of the user's events in the last hours before the moment, as known at the version."""
+    events: list[tuple[int, float | None]] = []
     for who, hour, amount, lag, gone in rows:
         at = START + timedelta(hours=hour)
         known = at + timedelta(hours=lag)
-        there = known <= version and (gone is None or known + timedelta(hours=gone) > version)
-        if who == user and there and moment - timedelta(hours=hours) <= at < moment:
-            found.append((hour, None if amount is None else amount / 4))
-    return found
+        valid = known <= version and (gone is None or known + timedelta(hours=gone) > version)
+        if who == user and valid and moment - timedelta(hours=hours) <= at < moment:
+            events.append((hour, None if amount is None else amount / 4))
+    return events
 
 
 def values(rows: list[Event], user: int, moment: datetime, version: datetime) -> dict[str, float | None]:
@@ -80,24 +81,24 @@ def expected(rows: list[Event], user: int, moment: datetime) -> list[tuple[datet
     times += [
         START + timedelta(hours=h + lag + gone) for who, h, _, lag, gone in rows if who == user and gone is not None
     ]
-    found: list[tuple[datetime, dict[str, float | None]]] = []
+    versions: list[tuple[datetime, dict[str, float | None]]] = []
     if within(rows, user, moment, moment, 96 + 24):
-        found.append((moment, values(rows, user, moment, moment)))
+        versions.append((moment, values(rows, user, moment, moment)))
     for version in sorted({time for time in times if time > moment}):
         now = values(rows, user, moment, version)
-        if now != (found[-1][1] if found else dict.fromkeys(FEATURES)):
-            found.append((version, now))
-    return found
+        if now != (versions[-1][1] if versions else dict.fromkeys(FEATURES)):
+            versions.append((version, now))
+    return versions
 
 
 @given(st.lists(event, min_size=1, max_size=14))
 @settings(max_examples=60, deadline=None)
-def test_each_version_of_each_row_says_what_was_known(rows: list[Event]) -> None:
-    found = feature_rows(VIEW, frame(rows), MOMENTS)
+def test_each_version_of_each_row_has_the_values_known_then(rows: list[Event]) -> None:
+    table = feature_rows(VIEW, frame(rows), MOMENTS)
     for moment in MOMENTS:
         for user in (0, 1):
             wanted = expected(rows, user, moment)
-            got = found.filter(pl.col("event_time") == moment, pl.col("user_id") == user)
+            got = table.filter(pl.col("event_time") == moment, pl.col("user_id") == user)
             assert got["known_at"].to_list() == [version for version, _ in wanted]
             for row, (_, features) in zip(got.to_dicts(), wanted, strict=True):
                 assert {name: row[name] for name in features} == pytest.approx(features, abs=1e-12)
@@ -109,7 +110,7 @@ loose = st.tuples(st.integers(0, 2), st.floats(0, 6.5), amounts, st.sampled_from
 
 @given(st.lists(loose, min_size=1, max_size=40), st.sampled_from(["1d", "1w"]))
 @settings(max_examples=30, deadline=None)
-def test_one_moment_gives_the_bits_of_all(rows: list[tuple[int, float, float, float]], every: str) -> None:
+def test_a_moment_alone_has_the_same_bits(rows: list[tuple[int, float, float, float]], every: str) -> None:
     view = s.view(source=s.source(start="2024-03-01"), features=FEATURES, every=every)
     at = [START + timedelta(days=day) for _, day, _, _ in rows]
     known = [time + timedelta(days=lag) for time, (*_, lag) in zip(at, rows, strict=True)]
@@ -131,13 +132,13 @@ def test_one_moment_gives_the_bits_of_all(rows: list[tuple[int, float, float, fl
     assert whole.equals(alone)
 
 
-def test_the_features_of_features_see_the_moment_and_the_versions_of_their_source() -> None:
+def test_features_of_features_see_the_versions_of_their_source() -> None:
     rows: list[Event] = [(0, 1, 4, 0, None), (0, 25, 8, 40, None), (1, 30, 2, 0, None)]
     upstream = s.view(source=s.source(start="2024-03-01"), features={"spend": mlp.total("amount", over="2d")})
     table = feature_rows(upstream, frame(rows), MOMENTS)
     downstream = s.view(name="habit", source=upstream, features={"most": mlp.maximum("spend", over="3d")})
-    made = feature_rows(downstream, as_events(upstream, table.lazy()), MOMENTS[:4])
-    assert made.filter(user_id=0).select("event_time", "known_at", "most").rows() == [
+    habit = feature_rows(downstream, as_events(upstream, table.lazy()), MOMENTS[:4])
+    assert habit.filter(user_id=0).select("event_time", "known_at", "most").rows() == [
         (MOMENTS[0], MOMENTS[0], 1.0),
         (MOMENTS[1], MOMENTS[1], 1.0),
         (MOMENTS[1], START + timedelta(hours=65), 3.0),
@@ -159,13 +160,13 @@ def test_an_attribute_holds_until_the_next_row_or_its_end() -> None:
             "until": [None, None, START + 3 * DAY],
         }
     )
-    made = feature_rows(view, as_events(source, data), MOMENTS[:5])
-    assert made.filter(user_id=1)["tier"].to_list() == [1.0, 1.0, 3.0, 3.0, 3.0]
-    assert made.filter(user_id=1)["changes_2d"].to_list() == [1.0, 1.0, 1.0, 1.0, 0.0]
-    assert made.filter(user_id=2)["tier"].to_list() == [7.0, 7.0, None, None, None]
+    table = feature_rows(view, as_events(source, data), MOMENTS[:5])
+    assert table.filter(user_id=1)["tier"].to_list() == [1.0, 1.0, 3.0, 3.0, 3.0]
+    assert table.filter(user_id=1)["changes_2d"].to_list() == [1.0, 1.0, 1.0, 1.0, 0.0]
+    assert table.filter(user_id=2)["tier"].to_list() == [7.0, 7.0, None, None, None]
 
 
-def test_many_entities_beside_each_other_do_not_change_a_bit() -> None:
+def test_other_entities_do_not_change_a_bit() -> None:
     users, hours = 400, range(0, 7 * 24, 24)
     data = {
         "user_id": [user for _ in hours for user in range(users)],

@@ -1,4 +1,4 @@
-"""A source that is ingested as its rows come: when they came bounds when they were known."""
+"""A live source: the time of ingestion bounds when its rows were known."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,19 +7,19 @@ from typing import Any
 
 import polars as pl
 import pytest
-from dagster._core.test_utils import freeze_time  # Dagster's own clock says which partitions there are
+from dagster._core.test_utils import freeze_time  # Dagster's own clock decides which partitions exist
 
 import mlp_assets as mlp
 from mlp_resources.ports.lake import Table
 from tests.support.platform import Platform
 
 DAY = timedelta(days=1)
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)  # the table is made by the machine's clock
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)  # tables are created by this clock
 FIRST = TODAY - 4 * DAY
 
 
 class Till:
-    """What ``read`` delivers by day (since FIRST, with the amount), and the platform's clock."""
+    """The amounts that ``read`` delivers for each day, counted from FIRST, and the platform's clock."""
 
     delivers: dict[int, list[float]]
     now: datetime
@@ -35,7 +35,7 @@ def read_orders(window: mlp.Window) -> pl.DataFrame:
 
 @pytest.fixture
 def platform(home: Path) -> Iterator[Platform]:
-    """Four days of history, one order a day, have been ingested; then each step moves the clock by hand."""
+    """Four days of history, one order a day, are ingested; then each test moves the clock."""
     columns: dict[str, Any] = {"user_id": pl.Int64, "amount": pl.Float64, "ordered_at": pl.Datetime}
     orders = mlp.Source("orders", read=read_orders, columns=columns, event_time="ordered_at", start=f"{FIRST:%Y-%m-%d}")
     spending = mlp.FeatureView(
@@ -45,9 +45,9 @@ def platform(home: Path) -> Iterator[Platform]:
         features={"spend_2d": mlp.total("amount", over="2d")},
     )
     Till.delivers, Till.now = {number: [1.0] for number in range(4)}, datetime.now(UTC)
-    made = Platform(mlp.Project("shop", owner="team:shop", assets=[spending]), home, now=lambda: Till.now)
-    ingest(made, *range(4))
-    return made
+    platform = Platform(mlp.Project("shop", owner="team:shop", assets=[spending]), home, now=lambda: Till.now)
+    ingest(platform, *range(4))
+    return platform
 
 
 def ingest(platform: Platform, *days: int) -> None:
@@ -57,10 +57,10 @@ def ingest(platform: Platform, *days: int) -> None:
 
 
 def stamps(platform: Platform) -> list[tuple[Any, ...]]:
-    found = platform.environment.lake.scan(Table("shop", "source", "orders")).sort("ordered_at", "amount").collect()
+    rows = platform.environment.lake.scan(Table("shop", "source", "orders")).sort("ordered_at", "amount").collect()
     return [
         ((row["ordered_at"] - FIRST) // DAY, row["amount"], row["ingested_at"], row["withdrawn_at"])
-        for row in found.to_dicts()
+        for row in rows.to_dicts()
     ]
 
 
@@ -71,21 +71,21 @@ def versions(platform: Platform, number: int) -> list[tuple[datetime, float | No
     return rows.filter(pl.col("event_time") == end).select("known_at", "spend_2d").rows()
 
 
-def test_history_and_what_comes_on_its_schedule_are_taken_at_their_word(platform: Platform) -> None:
+def test_history_and_partitions_on_schedule_are_known_as_the_source_says(platform: Platform) -> None:
     Till.delivers[4], Till.now = [2.0], FIRST + 5 * DAY + timedelta(minutes=3)
     ingest(platform, 4)
     assert [stamp[2:] for stamp in stamps(platform)] == [(None, None)] * 5
     assert versions(platform, 4) == [(FIRST + 5 * DAY, 3.0)]
 
 
-def test_a_partition_that_comes_late_is_known_from_then_on(platform: Platform) -> None:
+def test_a_late_partition_is_known_from_its_ingestion_on(platform: Platform) -> None:
     Till.delivers[4], Till.now = [2.0], FIRST + 9 * DAY
     ingest(platform, 4)
     assert stamps(platform)[-1] == (4, 2.0, FIRST + 9 * DAY, None)
     assert versions(platform, 4) == [(FIRST + 5 * DAY, 1.0), (FIRST + 9 * DAY, 3.0)]
 
 
-def test_a_backfill_adds_and_withdraws_from_then_on(platform: Platform) -> None:
+def test_a_backfill_adds_and_withdraws_rows_from_its_ingestion_on(platform: Platform) -> None:
     before = versions(platform, 2)
     assert before == [(FIRST + 3 * DAY, 2.0)]
     Till.delivers[2], Till.now = [1.0, 5.0], FIRST + 5 * DAY + timedelta(hours=1)
@@ -100,10 +100,10 @@ def test_a_backfill_adds_and_withdraws_from_then_on(platform: Platform) -> None:
     assert versions(platform, 2) == [*before, (once, 7.0), (Till.now, 6.0)]
 
 
-def test_a_partition_that_is_ingested_again_without_news_stays_as_it_is(platform: Platform) -> None:
+def test_ingesting_a_partition_again_without_changes_changes_nothing(platform: Platform) -> None:
     before = stamps(platform)
     Till.delivers[1], Till.now = [1.0, 1.0], FIRST + 8 * DAY
     ingest(platform, 0, 3)
     assert stamps(platform) == before
     ingest(platform, 1)
-    assert stamps(platform) == [*before[:2], (1, 1.0, Till.now, None), *before[2:]]  # equal rows count
+    assert stamps(platform) == [*before[:2], (1, 1.0, Till.now, None), *before[2:]]  # an equal row more is a new row

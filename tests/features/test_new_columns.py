@@ -1,4 +1,4 @@
-"""What a source's owner changes stops the run, with what to do, before anything is written."""
+"""Changed columns of a source stop the run before it writes, with what to do."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,8 +44,8 @@ def read_orders(window: mlp.Window) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_change_of_somebody_elses_table_stops(case: str, home: Path, tmp_path: Path) -> None:
-    change, sentence = CHANGES[case]
+def test_a_changed_external_table_stops_the_run(case: str, home: Path, tmp_path: Path) -> None:
+    change, message = CHANGES[case]
     location, frame = str(tmp_path / "orders"), order_rows((1, 2.0, 0.5, 0.5), (2, 3.0, 1.5, 1.5))
     frame.write_delta(location)
     platform = Platform(orders_project(delta=location, known_at="arrived_at"), home)
@@ -53,29 +53,29 @@ def test_a_change_of_somebody_elses_table_stops(case: str, home: Path, tmp_path:
     before = platform.environment.lake.version(SPENDING)
     change(frame).write_delta(location, mode="overwrite", delta_write_options={"schema_mode": "overwrite"})
     tags = {"dagster/partition": day(1)}
-    assert sentence in failure(platform.run("features", tags=tags, fails=True))
+    assert message in failure(platform.run("features", tags=tags, fails=True))
     assert platform.environment.lake.version(SPENDING) == before
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_change_of_what_is_ingested_stops(case: str, home: Path) -> None:
-    change, sentence = CHANGES[case]
+def test_changed_ingested_data_stops_the_run(case: str, home: Path) -> None:
+    change, message = CHANGES[case]
     Upstream.change = lambda frame: frame
     platform = Platform(orders_project(read=read_orders, end="2024-02-01"), home)
     platform.run("source", tags={"dagster/partition": day(0)})
     before = platform.environment.lake.version(SOURCE)
     Upstream.change = change
-    assert sentence in failure(platform.run("source", tags={"dagster/partition": day(1)}, fails=True))
+    assert message in failure(platform.run("source", tags={"dagster/partition": day(1)}, fails=True))
     assert platform.environment.lake.version(SOURCE) == before
 
 
 @pytest.mark.parametrize("change", [{"new_columns": "ignore"}, {"columns": {**COLUMNS, "discount": pl.Float64}}])
 def test_a_new_column_may_be_ignored_or_declared(change: dict[str, Any], home: Path) -> None:
     Upstream.change = lambda frame: frame
-    made = orders_project(read=read_orders, end="2024-02-01")
-    Platform(made, home).run("source", tags={"dagster/partition": day(0)})
+    project = orders_project(read=read_orders, end="2024-02-01")
+    Platform(project, home).run("source", tags={"dagster/partition": day(0)})
     Upstream.change = lambda frame: frame.with_columns(discount=0.1)
-    (source,) = made.sources
+    (source,) = project.sources
     changed = mlp.Project("shop", owner="team:shop", assets=[replace(source, **change)])
     Platform(changed, home).run("source", tags={"dagster/partition": day(1)})
-    Platform(made, home).run("source", tags={"dagster/partition": day(2)})  # it was there at the last run
+    Platform(project, home).run("source", tags={"dagster/partition": day(2)})  # the column is no longer new

@@ -27,21 +27,24 @@ PLAN = ViewPlan("spending", ("user_id", "shop"), ("spend", "visits"), 30 * 86_40
 TTL = timedelta(days=30)
 
 
-def evaluation(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
-    (found,) = [one for one in result.get_asset_check_evaluations() if one.check_name == ONLINE_EQUALS_OFFLINE]
-    return found
+def check_evaluation(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
+    evaluations = result.get_asset_check_evaluations()
+    (evaluation,) = [each for each in evaluations if each.check_name == ONLINE_EQUALS_OFFLINE]
+    return evaluation
 
 
 def test_a_publication_is_checked_against_the_offline_join(home: Path) -> None:
-    made = Platform(shop.make(), home)
-    made.run("source", "features", tags=WEEKS)
-    check = evaluation(made.run("online"))
+    platform = Platform(shop.make(), home)
+    platform.run("source", "features", tags=WEEKS)
+    check = check_evaluation(platform.run("online"))
     assert (check.passed, check.severity) == (True, dg.AssetCheckSeverity.ERROR)
     shown = {name: value.value for name, value in check.metadata.items()}
     assert (shown["values_compared"], shown["differences"], shown["entities"]) == (2400, 0, 400)
     assert (shown["expired"], shown["unknown"]) == (400, 0)  # the rows are of 2024, and their TTL is four weeks
-    assert shown["values_present"] > 1000  # they were not when the newest became known
-    assert made.metadata("online", "spending")["location"] == made.environment.online.location("shop", "spending")
+    assert shown["values_present"] > 1000  # not yet expired when the newest became known
+    assert platform.metadata("online", "spending")["location"] == platform.environment.online.location(
+        "shop", "spending"
+    )
 
 
 def rows(users: int, at: datetime = NOW) -> pl.DataFrame:
@@ -99,7 +102,7 @@ def test_the_check_sees_an_entity_that_was_left_out(tmp_path: Path) -> None:
     assert (shown["differences"], shown["first_feature"], shown["unknown"]) == (2, "spend", 1)
 
 
-def test_of_each_entity_the_newest_row_as_known_now_is_published() -> None:
+def test_the_newest_known_row_of_each_entity_is_published() -> None:
     (view,) = shop.make().feature_views
     early, late, soon = NOW - timedelta(days=7), NOW - timedelta(days=1), NOW + timedelta(days=1)
     table = [
@@ -116,23 +119,26 @@ def test_of_each_entity_the_newest_row_as_known_now_is_published() -> None:
 
 
 @NEEDED
-def test_on_redis_a_project_is_published_served_and_checked_and_the_password_is_nowhere(
+def test_redis_is_published_served_and_checked_and_its_password_is_written_nowhere(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with redis_server(tmp_path, SECRET) as url:
         monkeypatch.setenv("MLP_ONLINE", url.replace("redis://", f"redis://:{SECRET}@"))
-        made = Platform(shop.make(), home)
-        made.run("source", "features", tags=WEEKS)
-        result = made.run("online", "training_set", "candidate", "champion")
-        assert evaluation(result).passed
-        client, model = made.serve()
+        platform = Platform(shop.make(), home)
+        platform.run("source", "features", tags=WEEKS)
+        result = platform.run("online", "training_set", "candidate", "champion")
+        assert check_evaluation(result).passed
+        client, model = platform.serve()
         answer = client.post("/v2/models/score/infer", json=infer_body([7, 9999], NOW)).json()
-        told = {output["name"]: output["data"] for output in answer["outputs"]}
-        assert told["reasons"] == ["", "spending:unknown"]
+        outputs = {output["name"]: output["data"] for output in answer["outputs"]}
+        assert outputs["reasons"] == ["", "spending:unknown"]
         assert model.plan.views[0].location == f"{url}#shop/spending"
-        (asset,) = [one for one in made.definitions.resolve_all_asset_specs() if one.key.path[1] == "online"]
+        (asset,) = [spec for spec in platform.definitions.resolve_all_asset_specs() if spec.key.path[1] == "online"]
         assert "redis" in asset.kinds
-    events = [str(event) for event in result.all_events] + [str(made.metadata("online", "spending")), repr(model.plan)]
+    events = [str(event) for event in result.all_events] + [
+        str(platform.metadata("online", "spending")),
+        repr(model.plan),
+    ]
     written = [path for path in home.rglob("*") if path.is_file()]
     assert len(written) > 20
     assert SECRET not in json.dumps(events) + json.dumps(answer)

@@ -39,26 +39,26 @@ def quantile(ordered: list[float], share: float) -> float:
 
 
 @given(st.lists(st.none() | numbers, max_size=60) | st.lists(st.integers(0, 70).map(float), min_size=1, max_size=60))
-def test_as_counted_by_hand(values: list[float | None]) -> None:
-    (found,) = statistics(table(values), ["x"]).to_dicts()
+def test_statistics_equal_plain_python(values: list[float | None]) -> None:
+    (figures,) = statistics(table(values), ["x"]).to_dicts()
     kept = sorted(value for value in values if value is not None and math.isfinite(value))
-    assert (found["rows"], found["nulls"]) == (len(values), len(values) - len(kept))
-    assert sum(found["histogram"]) == len(kept)
-    assert len(found["histogram"]) <= BINS
+    assert (figures["rows"], figures["nulls"]) == (len(values), len(values) - len(kept))
+    assert sum(figures["histogram"]) == len(kept)
+    assert len(figures["histogram"]) <= BINS
     if not kept:
-        assert found["mean"] is None
-        assert found["histogram"] == []
+        assert figures["mean"] is None
+        assert figures["histogram"] == []
         return
-    assert (found["minimum"], found["maximum"]) == (kept[0], kept[-1])
+    assert (figures["minimum"], figures["maximum"]) == (kept[0], kept[-1])
     if max(abs(value) for value in kept) > 1e100:
         return  # sums overflow
     scale = max(abs(value) for value in kept)
-    assert found["mean"] == pytest.approx(plain.fmean(kept), rel=1e-9, abs=1e-9 * scale)
+    assert figures["mean"] == pytest.approx(plain.fmean(kept), rel=1e-9, abs=1e-9 * scale)
     if len(kept) > 1:
-        assert found["std"] == pytest.approx(plain.stdev(kept), rel=1e-6, abs=1e-9 * scale)
+        assert figures["std"] == pytest.approx(plain.stdev(kept), rel=1e-6, abs=1e-9 * scale)
     for name, share in QUANTILES.items():
-        assert found[name] == pytest.approx(quantile(kept, share), rel=1e-9, abs=1e-9 * scale)
-    assert found["histogram"] == counted(kept, found["low"], found["high"], len(found["histogram"]))
+        assert figures[name] == pytest.approx(quantile(kept, share), rel=1e-9, abs=1e-9 * scale)
+    assert figures["histogram"] == counted(kept, figures["low"], figures["high"], len(figures["histogram"]))
 
 
 def counted(values: list[float], low: float, high: float, bins: int) -> list[int]:
@@ -83,7 +83,7 @@ def test_whole_numbers_have_bins_of_one_whole_width() -> None:
     assert min(far["histogram"]) > 30
 
 
-def test_a_table_without_rows_and_one_without_values() -> None:
+def test_no_rows_and_no_values_give_nulls() -> None:
     (empty,) = statistics(table([]), ["x"]).to_dicts()
     assert (empty["rows"], empty["newest"], null_rate(empty)) == (0, None, None)
     (missing,) = statistics(table([None, None]), ["x"]).to_dicts()
@@ -91,7 +91,7 @@ def test_a_table_without_rows_and_one_without_values() -> None:
     assert statistics(table([]), ["x"]).schema == pl.Schema(SCHEMA)
 
 
-def test_the_newest_version_counts_and_quiet_entities_do_not() -> None:
+def test_current_rows_are_newest_versions_without_quiet_entities() -> None:
     later = AT + timedelta(days=1)
     rows = pl.DataFrame(
         [(1, AT, AT, 1.0, 2.0), (1, AT, later, 5.0, None), (2, AT, AT, None, None), (3, AT, AT, 7.0, 1.0)],
@@ -106,5 +106,5 @@ def test_the_newest_version_counts_and_quiet_entities_do_not() -> None:
     ("counts", "width", "shown"),
     [([], 10, ""), ([0, 1, 8], 10, " ▁█"), ([1, 1, 1, 0, 0, 0], 3, "█▄ "), ([10_000, 1], 2, "█▁")],
 )
-def test_a_sparkline(counts: list[int], width: int, shown: str) -> None:
+def test_a_sparkline_fits_its_width(counts: list[int], width: int, shown: str) -> None:
     assert sparkline(counts, width) == shown

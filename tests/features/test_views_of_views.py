@@ -1,4 +1,4 @@
-"""Features of features: a view whose source is another view, through Dagster, late rows included."""
+"""Features of features: a view whose source is another view, run through Dagster with late rows."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.support.platform import Platform, failure
 HABIT = Table("shop", "features", "habit")
 
 
-def above() -> dict[str, pl.Expr]:
+def swing() -> dict[str, pl.Expr]:
     return {"swing": pl.col("most_5d") - pl.col("least_5d")}
 
 
@@ -32,7 +32,7 @@ def project(location: str) -> mlp.Project:
         entity=user,
         source=spending,
         features={"most_5d": mlp.maximum("spend_3d", over="5d"), "least_5d": mlp.minimum("spend_3d", over="5d")},
-        derive=above,
+        derive=swing,
     )
     return mlp.Project("shop", owner="team:shop", assets=[habit])
 
@@ -50,8 +50,8 @@ def table(platform: Platform) -> pl.DataFrame:
 
 
 def test_late_rows_reach_the_features_of_features(location: str, home: Path, tmp_path: Path) -> None:
-    made = project(location)
-    platform = Platform(made, home)
+    features_of_features = project(location)
+    platform = Platform(features_of_features, home)
     run_days(platform, "features", first=0, last=9)
     before = table(platform)
     assert before.filter(user_id=1)["swing"].max() == 8.0
@@ -65,12 +65,12 @@ def test_late_rows_reach_the_features_of_features(location: str, home: Path, tmp
     assert late["most_5d"].max() == 58.0
     kept = after.filter(pl.col("known_at") == pl.col("event_time"), pl.col("partition") < day(10))
     assert canonical_digest(kept) == canonical_digest(before)
-    whole = Platform(made, tmp_path / "whole")
+    whole = Platform(features_of_features, tmp_path / "whole")
     run_days(whole, "features", first=0, last=10)
     assert canonical_digest(table(whole)) == canonical_digest(after)
 
 
-def test_a_view_is_computed_only_of_partitions_that_are_there(location: str, home: Path) -> None:
+def test_a_view_is_computed_only_after_its_source_view(location: str, home: Path) -> None:
     platform = Platform(project(location), home)
     run_days(platform, "features", first=0, last=3)
     habit = dg.AssetKey(["shop", "features", "habit"])
@@ -84,7 +84,7 @@ def test_a_view_is_computed_only_of_partitions_that_are_there(location: str, hom
     assert f"FeatureView 'spending' has not computed partition {day(6)}, and this" in failure(failed)
 
 
-def test_the_lineage_goes_from_view_to_view(location: str, home: Path) -> None:
+def test_the_lineage_names_the_source_view(location: str, home: Path) -> None:
     platform = Platform(project(location), home)
     run_days(platform, "features", first=0, last=3)
     lineage = platform.metadata("features", "habit")["dagster/column_lineage"]

@@ -1,4 +1,4 @@
-"""Trailing windows against a brute-force oracle."""
+"""Aggregations over trailing windows against a brute-force oracle."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ def frame(rows: list[tuple[int, int, int | None]]) -> pl.DataFrame:
 
 
 def oracle(rows: list[tuple[int, int, int | None]], user: int, later: int = 0) -> dict[str, float | None]:
-    """The features of a user at so many hours after END, from the plain rows."""
+    """The features of a user ``later`` hours after END, computed from the plain rows."""
 
     def within(days: int) -> list[tuple[int, int | None]]:
         ages = [(hours + later, amount) for u, hours, amount in rows if u == user]
@@ -64,33 +64,35 @@ def oracle(rows: list[tuple[int, int, int | None]], user: int, later: int = 0) -
     }  # fmt: skip
 
 
-def held(rows: list[tuple[int, int, int | None]], user: int, later: int = 0) -> dict[str, float | None]:
-    """As the oracle says, or nothing at all for a user without an event in the longest window."""
-    found = oracle(rows, user, later)
-    return found if found["visits"] else dict.fromkeys(found)
+def expected_row(rows: list[tuple[int, int, int | None]], user: int, later: int = 0) -> dict[str, float | None]:
+    """The oracle's values; all missing for a user without an event in the longest window."""
+    values = oracle(rows, user, later)
+    return values if values["visits"] else dict.fromkeys(values)
 
 
 @given(events)
 @settings(max_examples=60, deadline=None)
 def test_features_equal_the_oracle(rows: list[tuple[int, int, int | None]]) -> None:
-    found = feature_rows(VIEW, as_events(VIEW.source, frame(rows).lazy()), [END])
+    table = feature_rows(VIEW, as_events(VIEW.source, frame(rows).lazy()), [END])
     users = sorted({user for user, hours, _ in rows if 0 < hours <= (9 + 1) * 24})
-    assert found["user_id"].to_list() == users
-    for row in found.to_dicts():
-        expected = held(rows, row["user_id"])
+    assert table["user_id"].to_list() == users
+    for row in table.to_dicts():
+        expected = expected_row(rows, row["user_id"])
         assert {name: row[name] for name in expected} == pytest.approx(expected)
 
 
 @given(events)
 @settings(max_examples=25, deadline=None)
-def test_at_any_later_time_the_newest_row_says_what_the_windows_hold(rows: list[tuple[int, int, int | None]]) -> None:
+def test_at_any_later_time_the_newest_row_has_its_windows_values(
+    rows: list[tuple[int, int, int | None]],
+) -> None:
     known, days = as_events(VIEW.source, frame(rows).lazy()), range(0, 20)
     table = feature_rows(VIEW, known, [END + timedelta(days=day) for day in days])
     asked = pl.DataFrame({"user_id": [0, 1, 2], "day": [list(days)] * 3}).explode("day")
     asked = asked.with_columns(asked_at=pl.lit(END) + pl.duration(days="day", hours=6))
     features = FeatureTable(table.lazy(), ("user_id",), tuple(FEATURES), VIEW.ttl_length)
     for row in join_as_known(asked.lazy(), "asked_at", [features]).collect().to_dicts():
-        expected = held(rows, row["user_id"], later=row["day"] * 24)
+        expected = expected_row(rows, row["user_id"], later=row["day"] * 24)
         assert {name: row[name] for name in expected} == pytest.approx(expected)
 
 
@@ -109,14 +111,14 @@ def test_an_entity_that_goes_quiet_gets_one_closing_row(every: str, visits: list
     assert [closing[name] for name in view.feature_names] == [None] * (len(FEATURES) + 1)
 
 
-def no_numbers() -> dict[str, pl.Expr]:
+def divisions_by_zero() -> dict[str, pl.Expr]:
     return {"per_visit": pl.col("spend") / pl.col("visits"), "inverse": 1 / pl.col("spend")}
 
 
 def test_no_feature_row_holds_nan_or_infinity() -> None:
     view = s.view(
         features={"spend": mlp.total("amount", "3d"), "visits": mlp.count("3d"), "seen": mlp.count("9d")},
-        derive=no_numbers,
+        derive=divisions_by_zero,
     )
     data = {"user_id": [1, 2, 3], "amount": [1.0, float("nan"), float("inf")]}
     times = [END - timedelta(hours=80), END - timedelta(hours=1), END - timedelta(hours=1)]
@@ -132,13 +134,13 @@ def test_the_order_of_events_does_not_change_a_bit() -> None:
     rows = pl.DataFrame(
         {"user_id": [1] * 500, "amount": [0.1 * i for i in range(500)], "at": [END - timedelta(hours=1)] * 500}
     )
-    found = {
+    sums = {
         feature_rows(VIEW, as_events(VIEW.source, rows.sample(fraction=1, shuffle=True, seed=seed).lazy()), [END])[
             "spend_3d"
         ][0]
         for seed in range(20)
     }
-    assert len(found) == 1
+    assert len(sums) == 1
 
 
 def test_an_event_counts_only_from_when_it_was_known() -> None:
@@ -168,9 +170,9 @@ DECLARED: dict[str, tuple[dict[str, object], str]] = {
 
 @pytest.mark.parametrize("case", DECLARED)
 def test_a_declaration_that_cannot_work_is_refused(case: str) -> None:
-    change, sentence = DECLARED[case]
+    change, message = DECLARED[case]
     columns = {"user_id": pl.Int64, "amount": pl.Float64, "at": pl.Datetime} | change
-    with pytest.raises(UnknownSourceColumn, match=re.escape(sentence)):
+    with pytest.raises(UnknownSourceColumn, match=re.escape(message)):
         as_declared(s.source(columns=columns), frame([(1, 1, 1)]).lazy())
 
 

@@ -1,4 +1,4 @@
-"""Made-up feature tables and spines, and what each row of the spine must see, said by brute force."""
+"""Generated feature tables and spines, and by brute force the feature row that each row of a spine must see."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ spines = st.lists(
 
 @dataclass(frozen=True)
 class Case:
-    """A table of the keys named, with its rows and its TTL in ticks."""
+    """A feature table: its key columns, its rows, and its TTL in ticks."""
 
     keys: tuple[str, ...]
     rows: Sequence[Row]
@@ -51,16 +51,16 @@ class Case:
         )
 
     def seen_by(self, asked: Asked) -> float | None:
-        """The number of the row that the spine's row sees."""
-        found: dict[tuple[int, int], int] = {}
+        """The number of the feature row that a row of the spine sees."""
+        visible: dict[tuple[int, int], int] = {}
         for number, row in enumerate(self.rows):
             matches = all(asked[place] is not None and asked[place] == row[place] for place in self._places)
             if matches and row[2] + row[3] <= asked[2]:
-                found.setdefault((row[2], row[2] + row[3]), number)
-        if not found:
+                visible.setdefault((row[2], row[2] + row[3]), number)
+        if not visible:
             return None
-        event, known = max(found)
-        return None if self.ttl is not None and asked[2] - event > self.ttl else float(found[event, known])
+        event, known = max(visible)
+        return None if self.ttl is not None and asked[2] - event > self.ttl else float(visible[event, known])
 
     @property
     def _places(self) -> list[int]:

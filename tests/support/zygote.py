@@ -1,6 +1,6 @@
-"""A process that computes a view's partitions in a fork of itself for each line that it reads: ``<home> <location>``.
+"""A process that forks a child for each line ``<home> <location> [<first day> <last day>]`` to compute partitions.
 
-Everything is imported before, and nothing has run yet, so that a fork is at work within milliseconds.
+All modules are imported before the first line, so that a child is at work within milliseconds.
 """
 
 import os
@@ -17,13 +17,13 @@ from tests.support.orders import day, orders_project
 
 
 def compute(home: Path, delta: str, first: int = 0, last: int = 9) -> WriteResult:
-    """The partitions of these days, as the asset computes them."""
+    """Computes the partitions of these days as the asset does."""
     project = orders_project(delta=delta, known_at="arrived_at")
     (view,) = project.feature_views
     definition = partitions_of(view.root, view.every)
     windows = [(day(number), window_of(definition, day(number))) for number in range(first, last + 1)]
-    there = {day(number) for number in range(10)}
-    return compute_partitions(Scope(project, LocalEnvironment(home)), view, windows, there).written
+    materialized = {day(number) for number in range(10)}
+    return compute_partitions(Scope(project, LocalEnvironment(home)), view, windows, materialized).written
 
 
 def main() -> None:

@@ -22,21 +22,21 @@ def test_each_row_sees_the_newest_row_known_at_its_time(tables: list[Case], aske
     joined = join_as_known(spine.lazy(), "at", [case.table(n) for n, case in zip(names, tables, strict=True)]).collect()
     assert joined.columns == [*spine.columns, *names]
     assert joined["row"].to_list() == spine.sort("at", maintain_order=True)["row"].to_list()
-    found = joined.sort("row")
+    ordered = joined.sort("row")
     for name, case in zip(names, tables, strict=True):
-        assert found[name].to_list() == [case.seen_by(row) for row in asked]
+        assert ordered[name].to_list() == [case.seen_by(row) for row in asked]
 
 
 @given(cases)
-def test_a_table_without_late_rows_needs_no_running_best(case: Case) -> None:
+def test_without_late_rows_every_row_is_a_best_row(case: Case) -> None:
     on_time = Case(case.keys, [(*row[:3], 0) for row in case.rows], case.ttl).table("value")
     best = best_as_known(on_time.rows, case.keys).drop("visible_at")
     assert best.collect().sort(pl.all()).equals(on_time.rows.collect().sort(pl.all()))
 
 
 @given(cases, spines)
-def test_keys_may_lie_far_apart(case: Case, asked: list[Asked]) -> None:
-    """Keys are packed into one integer where they fit, and numbered where they do not."""
+def test_keys_far_apart_are_joined_too(case: Case, asked: list[Asked]) -> None:
+    """Keys are packed into one integer if they fit, and numbered otherwise."""
     far = pl.col("user") * 2**61 - 2**62
     table, spine = case.table("value"), spine_of(asked)
     if "user" in case.keys:

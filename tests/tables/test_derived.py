@@ -1,4 +1,4 @@
-"""Derived features: the same bits whatever rows stand beside a row, finite or null, keys as they were."""
+"""Derived features are finite or null, with the same bits whatever other rows there are; keys keep their types."""
 
 import math
 
@@ -26,25 +26,25 @@ def test_a_row_has_the_same_bits_alone_and_among_others(values: list[float | Non
     together = with_derived(frame, EXPRESSIONS, ["a"])
     alone = pl.concat(with_derived(frame[row : row + 1], EXPRESSIONS, ["a"]) for row in range(frame.height))
     assert [list(map(repr, row)) for row in together.rows()] == [list(map(repr, row)) for row in alone.rows()]
-    pieces = with_derived(pl.concat([frame[row : row + 1] for row in range(frame.height)]), EXPRESSIONS, ["a"])
+    chunked = with_derived(pl.concat([frame[row : row + 1] for row in range(frame.height)]), EXPRESSIONS, ["a"])
     repeated = with_derived(pl.select(a=pl.repeat(frame["a"][0], 3, dtype=pl.Float64)), EXPRESSIONS, ["a"])
-    assert list(map(repr, pieces.rows())) == list(map(repr, together.rows()))
+    assert list(map(repr, chunked.rows())) == list(map(repr, together.rows()))
     assert repr(repeated.row(0)) == repr(together.row(0))
     assert all(value is None or math.isfinite(value) for row in together.rows() for value in row)
 
 
 def test_numbers_become_floats_and_keys_keep_their_type() -> None:
     frame = pl.DataFrame({"user_id": [12], "yes": [True], "count": pl.Series([3], dtype=pl.UInt32)})
-    asked = {
+    expressions = {
         "letters": pl.col("user_id").cast(pl.String).str.len_chars(),
         "minus": pl.col("count") - 4,  # below zero, where an unsigned number would have wrapped around
         "twice": pl.col("yes") + pl.col("yes"),
     }
-    found = with_derived(frame, asked, ["yes", "count"])
-    assert found.row(0) == (12, 1.0, 3.0, 2.0, -1.0, 2.0)
-    assert found.schema["user_id"] == pl.Int64
+    derived = with_derived(frame, expressions, ["yes", "count"])
+    assert derived.row(0) == (12, 1.0, 3.0, 2.0, -1.0, 2.0)
+    assert derived.schema["user_id"] == pl.Int64
 
 
-def test_no_rows_stay_no_rows() -> None:
+def test_an_empty_frame_stays_empty() -> None:
     frame = pl.DataFrame({"a": []}, schema={"a": pl.Float64})
     assert with_derived(frame, EXPRESSIONS, ["a"]).shape == (0, 1 + len(EXPRESSIONS))

@@ -18,7 +18,7 @@ def test_the_order_of_rows_and_columns_does_not_matter() -> None:
     assert canonical_digest(FRAME) == canonical_digest(FRAME.reverse().select("c", "a", "b"))
 
 
-def test_decimals_count_by_value() -> None:
+def test_decimals_are_compared_by_value() -> None:
     def prices() -> pl.DataFrame:
         return pl.DataFrame({"price": [Decimal("1.10"), None, Decimal("2.20")]}, schema={"price": pl.Decimal(10, 2)})
 
@@ -26,7 +26,7 @@ def test_decimals_count_by_value() -> None:
     assert canonical_digest(prices()) != canonical_digest(prices().with_columns(pl.col("price") + Decimal("0.01")))
 
 
-def test_any_difference_shows() -> None:
+def test_any_difference_changes_the_digest() -> None:
     others = [
         FRAME.with_columns(pl.col("a").fill_null(0)),
         FRAME.with_columns(c=pl.Series([0.1, 0.2, None])),
@@ -39,21 +39,21 @@ def test_any_difference_shows() -> None:
     assert len({canonical_digest(frame) for frame in [FRAME, *others]}) == len(others) + 1
 
 
-def test_pieces_add_up_to_the_whole() -> None:
-    pieces = [row_sums(FRAME.slice(begin, 1)) for begin in range(FRAME.height)]
-    assert (pieces[2] + pieces[0] + pieces[1]).digest() == canonical_digest(FRAME)
+def test_sums_of_parts_add_up_to_the_whole() -> None:
+    parts = [row_sums(FRAME.slice(begin, 1)) for begin in range(FRAME.height)]
+    assert (parts[2] + parts[0] + parts[1]).digest() == canonical_digest(FRAME)
     assert (row_sums(FRAME.clear()) + row_sums(FRAME)).digest() == canonical_digest(FRAME)
     with pytest.raises(ValueError, match="different tables"):
         row_sums(FRAME) + row_sums(FRAME.drop("a"))
 
 
-def test_how_often_a_row_is_there_counts() -> None:
+def test_the_number_of_equal_rows_matters() -> None:
     one, two = FRAME.head(1), FRAME.slice(1, 1)
     assert canonical_digest(pl.concat([one, one, two])) != canonical_digest(pl.concat([one, two, two]))
     assert canonical_digest(pl.concat([one, one])) != canonical_digest(one)
 
 
-def test_values_do_not_change_places_unseen() -> None:
+def test_swapped_values_change_the_digest() -> None:
     def frame(**columns: list[object]) -> pl.DataFrame:
         return pl.DataFrame(columns)
 
@@ -69,19 +69,19 @@ rows = st.lists(
 
 @given(rows, rows)
 @settings(max_examples=400)
-def test_digests_are_equal_where_the_rows_are(one: list[object], other: list[object]) -> None:
+def test_digests_are_equal_exactly_if_the_rows_are(one: list[object], other: list[object]) -> None:
     def bits(rows: list[object]) -> list[bytes]:
         return sorted(pickle.dumps((a if a is None else struct.pack("<d", a), b, c)) for a, b, c in rows)  # type: ignore[misc]
 
     schema = {"a": pl.Float64, "b": pl.String, "c": pl.Boolean}
-    frames = [pl.DataFrame(made, schema=schema, orient="row") for made in (one, other)]
+    frames = [pl.DataFrame(given, schema=schema, orient="row") for given in (one, other)]
     same = canonical_digest(frames[0]) == canonical_digest(frames[1])
     assert same == (bits(one) == bits(other))
     assert canonical_digest(frames[0].reverse()) == canonical_digest(frames[0])
 
 
 def test_the_digest_of_a_table_never_changes() -> None:
-    """It is compared between versions of the libraries, and years."""
+    """Digests are compared across versions of the libraries and over years."""
     at = pl.Series([0, 1, None], dtype=pl.Datetime("us", "UTC"))
     frame = FRAME.with_columns(at=at, small=pl.Series([-1, None, 1], dtype=pl.Int16))
     assert canonical_digest(frame) == "b8acf6770ae4084f2915c014c6dee7d54fcaa5812e70d3d42fc3fca3a73886ea"
@@ -93,7 +93,7 @@ LISTS = st.lists(
 
 
 @given(one=LISTS, other=LISTS)
-def test_lists_count_by_their_values_and_their_ends(one: list[object], other: list[object]) -> None:
+def test_lists_are_compared_by_their_values_and_lengths(one: list[object], other: list[object]) -> None:
     dtype = pl.List(pl.Float64)
     digests = [canonical_digest(pl.DataFrame({"a": rows}, schema={"a": dtype})) for rows in (one, other)]
     assert (digests[0] == digests[1]) == (sorted(map(repr, one)) == sorted(map(repr, other)))

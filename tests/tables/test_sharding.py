@@ -1,4 +1,4 @@
-"""Shards: wherever a spine is cut, its rows are those of one join, bit for bit."""
+"""Shards: wherever a spine is cut, its rows equal those of one join, bit for bit."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ KEYS = ("user", "shop")
 PARTS = TimeParts(tick(1), tick(6), tick(10), tick(7), tick(11))
 
 
-def made(spine: pl.LazyFrame, tables: list[FeatureTable], parts: TimeParts | None = None) -> Recipe:
+def recipe_of(spine: pl.LazyFrame, tables: list[FeatureTable], parts: TimeParts | None = None) -> Recipe:
     names = tuple(name for table in tables for name in table.features)
     derived = {"half": pl.col(names[0]) / 3}
     return Recipe(spine, "at", KEYS, tuple(tables), names, derived, (*names, "half"), "target", parts)
@@ -34,10 +34,10 @@ def test_shards_give_the_rows_of_the_whole(
     tables: list[Case], asked: list[Asked], most_bytes: int, parts: TimeParts | None
 ) -> None:
     spine = labelled(asked)
-    recipe = made(spine, [case.table(f"value_{number}") for number, case in enumerate(tables)], parts)
+    recipe = recipe_of(spine, [case.table(f"value_{number}") for number, case in enumerate(tables)], parts)
     shards = shards_of(spine, "at", KEYS, recipe.tables, most_bytes)
-    pieces = [recipe.rows(shard) for shard in shards]
-    assert pl.concat(pieces).equals(recipe.rows())
+    rows = [recipe.rows(shard) for shard in shards]
+    assert pl.concat(rows).equals(recipe.rows())
     assert sum(shard.filter(spine).collect().height for shard in shards) == len(asked)
 
 
@@ -47,7 +47,7 @@ def test_a_small_input_is_one_shard() -> None:
 
 
 def test_a_key_with_many_rows_is_cut_in_time_and_a_moment_by_key() -> None:
-    """A third of the rows are of one user, another third of one moment; no shard has much more than its share."""
+    """A third of the rows are of one user and a third of one moment; no shard gets much more than its share."""
     rows = 30_000
     third = pl.int_range(pl.len()) % 3
     spine = pl.select(number=pl.int_range(rows)).select(
@@ -64,12 +64,12 @@ def test_a_key_with_many_rows_is_cut_in_time_and_a_moment_by_key() -> None:
     assert sum(heights) == rows
     assert len(heights) >= 10
     assert max(heights) <= 1.05 * rows / 10
-    recipe = made(spine.lazy(), [table])
+    recipe = recipe_of(spine.lazy(), [table])
     assert pl.concat([recipe.rows(shard) for shard in shards]).equals(recipe.rows())
 
 
-def test_rows_that_nobody_asks_for_make_no_shards() -> None:
-    """Features of other keys, and of times before and after the spine's, take no memory: none is read."""
+def test_feature_rows_outside_the_spine_make_no_shards() -> None:
+    """Rows of other keys, and of times outside the spine's, are not read, so they take no memory."""
     days = pl.DataFrame({"day": range(400)}).join(pl.DataFrame({"user": range(500)}), how="cross")
     event = pl.lit(START).cast(TIME) + pl.col("day") * timedelta(days=1)
     rows = days.select("user", event_time=event, known_at=event, value=pl.lit(0.5))
@@ -80,6 +80,6 @@ def test_rows_that_nobody_asks_for_make_no_shards() -> None:
     table = FeatureTable(rows.lazy(), ("user",), ("value",), timedelta(days=2))
     shards = shards_of(asked.lazy(), "at", KEYS, [table], 50_000)
     assert len(shards) == 1
-    recipe = made(asked.lazy(), [table])
+    recipe = recipe_of(asked.lazy(), [table])
     assert pl.concat([recipe.rows(shard) for shard in shards]).equals(recipe.rows())
     assert recipe.rows()["value"].null_count() == 0
