@@ -1,4 +1,4 @@
-"""The lake on Delta tables: a folder or an object store."""
+"""The lake as Delta tables in a folder or an object store."""
 
 import contextlib
 import random
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, write_deltalake
@@ -18,11 +19,15 @@ from mlp_resources.lake.delta_parts import as_stored, publish, publish_partition
 from mlp_resources.ports.lake import Part, Table, Transaction, WriteResult
 
 _ATTEMPTS = 8
-_NOTE, _COMMITS_LOOKED_AT = "mlp.", 50
+_NOTE_PREFIX, _NOTED_COMMITS = "mlp.", 50
 
 
 class DeltaLake:
-    """Tables below ``root``, one Delta table each, partitioned by the column ``partition`` where there is one."""
+    """Tables below ``root``, each partitioned by its column ``partition`` where it has one.
+
+    Args:
+        root: an absolute path, ``file://`` or ``s3://``; see ``lake/root.py``.
+    """
 
     def __init__(self, root: str | Path) -> None:
         self.root = str(root).rstrip("/")
@@ -37,19 +42,21 @@ class DeltaLake:
     def scan(self, table: Table | str, version: int | None = None) -> pl.LazyFrame:
         handle = self._handle(table, version)
         if handle is None and isinstance(table, str):
-            raise LakeError(f"There is no Delta table at {table}. Write its location as delta='...', or make it first.")
+            raise LakeError(
+                f"There is no Delta table at {table}. Write its location as delta='...', or create it first."
+            )
         if handle is None:
             raise LakeError(f"Table {table} does not exist yet. Materialize the asset that writes it first.")
         return pl.scan_delta(handle)
 
     def partitions(self, table: Table) -> set[str]:
         handle = self._handle(table)
-        return set() if handle is None else {str(found["partition"]) for found in handle.partitions()}
+        return set() if handle is None else {str(values["partition"]) for values in handle.partitions()}
 
     def created(self, table: Table) -> datetime | None:
         handle = self._handle(table)
-        made = None if handle is None else handle.metadata().created_time
-        return None if made is None else datetime.fromtimestamp(made / 1000, UTC)
+        milliseconds = None if handle is None else handle.metadata().created_time
+        return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
 
     def changes(self, table: Table | str, before: int, now: int) -> tuple[pl.LazyFrame | None, pl.LazyFrame | None]:
         after, earlier = self._files(table, now), self._files(table, before) if before >= 0 else set[str]()
@@ -57,9 +64,9 @@ class DeltaLake:
 
     def notes(self, table: Table) -> dict[str, str]:
         handle = self._handle(table)
-        commits = [] if handle is None else handle.history(_COMMITS_LOOKED_AT)
-        noted = next((commit for commit in commits if any(name.startswith(_NOTE) for name in commit)), {})
-        return {name.removeprefix(_NOTE): str(text) for name, text in noted.items() if name.startswith(_NOTE)}
+        commits = [] if handle is None else handle.history(_NOTED_COMMITS)
+        notes = (_notes_of(commit) for commit in commits)
+        return next((texts for texts in notes if texts), {})
 
     def write_partitions(
         self,
@@ -71,7 +78,10 @@ class DeltaLake:
     ) -> WriteResult:
         stray = set(frame["partition"].unique()) - set(partitions)
         if stray:
-            raise LakeError(f"Table {table}: rows of partitions {sorted(stray)} in a write of {list(partitions)}.")
+            raise LakeError(
+                f"Table {table}: the frame has rows of partitions {sorted(stray)}, and the write names "
+                f"{list(partitions)}. Name these partitions too, or leave the rows out."
+            )
         listed = ", ".join(f"'{partition}'" for partition in partitions)
         return self._overwrite(table, frame, f"partition IN ({listed})", transaction, notes)
 
@@ -97,7 +107,7 @@ class DeltaLake:
             merged = _with_removed_columns(table, current, frame).schema
             publish_partition(current, parts, partition, merged, (transaction.application, transaction.number))
 
-        return self._commit(table, frame, write, lambda now: _moved_on(now, transaction))
+        return self._commit(table, frame, write, lambda now: _has_moved_on(now, transaction))
 
     def unstage(self, table: Table, run: str, but: Sequence[Part] = ()) -> None:
         unstage(self.location(table), run, {part.path for part in but})
@@ -108,7 +118,7 @@ class DeltaLake:
         def write(current: DeltaTable) -> None:
             write_deltalake(current, frame, mode="append", schema_mode="merge", commit_properties=properties)
 
-        return self._commit(table, frame, write, done=lambda current: _moved_on(current, transaction))
+        return self._commit(table, frame, write, done=lambda current: _has_moved_on(current, transaction))
 
     def transaction(self, table: Table, application: str, version: int | None = None) -> int | None:
         handle = self._handle(table, version)
@@ -125,9 +135,9 @@ class DeltaLake:
         properties = _properties(transaction, notes)
 
         def write(current: DeltaTable) -> None:
-            whole = predicate is None
-            rows = frame if whole else _with_removed_columns(table, current, frame)
-            schema_mode = "overwrite" if whole else "merge"
+            all_rows = predicate is None
+            rows = frame if all_rows else _with_removed_columns(table, current, frame)
+            schema_mode = "overwrite" if all_rows else "merge"
             write_deltalake(
                 current,
                 rows,
@@ -137,7 +147,9 @@ class DeltaLake:
                 commit_properties=properties,
             )
 
-        return self._commit(table, frame, write, lambda now: transaction is not None and _moved_on(now, transaction))
+        return self._commit(
+            table, frame, write, lambda now: transaction is not None and _has_moved_on(now, transaction)
+        )
 
     def _commit(
         self,
@@ -147,7 +159,7 @@ class DeltaLake:
         done: Callable[[DeltaTable], bool],
     ) -> WriteResult:
         for attempt in range(_ATTEMPTS):
-            handle = self._handle(table) or self._created(table, frame)
+            handle = self._handle(table) or self._create(table, frame)
             if done(handle):
                 return WriteResult(handle.version(), changed=False, bytes=0)
             known = _paths(handle)
@@ -155,22 +167,25 @@ class DeltaLake:
                 write(handle)
             except CommitFailedError as error:
                 if attempt == _ATTEMPTS - 1:
-                    raise LakeError(f"Table {table}: other writers came between {_ATTEMPTS} times: {error}") from error
+                    raise LakeError(
+                        f"Table {table}: other writers committed first, {_ATTEMPTS} times in a row: {error}. "
+                        "Run it again."
+                    ) from error
                 time.sleep(random.uniform(0.01, 0.1) * (attempt + 1))
                 continue
             return WriteResult(handle.version(), changed=True, bytes=_added_bytes(handle, known))
         raise AssertionError("unreachable")
 
-    def _created(self, table: Table, frame: pl.DataFrame) -> DeltaTable:
-        """An empty table of the frame's columns: two first writes clash only over a version that both have read."""
+    def _create(self, table: Table, frame: pl.DataFrame) -> DeltaTable:
+        """Creates an empty table, because two first writes clash only over a version that both have read."""
         location, columns = self.location(table), ["partition"] if "partition" in frame.columns else None
         options = storage_options(location)
-        with contextlib.suppress(CommitFailedError):  # another writer was first
+        with contextlib.suppress(CommitFailedError):  # another writer created it
             write_deltalake(location, frame.clear(), mode="ignore", partition_by=columns, storage_options=options)
         return open_delta(location)
 
     def _files(self, table: Table | str, version: int) -> set[str]:
-        """Where the files of a version lie; none when its log is gone."""
+        """The locations of a version's files; none when its log was removed."""
         handle = self._handle(table, version)
         return set() if handle is None else set(handle.file_uris())
 
@@ -181,19 +196,25 @@ class DeltaLake:
             return None
 
 
+def _notes_of(commit: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name.removeprefix(_NOTE_PREFIX): str(text) for name, text in commit.items() if name.startswith(_NOTE_PREFIX)
+    }
+
+
 def _with_removed_columns(table: Table, current: DeltaTable, frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with nulls for columns that its spec no longer has, while other partitions still do.
+    """The frame with nulls for columns that only the table has: its spec dropped them, other partitions hold them.
 
     Raises:
         LakeError: a column has another type in the table.
     """
     stored = pl.scan_delta(current).collect_schema()
-    wrong = [
+    retyped = [
         f"{name} is {kind}, was {stored[name]}" for name, kind in frame.schema.items() if stored.get(name, kind) != kind
     ]
-    if wrong:
+    if retyped:
         raise LakeError(
-            f"Table {table}: columns changed their type: {', '.join(wrong)}. Give the column another name, or "
+            f"Table {table}: columns have another type than in the table: {', '.join(retyped)}. Rename the column, or "
             f"remove {current.table_uri} and materialize all its partitions."
         )
     return frame.with_columns(pl.lit(None, dtype=kind).alias(n) for n, kind in stored.items() if n not in frame.columns)
@@ -204,18 +225,18 @@ def _paths(handle: DeltaTable) -> set[str]:
 
 
 def _properties(transaction: Transaction | None, notes: Mapping[str, str] | None = None) -> CommitProperties:
-    marks = [DeltaTransaction(transaction.application, transaction.number)] if transaction is not None else []
-    named = {f"{_NOTE}{name}": text for name, text in (notes or {}).items()}
-    return CommitProperties(app_transactions=marks, custom_metadata=named)
+    transactions = [DeltaTransaction(transaction.application, transaction.number)] if transaction is not None else []
+    texts = {f"{_NOTE_PREFIX}{name}": text for name, text in (notes or {}).items()}
+    return CommitProperties(app_transactions=transactions, custom_metadata=texts)
 
 
 def _rows_of(files: set[str]) -> pl.LazyFrame | None:
-    """The rows of files that may have been written before a column was added."""
+    """The rows of the files. Older files may lack columns that were added later."""
     return pl.concat([scan_parquet(file) for file in sorted(files)], how="diagonal_relaxed") if files else None
 
 
-def _moved_on(handle: DeltaTable, transaction: Transaction) -> bool:
-    """Whether the table no longer stands where the transaction begins: it landed, or another one came between."""
+def _has_moved_on(handle: DeltaTable, transaction: Transaction) -> bool:
+    """Whether the table's counter has left the transaction's start: it landed, or another writer was faster."""
     return (handle.transaction_version(transaction.application) or 0) != transaction.after
 
 

@@ -1,4 +1,4 @@
-"""Parts of a Delta table: Parquet files that are written one by one, by any process, and committed together."""
+"""Parts of a Delta table: Parquet files that any process writes and one commit publishes."""
 
 import json
 import time
@@ -19,9 +19,9 @@ _SIGNED = {pl.UInt8: pl.Int8, pl.UInt16: pl.Int16, pl.UInt32: pl.Int32, pl.UInt6
 
 
 def stage(location: str, frame: pl.DataFrame, name: str, partition: str | None = None) -> Part:
-    """Writes a file that is there whole or not at all; one of the same name is replaced.
+    """Writes a part atomically, replacing one of the same name.
 
-    A part of a partition lies in its folder: Polars reads the value of ``partition`` from the path.
+    The part of a partition is in the partition's folder, because Polars reads the column's value from the path.
     """
     rows, path = as_stored(frame), f"{_folder(partition)}{name}{_SUFFIX}"
     if "://" in location:
@@ -41,19 +41,19 @@ def stage(location: str, frame: pl.DataFrame, name: str, partition: str | None =
 
 
 def unstage(location: str, run: str, but: Collection[str]) -> None:
-    """Removes the files of any partition whose names begin with ``run``, but for these paths."""
+    """Removes the files of any partition whose names begin with ``run``, except the paths ``but``."""
     if "://" not in location:
         for pattern in (f"{run}*", f"{_folder('*')}{run}*"):
-            for left in Path(location).glob(pattern):
-                if str(left.relative_to(location)) not in but:
-                    left.unlink(missing_ok=True)
+            for file in Path(location).glob(pattern):
+                if str(file.relative_to(location)) not in but:
+                    file.unlink(missing_ok=True)
         return
     from pyarrow.fs import FileSelector
 
     store, folder = open_store(location)
-    for found in store.get_file_info(FileSelector(folder, allow_not_found=True, recursive=True)):
-        if found.base_name.startswith(run) and found.path.removeprefix(f"{folder}/") not in but:
-            store.delete_file(found.path)
+    for file in store.get_file_info(FileSelector(folder, allow_not_found=True, recursive=True)):
+        if file.is_file and file.base_name.startswith(run) and file.path.removeprefix(f"{folder}/") not in but:
+            store.delete_file(file.path)
 
 
 def _folder(partition: str | None) -> str:
@@ -61,30 +61,30 @@ def _folder(partition: str | None) -> str:
 
 
 def publish(table: DeltaTable, parts: Sequence[Part], schema: pl.Schema) -> None:
-    """Replaces all files of the table by the parts, and its schema; ``table`` is at that version afterwards.
+    """Replaces all files and the schema of the table. Afterwards ``table`` is at the new version.
 
     Raises:
-        CommitFailedError: somebody else has written since ``table`` was read.
+        CommitFailedError: another writer has committed since ``table`` was read.
     """
-    _overwrite(table, _added(parts, {}), schema, (_PUBLISHED, time.time_ns()))
+    _overwrite(table, _add_actions(parts, {}), schema, (_PUBLISHED, time.time_ns()))
 
 
 def publish_partition(
     table: DeltaTable, parts: Sequence[Part], partition: str, schema: pl.Schema, mark: tuple[str, int]
 ) -> None:
-    """Replaces the files of one partition by the parts; ``table`` is at that version afterwards.
+    """Replaces the files of one partition. Afterwards ``table`` is at the new version.
 
     Args:
         schema: all columns of the table, ``partition`` included.
         mark: the application and number of the transaction.
 
     Raises:
-        CommitFailedError: somebody else has written this partition since ``table`` was read.
+        CommitFailedError: another writer has written this partition since ``table`` was read.
     """
-    _overwrite(table, _added(parts, {"partition": partition}), schema, mark, partition)
+    _overwrite(table, _add_actions(parts, {"partition": partition}), schema, mark, partition)
 
 
-def _added(parts: Sequence[Part], values: dict[str, str]) -> list[AddAction | RemoveAction]:
+def _add_actions(parts: Sequence[Part], values: dict[str, str]) -> list[AddAction | RemoveAction]:
     at = time.time_ns() // 1_000_000
     return [
         AddAction(part.path, part.bytes, values, at, data_change=True, stats=json.dumps({"numRecords": part.rows}))
@@ -101,8 +101,8 @@ def _overwrite(
 ) -> None:
     before, stored = table.version(), Schema.from_arrow(as_stored(pl.DataFrame(schema=schema)).schema)
     columns, only = ([], None) if partition is None else (["partition"], [("partition", "=", partition)])
-    named = CommitProperties(app_transactions=[Transaction(*mark)])
-    table.create_write_transaction(actions, "overwrite", stored, columns, only, commit_properties=named)
+    properties = CommitProperties(app_transactions=[Transaction(*mark)])
+    table.create_write_transaction(actions, "overwrite", stored, columns, only, commit_properties=properties)
     version = before + 1
     table.load_as_version(version)
     while table.transaction_version(mark[0]) != mark[1]:  # another writer may have committed in between
@@ -116,7 +116,11 @@ def _write(rows: pl.DataFrame, file: Any) -> None:
 
 
 def as_stored(frame: pl.DataFrame) -> pl.DataFrame:
-    """Delta has no unsigned numbers and no categories. Raises InvalidOperationError where a number is too large."""
+    """The frame in the types of Delta, which has no unsigned integers and no categories.
+
+    Raises:
+        InvalidOperationError: an unsigned number is too large for the signed type of its size.
+    """
     signed = [pl.col(name).cast(_SIGNED[type(kind)]) for name, kind in frame.schema.items() if type(kind) in _SIGNED]
-    named = [pl.col(name).cast(pl.String) for name, kind in frame.schema.items() if kind in (pl.Categorical, pl.Enum)]
-    return frame.with_columns(*signed, *named)
+    texts = [pl.col(name).cast(pl.String) for name, kind in frame.schema.items() if kind in (pl.Categorical, pl.Enum)]
+    return frame.with_columns(*signed, *texts)

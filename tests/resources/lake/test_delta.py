@@ -100,5 +100,5 @@ def test_a_partition_may_add_and_leave_out_columns_but_not_retype_them(tmp_path:
     lake.write_partitions(TABLE, changed, ["b"])
     found = lake.scan(TABLE).group_by("partition").agg(pl.col("value", "extra").sum()).sort("partition").collect()
     assert found.rows() == [("a", 3.0, 0.0), ("b", 0.0, 21.0)]
-    with pytest.raises(LakeError, match="columns changed their type: value is String, was Int64"):
+    with pytest.raises(LakeError, match="value is String, was Int64"):
         lake.write_partitions(TABLE, rows("b", 2).cast({"value": pl.String}), ["b"])
