@@ -25,7 +25,7 @@ from mlp_assets.features.parity_check import compare_online_with_offline
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from mlp_resources.online.redis import RedisOnlineStore
-from mlp_resources.online.rows import packed_rows
+from mlp_resources.online.rows import pack_rows
 from mlp_resources.ports.serving import OnlineStore
 
 HERE = Path(__file__).parent
@@ -128,7 +128,7 @@ def of_store(name: str, store: OnlineStore, folder: Path, bare: redis.Redis | No
     rows, location = table(ENTITIES), store.location("bench", "view")
     store.publish(location, ["user_id"], FEATURES, rows, version=1)
     if bare is not None:
-        packed = packed_rows(["user_id"], FEATURES, rows)[1]
+        packed = pack_rows(["user_id"], FEATURES, rows)[1]
         for start in range(0, ENTITIES, 1000):
             bare.mset({b"bare:%d" % user: packed[user] for user in range(start, start + 1000)})
     differ, values = differences(store, location, rows)

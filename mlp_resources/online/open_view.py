@@ -8,7 +8,7 @@ from mlp_resources.ports.serving import OnlineStore, OnlineView, OpenView
 
 
 def online_store(address: str | None, password: str | None, home: Path) -> OnlineStore:
-    """The Redis store at an address, ``redis://host:port/db``; without one, the embedded store below ``home``."""
+    """The Redis store at an address, ``redis://host:port/db``; the embedded store below ``home`` by default."""
     if not address:
         return LmdbOnlineStore(home / "online")
     from mlp_resources.online.redis import RedisOnlineStore
@@ -26,7 +26,7 @@ def open_view(location: str, features: Sequence[str] | None = None, password: st
 
 
 def view_opener(address: str | None, password: str | None) -> OpenView:
-    """A function like `open_view` that logs in to Redis with a password, or with the one in the store's address."""
+    """Returns ``open_view`` with the Redis password, or the one in the store's address, filled in."""
 
     def open_with_password(location: str, features: Sequence[str] | None = None) -> OnlineView:
         if "://" not in location:

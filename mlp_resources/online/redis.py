@@ -1,8 +1,10 @@
-"""The online store for many machines: Redis. A publication is one hash; a pointer names the live one of a view.
+"""The online store for many machines: Redis. A publication is one hash, and a pointer names the live one of a view.
 
-Below the name of a view, ``mlp:<project>/<view>``, there are ``:live`` (the pointer, "version.attempt"),
-``:staged`` (the publications that are not live: being written, left by a killed publisher, or to be removed) and
-``:<version>.<attempt>`` (a hash of packed key -> packed row, and the description under a field of its own).
+The keys of a view begin with ``mlp:<project>/<view>``:
+
+- ``:live`` is the pointer, "version.attempt".
+- ``:staged`` is the set of publications that are not live: being written, left by a killed publisher, or replaced.
+- ``:<version>.<attempt>`` is a hash of packed key -> packed row, and the description under a field of its own.
 """
 
 import contextlib
@@ -15,14 +17,14 @@ import polars as pl
 import redis
 
 from mlp_assets.errors import MlpError
-from mlp_resources.online.redis_address import WRITE_SECONDS, Address, client_of
-from mlp_resources.online.rows import NEVER, Layout, described, packed_key, packed_rows
+from mlp_resources.online.redis_address import WRITE_SECONDS, Address, shared_client
+from mlp_resources.online.rows import NEVER, Layout, description, pack_key, pack_rows
 from mlp_resources.ports.serving import Key, OnlineRow, OnlineRows, OnlineUnavailableError, StalePublicationError
 
 _ABOUT = b"\x00about"
 _CHUNK = 2000
 _ATTEMPTS = 20
-# Moves the pointer unless a newer version is live or the staged rows are not all there. Returns what stopped it.
+# Moves the pointer unless a newer version is live or staged rows are missing. Returns what is live, or why it refused.
 _SWITCH = """
 local live = redis.call('GET', KEYS[1])
 if live == ARGV[1] then return {'live', live} end
@@ -33,7 +35,7 @@ redis.call('SREM', KEYS[2], ARGV[1])
 if live then redis.call('SADD', KEYS[2], live) end
 return {'live', ARGV[1]}
 """
-# Takes a publication away unless it is live.
+# Removes a publication unless it is live.
 _REMOVE = """
 redis.call('SREM', KEYS[2], ARGV[1])
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then redis.call('UNLINK', KEYS[3]) end
@@ -44,7 +46,7 @@ class RedisOnlineStore:
     """Publishes views to a Redis server. A location is ``redis://host:port/db#project/view``, without a password."""
 
     def __init__(self, url: str, password: str | None = None) -> None:
-        self._address = Address.parsed(url)
+        self._address = Address.parse(url)
         self._password = self._address.password or password
 
     def __repr__(self) -> str:
@@ -56,23 +58,23 @@ class RedisOnlineStore:
     def publish(
         self, location: str, keys: Sequence[str], features: Sequence[str], frame: pl.DataFrame, *, version: int
     ) -> None:
-        client, name = client_of(location, WRITE_SECONDS, self._password)
-        packed = packed_rows(keys, features, frame)
+        client, name = shared_client(location, WRITE_SECONDS, self._password)
+        packed = pack_rows(keys, features, frame)
         publication = f"{version}.{secrets.token_hex(6)}"
         try:
             live = client.get(f"{name}:live")
             if live is not None and _version(live) > version:
                 raise _stale(name, _version(live), version)
             try:
-                _stage(client, name, publication, described(keys, features, frame.height), packed)
+                _stage(client, name, publication, description(keys, features, frame.height), packed)
                 _switch(client, name, publication, frame.height + 1)
             except BaseException:
                 with contextlib.suppress(redis.RedisError):
                     _remove(client, name, publication)
                 raise
-            for left in client.smembers(f"{name}:staged"):
-                if _version(left) <= version:  # a newer one is still being written, or a newer yet removes it
-                    _remove(client, name, left.decode())
+            for staged in client.smembers(f"{name}:staged"):
+                if _version(staged) <= version:  # a newer one may still be written
+                    _remove(client, name, staged.decode())
         except redis.RedisError as error:
             raise _unavailable(location, error) from error
 
@@ -81,7 +83,7 @@ class RedisOnlineStore:
 
 
 def _stage(client: Any, name: str, publication: str, about: bytes, packed: tuple[list[bytes], list[bytes]]) -> None:
-    """Writes the rows under a name that nobody reads, told first in the set of what is not live."""
+    """Writes the rows under a name that nobody reads yet, and lists it as staged first."""
     _, staged, rows = _names(name, publication)
     fields = [part for pair in zip(*packed, strict=True) for part in pair]
     pipeline = client.pipeline(transaction=False)
@@ -89,25 +91,25 @@ def _stage(client: Any, name: str, publication: str, about: bytes, packed: tuple
     pipeline.execute_command("HSET", rows, _ABOUT, about)
     pipeline.execute()
     for start in range(0, len(fields), 2 * _CHUNK):
-        pipeline.sadd(staged, publication)  # again: a newer publication may have taken it for a dead one's
+        pipeline.sadd(staged, publication)  # again: a newer publisher may have removed it as abandoned
         pipeline.execute_command("HSET", rows, *fields[start : start + 2 * _CHUNK])
         pipeline.execute()
 
 
 def _switch(client: Any, name: str, publication: str, rows: int) -> None:
     version = int(publication.partition(".")[0])
-    told, live = client.eval(_SWITCH, 3, *_names(name, publication), publication, version, rows)
-    if told == b"stale":
+    verdict, live = client.eval(_SWITCH, 3, *_names(name, publication), publication, version, rows)
+    if verdict == b"stale":
         raise _stale(name, _version(live), version)
-    if told == b"lost":
+    if verdict == b"lost":
         raise StalePublicationError(
             f"{name}: another publication of version {version} or newer went online while this one was written, and "
-            "removed its rows. What is online is as new as this; publish again if it is not what you want."
+            "removed its rows. The rows online are as new as these. Publish again to replace them."
         )
 
 
 def _remove(client: Any, name: str, publication: str) -> None:
-    """Takes a publication away that is not live; Redis frees its rows in the background."""
+    """Removes a publication that is not live. Redis frees its rows in the background."""
     client.eval(_REMOVE, 3, *_names(name, publication), publication)
 
 
@@ -116,15 +118,15 @@ def _names(name: str, publication: str) -> tuple[str, str, str]:
 
 
 class RedisView:
-    """One view for reading: one round trip, for the rows of the publication seen last and for the pointer.
+    """Reads one view in one round trip: the rows of the publication seen last, then the pointer.
 
-    The rows are asked for before the pointer, so where it still names their publication, they were whole when they
-    were read; where it has moved on, they are asked for again.
+    If the pointer still names that publication, its rows were complete when they were read. If it has moved, the rows
+    are read again.
     """
 
     def __init__(self, location: str, features: Sequence[str] | None = None, password: str | None = None) -> None:
         self._location = location
-        self._client, self._name = client_of(location, password=password)
+        self._client, self._name = shared_client(location, password=password)
         self._pointer = f"{self._name}:live".encode()
         self._seen = b"", b"", 0, Layout(self._name, ())
         self._wanted = features
@@ -132,38 +134,38 @@ class RedisView:
         self.features = self._wanted = layout.wanted
 
     def get_one(self, key: Key) -> OnlineRow:
-        (packed,), version, layout = self._read([packed_key(key)])
+        (packed,), version, layout = self._read([pack_key(key)])
         time, values = layout.one(packed)
         return OnlineRow(values, None if time == NEVER else time, version)
 
     def get_many(self, keys: Sequence[Key]) -> OnlineRows:
-        packed, version, layout = self._read([packed_key(key) for key in keys])
+        packed, version, layout = self._read([pack_key(key) for key in keys])
         return layout.many(packed, version)
 
     def _read(self, keys: list[bytes]) -> tuple[list[bytes | None], int, Layout]:
         for _ in range(_ATTEMPTS):
-            live, about, version, layout = self._seen  # one value, as threads share the view
+            live, about, version, layout = self._seen  # one value, because threads share the view
             hmget = (b"HMGET", self._name.encode() + b":" + live, _ABOUT, *keys)
-            found, pointer = self._asked([hmget, (b"GET", self._pointer)])
+            values, pointer = self._ask([hmget, (b"GET", self._pointer)])
             if pointer is None:
                 raise MlpError(f"View {self._name!r} is not online yet. Materialize its online asset.")
             if pointer != live:
-                self._seen = self._described(pointer)
-            elif found[0] != about:
+                self._seen = self._read_description(pointer)
+            elif values[0] != about:
                 raise MlpError(f"The rows of view {self._name!r} are gone from Redis. Materialize its online asset.")
             else:
-                return found[1:], version, layout
-        raise OnlineUnavailableError(f"View {self._name!r} was published anew {_ATTEMPTS} times during one read.")
+                return values[1:], version, layout
+        raise OnlineUnavailableError(f"View {self._name!r} was published {_ATTEMPTS} times during one read.")
 
-    def _described(self, live: bytes) -> tuple[bytes, bytes, int, Layout]:
-        """What a publication says of itself; asked for once each. None when it was just replaced."""
-        (about,) = self._asked([(b"HGET", self._name.encode() + b":" + live, _ABOUT)])
+    def _read_description(self, live: bytes) -> tuple[bytes, bytes, int, Layout]:
+        """The publication's name, description, version and layout; those seen last when it was just replaced."""
+        (about,) = self._ask([(b"HGET", self._name.encode() + b":" + live, _ABOUT)])
         if about is None:
             return self._seen
         return live, about, _version(live), Layout(self._name, json.loads(about)["features"], self._wanted)
 
-    def _asked(self, commands: list[tuple[bytes, ...]]) -> list[Any]:
-        """The answers to the commands, sent together; once more on a new connection where the first one broke."""
+    def _ask(self, commands: list[tuple[bytes, ...]]) -> list[Any]:
+        """Sends the commands together. A broken connection is replaced and tried once more."""
         try:
             return _answers(self._client, commands)
         except redis.ConnectionError:
@@ -176,13 +178,13 @@ class RedisView:
 
 
 def _answers(client: Any, commands: list[tuple[bytes, ...]]) -> list[Any]:
-    """A pipeline without the cost of one: half of a read's time on this side would go there."""
+    """The answers to the commands. Not redis-py's pipeline, which takes half of a read's time in this process."""
     connection = client.connection_pool.get_connection()
     try:
         connection.send_packed_command(connection.pack_commands(commands))
         return [connection.read_response() for _ in commands]
     except BaseException:
-        connection.disconnect()  # answers may still be under way on it
+        connection.disconnect()  # it may still deliver answers
         raise
     finally:
         client.connection_pool.release(connection)
@@ -194,13 +196,13 @@ def _version(publication: bytes) -> int:
 
 def _stale(name: str, live: int, version: int) -> StalePublicationError:
     return StalePublicationError(
-        f"{name}: version {live} is online already, version {version} is older. "
-        f"If the view's table was made anew, remove the key {name}:live from Redis and publish again."
+        f"{name}: version {live} is online, and version {version} is older. "
+        f"If the view's table was created again, remove the key {name}:live from Redis and publish again."
     )
 
 
 def _unavailable(location: str, error: Exception) -> OnlineUnavailableError:
     return OnlineUnavailableError(
-        f"Redis at {location} does not answer ({type(error).__name__}: {error}). See that it runs, that MLP_ONLINE "
-        "names it, and that MLP_REDIS_PASSWORD holds its password where it wants one."
+        f"Redis at {location} does not answer ({type(error).__name__}: {error}). Check that it runs, that "
+        "MLP_ONLINE names it, and that MLP_REDIS_PASSWORD holds its password if it has one."
     )

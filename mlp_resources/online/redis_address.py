@@ -1,4 +1,4 @@
-"""Where a Redis server is, and how to log in: the address may be shown, the password stays in the environment."""
+"""The address of a Redis server, which may be shown, and its password, which may not."""
 
 import os
 import threading
@@ -20,13 +20,13 @@ _CONNECTING = threading.Lock()
 
 @dataclass(frozen=True, repr=False)
 class Address:
-    """A server's address. ``shown`` has no password in it."""
+    """A server's address. ``shown`` contains no password."""
 
     shown: str
     password: str | None
 
     @classmethod
-    def parsed(cls, url: str) -> "Address":
+    def parse(cls, url: str) -> "Address":
         """Reads ``redis://[user[:password]@]host[:port][/db]``. Raises MlpError, which does not repeat the URL."""
         try:
             parts = urlsplit(url)
@@ -35,8 +35,8 @@ class Address:
                 raise ValueError
         except ValueError:
             raise MlpError(
-                "The address of the online store is not one of Redis. Write MLP_ONLINE=redis://host:6379/0, and the "
-                "password in MLP_REDIS_PASSWORD; without MLP_ONLINE the store is embedded."
+                "MLP_ONLINE is not the address of a Redis server. Write MLP_ONLINE=redis://host:6379/0, and the "
+                "password in MLP_REDIS_PASSWORD. Without MLP_ONLINE the store is embedded."
             ) from None
         user = f"{parts.username}@" if parts.username else ""
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
@@ -47,36 +47,36 @@ class Address:
         return f"Address({self.shown!r})"
 
 
-def client_of(location: str, seconds: float = READ_SECONDS, password: str | None = None) -> tuple[Any, str]:
-    """A client of the server at a location, shared in the process, and the name of the view there.
+def shared_client(location: str, seconds: float = READ_SECONDS, password: str | None = None) -> tuple[Any, str]:
+    """A client of the server at a view's location, shared in this process, and the view's name in Redis.
 
     Args:
-        seconds: how long an answer may take.
-        password: None where the server wants none.
+        seconds: how long to wait for an answer.
+        password: None for a server without one.
     """
     server, _, view = location.partition("#")
-    shown = Address.parsed(server).shown
+    shown = Address.parse(server).shown
     with _CONNECTING:
-        known = (shown, os.getpid(), password, seconds)
-        if known not in _CLIENTS:
-            _CLIENTS[known] = redis.Redis.from_url(
+        key = (shown, os.getpid(), password, seconds)
+        if key not in _CLIENTS:
+            _CLIENTS[key] = redis.Redis.from_url(
                 shown,
                 password=password,
                 socket_timeout=seconds,
                 socket_connect_timeout=READ_SECONDS,
                 retry=Retry(NoBackoff(), 1),
             )
-        return _CLIENTS[known], f"mlp:{view}"
+        return _CLIENTS[key], f"mlp:{view}"
 
 
 def password_for(location: str, address: str | None, password: str | None) -> str | None:
     """The password of the server at a view's location.
 
     Args:
-        address: of the online store, with a password or without.
-        password: the one that was set by itself; it goes before the one in the address.
+        address: of the online store, with or without a password.
+        password: set on its own; it wins over the one in the address.
     """
     if password or not address or not address.startswith(SCHEMES):
         return password
-    store = Address.parsed(address)
-    return store.password if store.shown == Address.parsed(location.partition("#")[0]).shown else None
+    store = Address.parse(address)
+    return store.password if store.shown == Address.parse(location.partition("#")[0]).shown else None

@@ -1,4 +1,4 @@
-"""The key that signs judgements and promotions: a file that only its owner reads, and no training is told of."""
+"""The key that signs judgements and promotions, in a file that only its owner can read."""
 
 import contextlib
 import os
@@ -11,13 +11,13 @@ from typing import Any
 from mlp_assets.artifact import signed_records
 from mlp_resources.ports.registry import RegistryError
 
-# Names the file of the key, where it is not the one below the home: a mounted secret, say.
+# The setting that names the key's file, such as a mounted secret. No training process inherits it.
 KEY_VARIABLE = "MLP_PROMOTION_KEY"
 _BYTES = 32
 
 
 class SigningKey:
-    """Signs with an Ed25519 key in a file, which is made when it is first needed."""
+    """Signs with an Ed25519 key in a file. The file is created on first use."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,17 +35,17 @@ class SigningKey:
     @cached_property
     def _private(self) -> bytes:
         if not self.path.exists():
-            self._make()
-        found = self.path.read_bytes()
-        if len(found) != _BYTES:
+            self._create()
+        key = self.path.read_bytes()
+        if len(key) != _BYTES:
             raise RegistryError(
-                f"The promotion key {self.path} has {len(found)} bytes, not {_BYTES}. Put the key back; without it no "
-                "champion can be told from a version that somebody named so."
+                f"The promotion key {self.path} has {len(key)} bytes, not {_BYTES}. Restore the key: without it, no "
+                "promotion that it signed can be verified."
             )
-        return found
+        return key
 
-    def _make(self) -> None:
-        """Whoever is first makes it; the file is whole before it has its name."""
+    def _create(self) -> None:
+        """Writes a new key. Of several processes the first wins, and the file is complete before it has its name."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = self.path.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

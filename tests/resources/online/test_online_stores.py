@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from mlp_assets.errors import MlpError
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from mlp_resources.online.redis import RedisOnlineStore
-from mlp_resources.online.rows import packed_key, packed_rows
+from mlp_resources.online.rows import pack_key, pack_rows
 from mlp_resources.ports.serving import OnlineStore, StalePublicationError
 from tests.support.redis_server import NEEDED, redis_server
 
@@ -82,7 +82,7 @@ def test_a_publication_replaces_every_row(store: OnlineStore) -> None:
 
 def test_a_stale_publication_is_refused_and_an_equal_one_is_not(store: OnlineStore) -> None:
     location = published(store, rows(3.0), 4)
-    with pytest.raises(StalePublicationError, match="version 4 is online already, version 3 is older"):
+    with pytest.raises(StalePublicationError, match="version 4 is online, and version 3 is older"):
         published(store, rows(1.0), 3, location)
     view = store.open_view(location)
     assert view.get_one((1, "a")).values[0] == 3.0
@@ -185,10 +185,10 @@ def test_both_stores_give_the_bits_that_were_published(
 def test_whole_columns_of_integers_are_packed_as_single_keys_are(table: list[tuple[int, int]]) -> None:
     frame = pl.DataFrame(table, schema={"a": pl.Int64, "b": pl.Int64}, orient="row")
     frame = frame.with_columns(event_time=pl.lit(AT), spend=pl.lit(1.0))
-    packed, _ = packed_rows(["a", "b"], ["spend"], frame)
-    assert packed == sorted(map(packed_key, table)) == [packed_key(key) for key in sorted(table)]
-    one, _ = packed_rows(["a"], ["spend"], frame.unique("a"))
-    assert one == [packed_key((key,)) for key in sorted({key for key, _ in table})]
+    packed, _ = pack_rows(["a", "b"], ["spend"], frame)
+    assert packed == sorted(map(pack_key, table)) == [pack_key(key) for key in sorted(table)]
+    one, _ = pack_rows(["a"], ["spend"], frame.unique("a"))
+    assert one == [pack_key((key,)) for key in sorted({key for key, _ in table})]
 
 
 def test_keys_that_read_alike_are_not_alike() -> None:
@@ -196,6 +196,6 @@ def test_keys_that_read_alike_are_not_alike() -> None:
         ("a\x1fb", "c"), ("a", "b\x1fc"), ("ab", "c"), ("a", "bc"), ("a\x00", "b"), ("a", "\x00b"), (1, 2), (12,),
         ("1", "2"), (True, 2), (1.5, 2), (2**63, 2), (2**64, 2), ("", ""), ("",), ("\x00",), (1, "2"),
     ]  # fmt: skip
-    assert len({packed_key(key) for key in different}) == len(different)
-    assert len(packed_key(("x" * 600, "y"))) < 100
-    assert packed_key((0.0,)) == packed_key((-0.0,))
+    assert len({pack_key(key) for key in different}) == len(different)
+    assert len(pack_key(("x" * 600, "y"))) < 100
+    assert pack_key((0.0,)) == pack_key((-0.0,))

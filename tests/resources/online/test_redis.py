@@ -133,7 +133,7 @@ def test_a_publication_in_parts_never_goes_live(
 
     def losing(made: redis.Redis, name: str, publication: str, *rest: object) -> None:
         stage(made, name, publication, *rest)  # type: ignore[arg-type]
-        made.hdel(f"{name}:{publication}", online_redis.packed_key((1,)))
+        made.hdel(f"{name}:{publication}", online_redis.pack_key((1,)))
 
     monkeypatch.setattr(online_redis, "_stage", losing)
     with pytest.raises(StalePublicationError, match="removed its rows"):
