@@ -1,4 +1,4 @@
-"""Classes: metrics against scikit-learn's, their intervals, gates and baselines, and the classes of two models."""
+"""Multiclass models: metrics against scikit-learn's, intervals, gates, baselines, and models of different classes."""
 
 import numpy as np
 import polars as pl
@@ -29,7 +29,7 @@ def drawn(seed: int, rows: int, classes: int = 4) -> tuple[np.ndarray, np.ndarra
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**31), rows=st.integers(1, 60), classes=st.integers(2, 6))
-def test_the_metrics_are_those_of_scikit_learn(seed: int, rows: int, classes: int) -> None:
+def test_metrics_equal_those_of_scikit_learn(seed: int, rows: int, classes: int) -> None:
     truth, prediction = drawn(seed, rows, classes)
     found, guess = scores(MULTICLASS, truth, prediction), prediction.argmax(axis=1)
     assert found["accuracy"] == pytest.approx(oracle.accuracy_score(truth, guess))
@@ -39,28 +39,28 @@ def test_the_metrics_are_those_of_scikit_learn(seed: int, rows: int, classes: in
     if weights.sum():
         prepared = METRICS["macro_f1"].prepared
         assert prepared is not None
-        there = _there(truth, guess, weights)
-        wanted = oracle.f1_score(truth, guess, average="macro", sample_weight=weights, labels=there)
+        labels = _classes_with_weight(truth, guess, weights)
+        wanted = oracle.f1_score(truth, guess, average="macro", sample_weight=weights, labels=labels)
         assert prepared(truth, prediction)(weights) == pytest.approx(wanted)
 
 
-def _there(truth: np.ndarray, guess: np.ndarray, weights: np.ndarray) -> list[float]:
-    """Classes that rows of some weight have or were given: a resample knows no others."""
+def _classes_with_weight(truth: np.ndarray, guess: np.ndarray, weights: np.ndarray) -> list[float]:
+    """The true and predicted classes of rows with weight: a resample has no others."""
     kept = weights > 0
     return sorted({*truth[kept].tolist(), *guess[kept].astype(np.float64).tolist()})
 
 
-def test_a_class_that_the_model_does_not_know_counts_against_it() -> None:
+def test_a_class_that_the_model_does_not_know_counts_as_wrong() -> None:
     prediction = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
     known = scores(MULTICLASS, np.array([0.0, 1.0, 0.0]), prediction)
-    for stranger in (-1.0, 2.0):
-        found = scores(MULTICLASS, np.array([0.0, 1.0, stranger]), prediction)
+    for unknown in (-1.0, 2.0):
+        found = scores(MULTICLASS, np.array([0.0, 1.0, unknown]), prediction)
         assert known["accuracy"] == 1
         assert found["accuracy"] == pytest.approx(2 / 3)
         assert found["log_loss"] == pytest.approx((-np.log(0.9) - np.log(0.8) - np.log(1e-15)) / 3)
 
 
-def test_intervals_hold_the_value_and_shrink_with_the_rows() -> None:
+def test_intervals_contain_the_value_and_shrink_with_the_rows() -> None:
     widths = []
     for rows in (100, 1600):
         truth, prediction = drawn(1, rows)
@@ -75,7 +75,7 @@ def test_intervals_hold_the_value_and_shrink_with_the_rows() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(values=st.lists(st.none() | st.sampled_from(["a", "b", "ä", ""]), min_size=1))
-def test_classes_are_the_values_and_go_there_and_back(values: list[str | None]) -> None:
+def test_class_names_survive_a_round_trip_through_class_numbers(values: list[str | None]) -> None:
     column = pl.Series("kind", values, dtype=pl.String)
     classes = classes_of(column)
     assert list(classes.values) == sorted({value for value in values if value is not None})
@@ -86,14 +86,14 @@ def test_classes_are_the_values_and_go_there_and_back(values: list[str | None]) 
         assert classes.answers(sure) == {"prediction": list(classes.values), "probability": [1.0] * len(classes)}
 
 
-def test_whole_numbers_are_classes_and_others_are_not() -> None:
+def test_whole_numbers_are_classes_and_fractions_are_not() -> None:
     assert classes_of(pl.Series("kind", [3.0, 1.0, 3.0])).values == (1, 3)
     assert classes_of(pl.Series("kind", [3, 1, None])).truth(pl.Series([3.0, 2.0])).tolist() == [1.0, -1.0]
     with pytest.raises(mlp.MlpError, match=r"kind holds 1.5.*pl.String"):
         classes_of(pl.Series("kind", [1.0, 1.5]))
 
 
-def test_two_models_of_other_classes_are_compared_on_all_of_them() -> None:
+def test_predictions_are_reordered_to_the_classes_of_both_models() -> None:
     old, new = Classes(("beer", "milk")), Classes(("milk", "soap"))
     both = new.union(old)
     assert both.values == ("milk", "soap", "beer")
@@ -102,7 +102,7 @@ def test_two_models_of_other_classes_are_compared_on_all_of_them() -> None:
     assert old.reordered_to(reordered, old) is reordered  # nothing to do
 
 
-def test_calibration_is_that_of_the_likeliest_class() -> None:
+def test_multiclass_calibration_is_that_of_the_likeliest_class() -> None:
     truth, prediction = drawn(5, 400)
     right = (prediction.argmax(axis=1) == truth).astype(np.float64)
     assert confidence_error(truth, prediction) == calibration_error(right, prediction.max(axis=1))

@@ -12,9 +12,9 @@ from mlp_assets.models.promotions import champion, promote
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports.lake import Table
 from mlp_resources.ports.registry import RegisteredVersion
-from tests.monitors.test_monitoring import DEPLOYED, MONITORS
 from tests.support import shop
 from tests.support.platform import Platform, failure, infer_body, weeks
+from tests.support.shop import DEPLOYED, MONITORED
 from tests.support.snapshots import Snapshots
 
 WEEKS = weeks("2024-01-01", "2024-04-22")
@@ -87,7 +87,7 @@ def test_features_may_be_added_and_taken_away(home: Path, snapshots: Snapshots) 
     client, model = more.serve()
     body = infer_body(list(range(shop.USERS)), DEPLOYED + timedelta(weeks=1))
     assert client.post(f"/v2/models/{model.plan.endpoint}/infer", json=body).json()["model_version"] == "2"
-    more.run(*MONITORS)
+    more.run(*MONITORED)
     drift = more.environment.lake.scan(Table("shop", "drift", "health")).collect()
     features = {part["model_version"][0]: set(part["feature"]) for part in drift.partition_by("model_version")}
     assert features["1"] == {"spend_7d", "spend_28d", "spend_share", "prediction"}

@@ -1,4 +1,4 @@
-"""Predictions, feedback and labels to real NannyML figures, alarms and episodes."""
+"""From predictions, feedback and labels to NannyML's figures, alarms and episodes, in real runs."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,11 +9,10 @@ import pytest
 from mlp_resources.ports.lake import Table
 from tests.support import shop
 from tests.support.platform import Platform, infer_body, weeks
+from tests.support.shop import DEPLOYED, MONITORED
 from tests.support.snapshots import Snapshots
 
-DEPLOYED = datetime(2024, 4, 1, tzinfo=UTC)
 FAULT = datetime(2024, 4, 15, tzinfo=UTC)
-MONITORS = ("predictions", "feedback", "drift", "estimated_performance", "realised_performance", "alarms")
 USERS = list(range(shop.USERS))
 
 
@@ -29,7 +28,7 @@ def go_live(platform: Platform) -> None:
 
 
 def replay(platform: Platform, count: int) -> list[str]:
-    """Weeks after the deployment, as they would have passed; the ids of the first answer."""
+    """Replays weeks after the deployment: requests, then ingestion. Returns the prediction ids of the first answer."""
     client, model = platform.serve()
     first: list[str] = []
     for number in range(count):
@@ -49,10 +48,16 @@ def table(platform: Platform, kind: str, name: str = "health") -> pl.DataFrame:
 def test_a_fault_in_the_feed_opens_an_episode(live: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shop.Feed, "cents_since", FAULT)
     replay(live, 5)
-    live.run(*MONITORS)
+    live.run(*MONITORED)
     windows = table(live, "alarms").sort("window")
     assert windows["window"].to_list() == ["2024-04-01", "2024-04-08", "2024-04-15", "2024-04-22", "2024-04-29"]
-    assert windows["alarm"].to_list() == [False, False, False, False, True]  # seen from 22 April on, twice in a row
+    assert windows["alarm"].to_list() == [
+        False,
+        False,
+        False,
+        False,
+        True,
+    ]  # the features show the fault from 22 April on
     facts = live.metadata("alarms", "health")
     assert facts["episode_open"]
     assert facts["episode"] == "shop.health:1:2024-04-29"
@@ -63,7 +68,7 @@ def test_a_fault_in_the_feed_opens_an_episode(live: Platform, monkeypatch: pytes
 
 def test_weeks_without_a_fault_are_calm(live: Platform) -> None:
     replay(live, 5)
-    live.run(*MONITORS)
+    live.run(*MONITORED)
     assert table(live, "alarms")["alarm"].to_list() == [False] * 5
     assert not live.metadata("alarms", "health")["episode_open"]
     estimated = table(live, "estimated_performance")
@@ -73,33 +78,33 @@ def test_weeks_without_a_fault_are_calm(live: Platform) -> None:
     assert (both["value"] - both["value_realised"]).abs().max() < 0.12  # type: ignore[operator]
 
 
-def test_realised_performance_waits_for_labels_and_takes_feedback(live: Platform) -> None:
+def test_realised_performance_needs_labels_or_feedback(live: Platform) -> None:
     client, model = live.serve()
     last = datetime(2024, 4, 29, tzinfo=UTC)  # a week whose outcomes are not ingested
     answer = client.post(f"/v2/models/{model.plan.endpoint}/infer", json=infer_body(USERS, last)).json()
-    live.run(*MONITORS)
+    live.run(*MONITORED)
     assert table(live, "realised_performance").is_empty()
-    ids, told = answer["outputs"][1]["data"], [float(user % 2) for user in USERS]
+    ids, labels = answer["outputs"][1]["data"], [float(user % 2) for user in USERS]
     sent = client.post(
         f"/v2/models/{model.plan.endpoint}/feedback",
-        json={"prediction_id": ids, "label": told},
+        json={"prediction_id": ids, "label": labels},
     )
     assert sent.status_code == 202, sent.text
-    live.run(*MONITORS)
+    live.run(*MONITORED)
     realised = table(live, "realised_performance")
     assert realised["window"].unique().to_list() == ["2024-04-29"]
-    (found,) = realised.filter(pl.col("method") == "realised_roc_auc")["value"].to_list()
-    assert 0.3 < found < 0.7  # the labels told are random to the model
+    (auc,) = realised.filter(pl.col("method") == "realised_roc_auc")["value"].to_list()
+    assert 0.3 < auc < 0.7  # these labels are random to the model
 
 
-def test_a_request_within_the_week_takes_the_label_of_that_week(live: Platform) -> None:
+def test_a_prediction_within_the_week_takes_the_label_of_that_week(live: Platform) -> None:
     client, model = live.serve()
     for at in (DEPLOYED + timedelta(days=2, hours=9), DEPLOYED + timedelta(weeks=3)):  # the second has no label yet
         body = infer_body(USERS, at)
         assert client.post(f"/v2/models/{model.plan.endpoint}/infer", json=body).status_code == 200
     week = f"{DEPLOYED:%Y-%m-%d}"
     live.run("source", "features", tags=weeks(week, week))
-    live.run(*MONITORS)
+    live.run(*MONITORED)
     realised = table(live, "realised_performance")
     assert realised.select("window", "rows").unique().rows() == [(week, shop.USERS)]
 
@@ -117,14 +122,14 @@ def test_a_prediction_is_drained_exactly_once(live: Platform) -> None:
     assert live.metadata("predictions", "score")["rows_drained"] == 0
     (file,) = Path(model.plan.spool).glob("predictions-*")
     client.post(f"/v2/models/{model.plan.endpoint}/infer", json=infer_body([4], DEPLOYED))
-    model.spool._files["predictions"].close()  # as when the replica ends
+    model.spool._files["predictions"].close()  # as a replica does when it ends
     live.run("predictions")
     assert table(live, "predictions", "score").height == 7
     assert not file.exists()
 
 
 def test_before_the_first_prediction_a_monitor_has_no_windows(live: Platform) -> None:
-    live.run(*MONITORS)
+    live.run(*MONITORED)
     assert table(live, "drift").is_empty()
     assert table(live, "alarms").is_empty()
     assert not live.metadata("alarms", "health")["episode_open"]

@@ -1,4 +1,4 @@
-"""What ``workspace.yaml`` loads: every asset with what it must show, every job, schedule and sensor."""
+"""The definitions that ``workspace.yaml`` loads: assets with their attributes, jobs, schedules and sensors."""
 
 from collections import Counter
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_the_workspace_names_the_composition_root() -> None:
     assert entry["python_module"]["module_name"] == "mlp_assets.definitions"
 
 
-def test_every_asset_has_owner_kinds_group_words_and_code_version(definitions: dg.Definitions) -> None:
+def test_every_asset_has_owner_kinds_group_description_and_code_version(definitions: dg.Definitions) -> None:
     specs = list(definitions.resolve_all_asset_specs())
     assert Counter(spec.group_name for spec in specs) == {"retail": 31, "catalogue": 7}
     for spec in specs:
@@ -31,7 +31,7 @@ def test_every_asset_has_owner_kinds_group_words_and_code_version(definitions: d
         assert spec.code_version
 
 
-def test_every_node_of_the_graph_has_a_name_of_its_own(definitions: dg.Definitions) -> None:
+def test_every_node_of_the_graph_has_a_unique_name(definitions: dg.Definitions) -> None:
     names = [spec.key.path[-1] for spec in definitions.resolve_all_asset_specs()]
     assert len(set(names)) == len(names)
 
@@ -39,12 +39,12 @@ def test_every_node_of_the_graph_has_a_name_of_its_own(definitions: dg.Definitio
 def test_one_graph_from_the_raw_table_to_the_alarm(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     key = dg.AssetKey(["retail", "alarms", "repurchase_health_alarms"])
-    above, waiting = set(), [key]
+    upstream, waiting = set(), [key]
     while waiting:
-        found = waiting.pop()
-        above.add(found)
-        waiting += [parent for parent in graph.get(found).parent_keys if parent not in above]
-    kinds = {found.path[1] for found in above}
+        asset = waiting.pop()
+        upstream.add(asset)
+        waiting += [parent for parent in graph.get(asset).parent_keys if parent not in upstream]
+    kinds = {asset.path[1] for asset in upstream}
     assert kinds == {
         "source", "features", "online", "training_set", "candidate", "champion", "endpoint", "predictions", "drift",
         "feedback", "estimated_performance", "realised_performance", "alarms",
@@ -60,4 +60,4 @@ def test_jobs_schedules_and_sensors(definitions: dg.Definitions) -> None:
     sensors = {sensor.name: sensor.default_status for sensor in definitions.sensors or []}
     names = ("recompute_monitors", "retrain_on_alarm", "watch_aliases")
     assert sensors == dict.fromkeys(names, dg.DefaultSensorStatus.RUNNING)
-    assert len(list(definitions.schedules or [])) == 3  # of each endpoint, that its predictions are drained
+    assert len(list(definitions.schedules or [])) == 3  # one for each endpoint: it drains the predictions

@@ -1,4 +1,4 @@
-"""From the source to the champion in real runs: what is written, what is shown, what is refused."""
+"""From the source to the champion in real runs: tables, metadata and refusals."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_from_source_to_champion(platform: Platform) -> None:
     assert tuple(values[0].tolist()) == newest.select("spend_7d", "spend_28d", "spend_share").row(0)
 
 
-def test_a_refused_candidate_is_registered_and_not_promoted(home: Path) -> None:
+def test_a_refused_candidate_is_registered_but_not_promoted(home: Path) -> None:
     made = Platform(shop.make([mlp.AtLeast("roc_auc", 0.999)]), home)
     made.run("source", tags=WEEKS)
     made.run("features", tags=WEEKS)
@@ -56,7 +56,7 @@ def test_a_refused_candidate_is_registered_and_not_promoted(home: Path) -> None:
     assert registry.champion("shop.comes_again") is None
 
 
-def test_an_identical_recomputation_is_identical(platform: Platform) -> None:
+def test_a_recomputation_gives_the_same_data_version(platform: Platform) -> None:
     table = Table("shop", "features", "spending")
     before = canonical_digest(platform.environment.lake.scan(table).collect())
     key = dg.AssetKey(["shop", "features", "spending"])
@@ -70,7 +70,7 @@ def test_an_identical_recomputation_is_identical(platform: Platform) -> None:
     assert first.asset_materialization.tags[version] == again.asset_materialization.tags[version]  # type: ignore[union-attr]
 
 
-def test_one_week_after_the_other_gives_the_same_table_as_all_at_once(platform: Platform, tmp_path: Path) -> None:
+def test_weekly_runs_give_the_same_table_as_one_backfill(platform: Platform, tmp_path: Path) -> None:
     stepwise = Platform(shop.make(), tmp_path / "stepwise")
     definition = stepwise.definitions.get_assets_def(dg.AssetKey(["shop", "source", "purchases"])).partitions_def
     assert definition is not None
@@ -94,7 +94,7 @@ def test_training_rows_see_only_what_was_known(platform: Platform) -> None:
     )
 
 
-def test_every_asset_says_who_owns_it_and_what_it_is(home: Path) -> None:
+def test_every_asset_has_owner_group_description_kinds_and_code_version(home: Path) -> None:
     definitions = Platform(shop.make(), home).definitions
     specs = list(definitions.resolve_all_asset_specs())
     assert len(specs) == 14
@@ -111,9 +111,9 @@ def test_every_asset_says_who_owns_it_and_what_it_is(home: Path) -> None:
     }
 
 
-def test_the_endpoint_without_ray_says_what_to_start(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ray_the_endpoint_says_what_to_start(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLP_PORT_RAY_DASHBOARD", "1")
     platform.run("online", "training_set", "candidate", "champion")
-    told = failure(platform.run("endpoint", fails=True))
-    assert "Ray does not answer" in told
-    assert "mlp up" in told
+    message = failure(platform.run("endpoint", fails=True))
+    assert "Ray does not answer" in message
+    assert "mlp up" in message

@@ -1,4 +1,4 @@
-"""What runs by the clock: a job and a schedule for each cadence."""
+"""A job and a schedule for each cadence."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +36,7 @@ def spending(name: str, source: mlp.Source, every: str) -> mlp.FeatureView:
 def schedules(*assets: Any, home: Path) -> dict[str, tuple[str, dg.ScheduleDefinition]]:
     project = mlp.Project("shop", owner="team:shop", assets=assets)
     repository = definitions_for(project, environment=LocalEnvironment(home)).get_repository_def()
-    return {found.job_name: (str(found.cron_schedule), found) for found in repository.schedule_defs}
+    return {schedule.job_name: (str(schedule.cron_schedule), schedule) for schedule in repository.schedule_defs}
 
 
 def test_a_closed_history_has_a_job_and_no_schedule(home: Path) -> None:
@@ -46,19 +46,19 @@ def test_a_closed_history_has_a_job_and_no_schedule(home: Path) -> None:
     assert not list(definitions.schedules or [])
 
 
-def test_a_coarser_cadence_runs_an_hour_after_the_one_that_it_reads(home: Path) -> None:
+def test_a_cadence_runs_an_hour_after_the_one_that_it_reads(home: Path) -> None:
     source = purchases()
     found = schedules(spending("daily_spend", source, "1d"), spending("weekly_spend", source, "1w"), home=home)
     assert {job: cron for job, (cron, _) in found.items()} == {"shop__daily": "0 0 * * *", "shop__weekly": "0 1 * * 1"}
     assert all(schedule.default_status == dg.DefaultScheduleStatus.RUNNING for _, schedule in found.values())
 
 
-def test_a_table_of_someone_else_has_an_hour_to_arrive(home: Path) -> None:
+def test_an_external_table_has_an_hour_to_arrive(home: Path) -> None:
     found = schedules(spending("spend", purchases(read=None, delta="/lake/purchases"), "1d"), home=home)
     assert found["shop__daily"][0] == "0 1 * * *"
 
 
-def test_two_histories_of_one_cadence_are_two_jobs(home: Path) -> None:
+def test_two_starts_of_one_cadence_are_two_jobs(home: Path) -> None:
     views = [spending("old", purchases(), "1d")]
     other = mlp.Source(
         "returns", read=read_day, start="2024-03-01", event_time="bought_at", columns=COLUMNS, every="1d"
@@ -67,7 +67,7 @@ def test_two_histories_of_one_cadence_are_two_jobs(home: Path) -> None:
     assert set(found) == {"shop__daily_from_20240101", "shop__daily_from_20240301"}
 
 
-def test_a_tick_computes_the_window_that_has_just_ended(home: Path) -> None:
+def test_a_tick_computes_the_window_that_just_ended(home: Path) -> None:
     project = mlp.Project("shop", owner="team:shop", assets=[spending("spend", purchases(), "1d")])
     environment, instance = LocalEnvironment(home), dg.DagsterInstance.ephemeral()
     repository = definitions_for(project, environment=environment).get_repository_def()

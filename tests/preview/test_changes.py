@@ -1,4 +1,4 @@
-"""What a changed project file will do, told before it is done, against what was really materialized."""
+"""`mlp plan`: the consequences of a changed project file for assets that were really materialized."""
 
 import json
 from dataclasses import replace
@@ -44,12 +44,12 @@ def publish(platform: Platform) -> None:
     platform.run("online")
 
 
-def told(platform: Platform, changed: mlp.Project) -> Consequences:
+def consequences_of(platform: Platform, changed: mlp.Project) -> Consequences:
     return plan_changes(changed, instance=platform.instance, environment=platform.environment)
 
 
 def serve(platform: Platform) -> None:
-    """The desired state of an endpoint that is live, as the serving adapter keeps it."""
+    """Writes the desired state of a live endpoint, as the serving adapter does."""
     (endpoint,) = platform.project.endpoints
     plan = serving_plan(Scope(platform.project, platform.environment), endpoint, "1", Path("model.onnx"), "0" * 64)
     state = platform.environment.home / "serving" / "desired.json"
@@ -58,19 +58,19 @@ def serve(platform: Platform) -> None:
 
 
 def test_the_same_file_has_no_consequences(platform: Platform) -> None:
-    found = told(platform, project(**FIRST))
+    found = consequences_of(platform, project(**FIRST))
     assert found == Consequences((), (), (), ())
     assert not found.breaks
 
 
-def test_each_change_of_a_feature_is_told_with_the_endpoints_that_look_it_up(platform: Platform) -> None:
+def test_each_changed_feature_is_reported_with_the_endpoints_that_look_it_up(platform: Platform) -> None:
     serve(platform)
     changed = {
         "spend": mlp.total("amount", over="14d", description="More."),
         "visits": mlp.count(over="7d"),
         "least": mlp.minimum("amount", "7d"),
     }
-    found = told(platform, project(**changed))
+    found = consequences_of(platform, project(**changed))
     live = ("shop.score",)
     assert [(c.view, c.name, c.kind, c.before, c.after, c.endpoints) for c in found.features] == [
         ("shop.spending", "visits", "renamed", "orders", "visits", live),
@@ -85,25 +85,23 @@ def test_each_change_of_a_feature_is_told_with_the_endpoints_that_look_it_up(pla
     ]
 
 
-def test_prose_changes_nothing(platform: Platform) -> None:
+def test_a_changed_description_has_no_consequences(platform: Platform) -> None:
     worded = FIRST | {"spend": mlp.total("amount", over="7d", description="What it is.", tags={"tier": "gold"})}
-    assert told(platform, project(**worded)) == Consequences((), (), (), ())
+    assert consequences_of(platform, project(**worded)) == Consequences((), (), (), ())
 
 
-def test_what_is_no_longer_declared_is_told(platform: Platform) -> None:
+def test_assets_that_are_no_longer_declared_are_reported(platform: Platform) -> None:
     (view,) = platform.project.feature_views
-    found = told(platform, mlp.Project("shop", owner="team:shop", assets=[view.source]))  # type: ignore[list-item]
+    found = consequences_of(platform, mlp.Project("shop", owner="team:shop", assets=[view.source]))  # type: ignore[list-item]
     assert found.gone == ("shop/features/spending", "shop/online/spending_online", "shop/source/outcomes")
 
 
 @pytest.mark.parametrize(
     ("change", "grid"), [({"start": "2024-01-03"}, "every week, on Wednesdays"), ({"every": "1d"}, "every day")]
 )
-def test_partitions_that_would_begin_on_other_days_are_refused(
-    platform: Platform, change: dict[str, Any], grid: str
-) -> None:
+def test_a_moved_partition_grid_is_refused(platform: Platform, change: dict[str, Any], grid: str) -> None:
     moved = project(**change, **FIRST)
-    (refused, *_) = told(platform, moved).refused
+    (refused, *_) = consequences_of(platform, moved).refused
     assert "the partitions of its table begin every week, on Mondays" in refused
     key = "2024-01-10" if "start" in change else "2024-01-08"
     before = platform.environment.lake.version(Table("shop", "source", "purchases"))
@@ -114,7 +112,7 @@ def test_partitions_that_would_begin_on_other_days_are_refused(
     assert platform.environment.lake.version(Table("shop", "source", "purchases")) == before
 
 
-def test_a_view_without_what_a_live_endpoint_looks_up_is_not_published(platform: Platform) -> None:
+def test_a_publication_without_a_feature_that_a_live_endpoint_reads_is_refused(platform: Platform) -> None:
     serve(platform)
     fewer = Platform(project(**{name: FIRST[name] for name in ("spend", "orders")}), platform.environment.home)
     sentence = failure(fewer.run("online", fails=True))
@@ -125,7 +123,7 @@ def test_a_view_without_what_a_live_endpoint_looks_up_is_not_published(platform:
     more.run("online")
 
 
-def test_the_command_prints_it(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_prints_the_consequences(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "workspace.yaml"
     file.write_text(
         "load_from:\n  - python_module: {module_name: mlp_assets.examples.retail.project, location_name: retail}\n"

@@ -1,4 +1,4 @@
-"""The assets of a project, run for real in an instance and a home of their own."""
+"""Runs the assets of a project in a Dagster instance and a home of their own."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -13,6 +13,7 @@ from mlp_assets.endpoints.replica.plan import ServingPlan
 from mlp_assets.endpoints.serving_plan import serving_plan
 from mlp_assets.models.promotions import champion
 from mlp_assets.nouns.project import Project
+from mlp_assets.orchestration.facts import metadata_of
 from mlp_assets.orchestration.keys import table
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import definitions_for
@@ -22,7 +23,7 @@ from tests.support.mlflow_store import empty_store
 
 
 def failure(result: dg.ExecuteInProcessResult) -> str:
-    """What the first step that failed says."""
+    """The error of the first step that failed."""
     (event, *_) = [event for event in result.all_events if event.is_step_failure]
     return str(event.step_failure_data.error)
 
@@ -33,7 +34,7 @@ def weeks(first: str, last: str) -> dict[str, str]:
 
 
 class Platform:
-    """Runs assets of a project by kind, in an instance of its own."""
+    """A project with its environment and Dagster instance."""
 
     def __init__(
         self,
@@ -50,22 +51,23 @@ class Platform:
         self.job = self.definitions.resolve_implicit_global_asset_job_def()
 
     def run(self, *kinds: str, tags: dict[str, str] | None = None, fails: bool = False) -> dg.ExecuteInProcessResult:
-        chosen = [key for key in self.job.asset_layer.executable_asset_keys if key.path[1] in kinds]
+        """Materializes the assets of these kinds in one run, and asserts that the run succeeds, or fails."""
+        selected = [key for key in self.job.asset_layer.executable_asset_keys if key.path[1] in kinds]
         result = self.job.execute_in_process(
-            instance=self.instance, asset_selection=chosen, tags=tags or {}, raise_on_error=False
+            instance=self.instance, asset_selection=selected, tags=tags or {}, raise_on_error=False
         )
         assert result.success != fails
         return result
 
     def metadata(self, kind: str, name: str) -> dict[str, object]:
+        """The metadata of the newest materialization."""
         (key,) = [key for key in self.job.asset_layer.executable_asset_keys if table(key) == Table("shop", kind, name)]
         event = self.instance.get_latest_materialization_event(key)
         assert event is not None
-        assert event.asset_materialization is not None
-        return {key: value.value for key, value in event.asset_materialization.metadata.items()}
+        return metadata_of(event)
 
     def serve(self) -> tuple[TestClient, ServedModel]:
-        """The project's one endpoint with its champion, as a replica serves it but for Ray."""
+        """Serves the champion of the project's only endpoint, as a replica does, but without Ray."""
         (endpoint,) = self.project.endpoints
         scope = Scope(self.project, self.environment)
         live = champion(scope, endpoint.model)

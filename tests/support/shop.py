@@ -1,7 +1,7 @@
-"""A small project on made-up purchases: who spends much comes again."""
+"""A small project on generated purchases: users who spend more come again."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -9,10 +9,13 @@ import polars as pl
 import mlp_assets as mlp
 
 USERS = 400
+DEPLOYED = datetime(2024, 4, 1, tzinfo=UTC)
+MONITORED = ("predictions", "feedback", "drift", "estimated_performance", "realised_performance", "alarms")
+"""The kinds of the assets that a monitor needs, from the prediction log to the alarms."""
 
 
 class Feed:
-    """The till: from ``cents_since`` on, it sends cents instead of dollars."""
+    """The feed of purchases. From ``cents_since`` on, amounts are in cents instead of dollars."""
 
     cents_since: datetime | None = None
 
@@ -52,7 +55,7 @@ def share() -> dict[str, pl.Expr]:
 
 
 def ingested(read: Callable[..., pl.DataFrame] = read_purchases) -> tuple[mlp.Source, mlp.Source]:
-    """The purchases and the outcomes, as the project ingests them."""
+    """The sources of purchases and outcomes."""
     years = {"every": "1w", "start": "2024-01-01", "end": "2024-05-06"}
     purchases = mlp.Source(
         "purchases",

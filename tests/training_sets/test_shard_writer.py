@@ -1,23 +1,14 @@
 """A training set has the same rows from one shard, from many, and from a Ray cluster that loses a worker."""
 
-import os
-import shutil
-import tempfile
-import threading
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import psutil
 import pytest
 
 import mlp_assets as mlp
 from mlp_assets.errors import MlpError
-from mlp_assets.local_platform.services import services
-from mlp_assets.local_platform.supervisor import Supervisor
 from mlp_assets.tables.as_of_join import FeatureTable
 from mlp_assets.tables.digest import canonical_digest
 from mlp_assets.training_sets.compute.split import time_parts
@@ -28,12 +19,13 @@ from mlp_resources.compute.shards_ray import RayShards
 from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.ports.lake import Table
 from tests.support.large_orders import compute_days, orders, view_of
-from tests.support.ports import platform_ports
+from tests.support.ray_cluster import WorkerWatch, ray_address
+
+__all__ = ["ray_address"]  # a fixture
 
 START, UTC_TIME = datetime(2024, 1, 1, tzinfo=UTC), pl.Datetime("us", "UTC")
 ROWS, USERS, DAYS = 1_200_000, 500, 90
 HISTORY, SPENDING = Table("shop", "training_set", "history"), Table("shop", "features", "spending")
-TASK = "ray::_done"
 
 
 def write_tables(lake: DeltaLake) -> None:
@@ -53,9 +45,9 @@ def write_tables(lake: DeltaLake) -> None:
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> DeltaLake:
-    made = DeltaLake(tmp_path_factory.mktemp("lake"))
-    write_tables(made)
-    return made
+    lake = DeltaLake(tmp_path_factory.mktemp("lake"))
+    write_tables(lake)
+    return lake
 
 
 def recipe_of(lake: DeltaLake, derived_from: str = "spend") -> Recipe:
@@ -86,9 +78,9 @@ def check(lake: DeltaLake, result: WrittenRows, whole: pl.DataFrame) -> None:
 def test_any_number_of_shards_gives_the_same_table(
     lake: DeltaLake, whole: pl.DataFrame, memory: float, least: int, most: int
 ) -> None:
-    made = write_rows(recipe_of(lake), lake, HISTORY, LocalShards(memory))
-    assert least <= made.shards <= most
-    check(lake, made, whole)
+    result = write_rows(recipe_of(lake), lake, HISTORY, LocalShards(memory))
+    assert least <= result.shards <= most
+    check(lake, result, whole)
 
 
 def test_a_failed_run_leaves_nothing(lake: DeltaLake) -> None:
@@ -104,65 +96,23 @@ def test_without_a_ray_cluster_the_message_says_what_to_start() -> None:
         RayShards("127.0.0.1:1").memory()
 
 
-@pytest.fixture(scope="module")
-def ray_address() -> Iterator[str]:
-    """A Ray of two workers, as `mlp up` starts it."""
-    import ray
-
-    folder = Path(tempfile.mkdtemp(prefix="mlp", dir="/tmp"))
-    ports = platform_ports()
-    before, os.environ["MLP_HOME"] = os.environ.get("MLP_HOME"), str(folder)
-    supervisor = Supervisor()
-    supervisor.start([service for service in services(ports, Path("workspace.yaml")) if service.name == "ray"])
-    try:
-        yield f"127.0.0.1:{ports.ray}"
-    finally:
-        ray.shutdown()
-        supervisor.stop()
-        os.environ.pop("MLP_HOME") if before is None else os.environ.update(MLP_HOME=before)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-class Watch(threading.Thread):
-    """Watches the workers that do shards: their peak memory; kills the first that it meets, if it may."""
-
-    def __init__(self, kills: int) -> None:
-        super().__init__(daemon=True)
-        self.kills, self.killed, self.peak, self.seen = kills, 0, 0, set[int]()
-        self.stop = threading.Event()
-
-    def run(self) -> None:
-        while not self.stop.wait(0.02):
-            for process in psutil.process_iter(["cmdline", "memory_info"]):
-                if (process.info["cmdline"] or [""])[0].startswith(TASK):
-                    self._met(process)
-
-    def _met(self, process: psutil.Process) -> None:
-        self.peak = max(self.peak, process.info["memory_info"].rss)
-        self.seen.add(process.pid)
-        if self.killed < self.kills:
-            time.sleep(0.05)
-            process.kill()
-            self.killed += 1
-
-
 @pytest.mark.parametrize("kills", [0, 2])
 def test_a_ray_cluster_writes_the_same_table(
     lake: DeltaLake, whole: pl.DataFrame, ray_address: str, kills: int
 ) -> None:
-    """A third of the rows are of one user; workers that are killed amid a shard are made up for."""
-    watch = Watch(kills)
+    """One user has a third of the rows. Shards of killed workers are written by others."""
+    watch = WorkerWatch(kills)
     watch.start()
     try:
-        made = write_rows(recipe_of(lake), lake, HISTORY, RayShards(ray_address, 0.05))
+        result = write_rows(recipe_of(lake), lake, HISTORY, RayShards(ray_address, 0.05))
     finally:
         watch.stop.set()
         watch.join()
     assert watch.killed == kills
     assert len(watch.seen) >= 2
-    assert made.shards >= 8
+    assert result.shards >= 8
     assert watch.peak < 500e6  # Python, Polars and Ray take 200 MB of it
-    check(lake, made, whole)
+    check(lake, result, whole)
     assert not list(Path(lake.location(HISTORY)).glob("*.partial"))
 
 
@@ -185,7 +135,7 @@ def test_a_ray_cluster_computes_the_same_features(
     monkeypatch.setenv("MLP_MEMORY_GB", "0.1")
     monkeypatch.setenv("MLP_SHARDS", "ray")
     monkeypatch.setenv("RAY_ADDRESS", ray_address)
-    watch = Watch(kills)
+    watch = WorkerWatch(kills)
     watch.start()
     try:
         made = compute_days(view, tmp_path / "ray", days=24)

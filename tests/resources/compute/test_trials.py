@@ -12,7 +12,7 @@ from mlp_assets.models.search import searched
 from mlp_resources.compute.trials import LocalTrials, RayTrials
 from tests.models.test_search import SPACE, built, prepared
 from tests.support.platform import Platform
-from tests.training_sets.test_shard_writer import ray_address
+from tests.support.ray_cluster import ray_address
 
 __all__ = ["built", "ray_address"]  # fixtures
 
