@@ -19,7 +19,7 @@ from mlp_assets.endpoints.replica.prediction_log import drained
 from mlp_assets.endpoints.replica.spool import FEEDBACK, PREDICTIONS, lines_set_aside, spooled_files
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from mlp_resources.online.open_view import open_view
-from tests.endpoints.test_app import AT, HEADERS, INFER, json_values, outputs, plan, request, texts
+from tests.support.doubling_endpoint import AT, HEADERS, INFER, json_values, outputs, plan, request, texts
 
 PATH = "/v2/models/score/feedback"
 

@@ -24,8 +24,8 @@ from mlp_resources.online.lmdb import LmdbOnlineStore
 from mlp_resources.online.open_view import open_view
 from mlp_resources.online.redis import RedisOnlineStore
 from mlp_resources.ports.serving import OnlineView
-from tests.endpoints.test_app import AT, INFER, outputs, plan, request
 from tests.support import samples
+from tests.support.doubling_endpoint import AT, INFER, outputs, plan, request
 from tests.support.redis_server import NEEDED, redis_server
 
 WHOLE, OLD, PART, NEW, STRANGE = 1, 2, 3, 4, 5

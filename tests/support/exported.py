@@ -1,5 +1,6 @@
 """Predictions of a model after export and loading, on rows that all frameworks can learn from."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,3 +45,25 @@ def answers(folder: Path, model: Any, task: str, x: np.ndarray = X) -> np.ndarra
     assert together.shape == ((len(x), len(KINDS)) if classes else (len(x),))
     assert scorer.predict(x[:1].astype(np.float64)) == pytest.approx(together[:1], abs=1e-6)
     return together
+
+
+class Nearest:
+    """Predicts the value of the nearest point by the first feature: a model of no framework."""
+
+    def __init__(self, points: np.ndarray, values: np.ndarray) -> None:
+        self.points, self.values = points, values
+
+    def save(self, folder: Path) -> None:
+        np.save(folder / "points.npy", np.stack([self.points, self.values]))
+        (folder / "about.json").write_text(json.dumps({"points": len(self.points)}))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Nearest":
+        return cls(*np.load(folder / "points.npy"))
+
+    def predict(self, matrix: np.ndarray) -> np.ndarray:
+        return self.values[np.abs(matrix[:, :1] - self.points).argmin(axis=1)]
+
+
+def near(kind: type[Nearest] = Nearest) -> Nearest:
+    return kind(np.linspace(-1, 1, 9), np.arange(9.0))

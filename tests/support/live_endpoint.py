@@ -12,7 +12,7 @@ from mlp_assets.endpoints.replica.app import create_app
 from mlp_assets.endpoints.replica.model import ServedModel
 from mlp_assets.endpoints.replica.plan import ServingPlan
 from mlp_resources.online.open_view import open_view
-from tests.endpoints.test_app import plan
+from tests.support.doubling_endpoint import plan
 from tests.support.ports import free_ports
 
 

@@ -31,7 +31,7 @@ from sklearn.model_selection import GridSearchCV
 
 from mlp_assets.artifact.manifest import ArtifactError, load_scorer, write_manifest
 from mlp_assets.training.export import ExportError, export
-from tests.support.exported import CLASS, DRAW, FEATURES, GAPS, X, Y, answers, run_of
+from tests.support.exported import CLASS, DRAW, FEATURES, GAPS, Nearest, X, Y, answers, near, run_of
 
 
 def piped(*steps: Any) -> Any:
@@ -124,24 +124,6 @@ def test_lightgbm_and_xgboost_with_gaps_and_early_stopping(tmp_path: Path) -> No
         assert answers(tmp_path / str(number), model, task, GAPS) == pytest.approx(own, abs=1e-6)
 
 
-class Nearest:
-    """Predicts the value of the nearest point by the first feature: a model of no framework."""
-
-    def __init__(self, points: np.ndarray, values: np.ndarray) -> None:
-        self.points, self.values = points, values
-
-    def save(self, folder: Path) -> None:
-        np.save(folder / "points.npy", np.stack([self.points, self.values]))
-        (folder / "about.json").write_text(json.dumps({"points": len(self.points)}))
-
-    @classmethod
-    def load(cls, folder: Path) -> "Nearest":
-        return cls(*np.load(folder / "points.npy"))
-
-    def predict(self, matrix: np.ndarray) -> np.ndarray:
-        return self.values[np.abs(matrix[:, :1] - self.points).argmin(axis=1)]
-
-
 class Smuggler(Nearest):
     """Writes another file beside its own."""
 
@@ -157,14 +139,10 @@ class Wide(Nearest):
         return matrix
 
 
-def near(kind: type[Nearest] = Nearest) -> Nearest:
-    return kind(np.linspace(-1, 1, 9), np.arange(9.0))
-
-
 def test_a_model_of_the_users_own_class(tmp_path: Path) -> None:
     assert answers(tmp_path, near(), "regression").tolist() == near().predict(X).tolist()
     manifest = json.loads((tmp_path / "artifact" / "model.json").read_text())
-    assert (manifest["format"], manifest["loader"]) == ("own", f"{__name__}:Nearest")
+    assert (manifest["format"], manifest["loader"]) == ("own", f"{Nearest.__module__}:Nearest")
     (tmp_path / "moved").mkdir()
     near().save(tmp_path / "moved")
     write_manifest(

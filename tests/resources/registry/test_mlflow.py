@@ -1,6 +1,5 @@
 """The registry on a real MLflow store: one version a candidate, one champion, nothing unverified."""
 
-import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,37 +11,10 @@ import pytest
 
 from mlp_assets.artifact.manifest import ArtifactError, load_scorer
 from mlp_assets.training.export import export
-from mlp_resources.ports.registry import Candidate, Dataset
 from mlp_resources.registry.mlflow import MlflowRegistry
-from tests.endpoints.test_app import doubling_model
+from tests.support.candidate import DATASET, candidate
+from tests.support.exported import X, Y, near, run_of
 from tests.support.mlflow_store import empty_store
-from tests.training.test_frameworks import X, Y, near, run_of
-
-DATASET = Dataset("shop/training_set/history", "/lake/history", 3, "d" * 64)
-
-
-def candidate(folder: Path, key: str) -> Candidate:
-    artifact = folder / key
-    digest = doubling_model(artifact)
-    example = pl.DataFrame({"spend": [1.0, 2.0], "hour": [3.0, 4.0]})
-    history = ((1, "loss", 0.5), (2, "loss", 0.4))
-    tags = {"mlp.training_set": json.dumps({"shop/training_set/history": 3})}
-    pictures = {"performance": b"\x89PNG"}
-    return Candidate(
-        "shop.buys",
-        key,
-        artifact,
-        digest,
-        example,
-        {"seed": 0},
-        {"mae": 1.5},
-        history,
-        tags,
-        pictures,
-        DATASET,
-        "# card",
-        {"checks.json": "[]"},
-    )
 
 
 def test_versions_and_the_champion(tmp_path: Path) -> None:

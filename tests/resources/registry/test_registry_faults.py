@@ -9,7 +9,7 @@ import pytest
 
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_resources.registry.mlflow import MlflowRegistry
-from tests.resources.registry.test_mlflow import candidate
+from tests.support.candidate import candidate
 from tests.support.mlflow_store import empty_store
 
 # What a registration asks of MLflow's store, in this order.

@@ -17,7 +17,7 @@ from mlp_assets.local_platform.services import services
 from mlp_assets.local_platform.supervisor import Supervisor
 from mlp_resources.ports.serving import DeploymentFailedError, ServingUnavailableError
 from mlp_resources.serving.ray import RayServing
-from tests.endpoints.test_app import plan, request
+from tests.support.doubling_endpoint import plan, request
 from tests.support.ports import free_ports, platform_ports
 
 OPTIONS = {"replicas": [1, 1], "cpus": 0.1}
