@@ -84,4 +84,4 @@ def test_the_sentences_of_the_table_are_those_of_the_code() -> None:
     flat = re.sub(r'"\n\s+f?"', "", code)
     quoted = re.findall(r"^\| `([^`]+)` \|", PAGE.read_text().split("| in Dagster |")[1], re.MULTILINE)
     assert len(quoted) == 6
-    assert [words for words in quoted if words.replace("next_week", "{job.name}") not in flat] == []
+    assert [words for words in quoted if words.replace("next_week", "{name}") not in flat] == []

@@ -1,6 +1,8 @@
 """The smallest example of each line in the tables of docs/as-known.md that no other test covers."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -25,7 +27,7 @@ def rows(*times: object, amounts: list[float | None] | None = None) -> dict[str,
     return {"user_id": [1] * len(times), "amount": list(amounts or [1.0] * len(times)), "at": list(times)}
 
 
-def value(feature: mlp.Aggregation, events: dict[str, list[object]], at: object, **source: object) -> float | None:
+def value(feature: mlp.Aggregation, events: Mapping[str, Any], at: object, **source: object) -> float | None:
     frame = testing.features(view(feature, **source), events, at=at, entities={"user_id": [1]})  # type: ignore[arg-type]
     return frame["value"].item()
 
