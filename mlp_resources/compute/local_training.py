@@ -65,7 +65,7 @@ class LocalRunner:
             if newest is not None and (_renew(newest) or (succeeded(newest) and not newest.taken.exists())):
                 return JobHandle(name, newest.path.as_uri())
             if newest is not None:
-                end(newest.processes(), ask=False)  # ranks that outlived a killed supervisor
+                end(newest.processes())  # ranks that outlived a killed supervisor
             return self._start(spec, name, number + 1)
 
     def poll(self, handle: JobHandle) -> JobStatus:
@@ -80,7 +80,7 @@ class LocalRunner:
         while job.is_supervised():
             job.cancel.touch()
             if time.monotonic() > deadline:
-                end(job.processes(), ask=False)
+                end(job.processes())
                 return
             time.sleep(_LOOK_SECONDS)
 

@@ -34,7 +34,7 @@ def start_python() -> Iterator[StartPython]:
 def no_process_left(tmp_path: Path) -> Iterator[None]:
     """Ends processes whose command line names a path of the test: trainings and their supervisors."""
     yield
-    end(processes_of(tmp_path), ask=False)
+    end(processes_of(tmp_path))
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
