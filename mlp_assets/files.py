@@ -3,12 +3,12 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacement(path: Path, *, durable: bool = False) -> Iterator[Path]:
+def replacement(path: Path, *, durable: bool = False) -> Generator[Path]:
     """A path beside ``path`` to write to. It takes the name of ``path`` when the block ends without an error.
 
     Args:

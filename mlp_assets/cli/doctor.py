@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlp_assets.local_platform.code_locations import MEND, failed_locations
+from mlp_assets.local_platform.code_locations import FIX, failed_locations
 from mlp_assets.local_platform.leftovers import left_behind
 from mlp_assets.local_platform.services import Ports, health_urls
 from mlp_assets.local_platform.supervisor import ServiceError, check_port, running_instance
@@ -119,7 +119,7 @@ def _locations() -> list[Finding]:
     """Of a platform that is up: the code locations that Dagster could not load."""
     with contextlib.suppress(httpx.HTTPError):
         failed = failed_locations(Ports.from_settings(load_settings()).dagster)
-        return [Finding(f"code location {name}", False, reason, MEND) for name, reason in failed.items()]
+        return [Finding(f"code location {name}", False, reason, FIX) for name, reason in failed.items()]
     return []
 
 

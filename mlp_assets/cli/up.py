@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from mlp_assets.errors import MlpError
-from mlp_assets.local_platform.code_locations import MEND, failed_locations
+from mlp_assets.local_platform.code_locations import FIX, failed_locations
 from mlp_assets.local_platform.services import Ports, services
 from mlp_assets.local_platform.supervisor import Supervisor, single_instance
 from mlp_resources.environments.configured import configured_environment
@@ -20,7 +20,7 @@ from mlp_resources.environments.settings import load_settings
 def run(workspace: Path, console: Console) -> None:
     """Starts everything, brings the endpoints back to where they were, prints the URLs, and waits."""
     ports = Ports.from_settings(load_settings())
-    supervisor, chosen = Supervisor(tell=console.print), services(ports, workspace)
+    supervisor, chosen = Supervisor(report=console.print), services(ports, workspace)
     with single_instance(ports):
         try:
             with console.status("Starting Ray, MLflow and Dagster"):
@@ -47,7 +47,7 @@ def _restore(console: Console) -> None:
 def _tell_failed(console: Console, ports: Ports) -> None:
     with contextlib.suppress(httpx.HTTPError):
         for name, reason in failed_locations(ports.dagster).items():
-            told = f"The code location {name} did not load: {reason}\n{MEND}"
+            told = f"The code location {name} did not load: {reason}\n{FIX}"
             console.print(told, style="red", markup=False, highlight=False)
 
 

@@ -2,8 +2,8 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from mlp_assets.errors import MlpError
 
 # Bookkeeping of a lease takes milliseconds. Whoever holds it for longer was stopped in the middle of it.
 _STUCK_SECONDS = 60.0
+_FILE = "fence.json"
 
 
 class LeaseLostError(MlpError):
@@ -33,8 +34,18 @@ class Fence:
     record: str
     number: int
 
+    @classmethod
+    def of_job(cls, folder: Path) -> "Fence | None":
+        """The fence that the runner gave to the job of this folder; None where nobody else can run the same job."""
+        file = folder / _FILE
+        return cls(**json.loads(file.read_text())) if file.exists() else None
+
+    def give(self, folder: Path) -> None:
+        """Gives the fence to the job of this folder, before it starts."""
+        (folder / _FILE).write_text(json.dumps(asdict(self)))
+
     @contextlib.contextmanager
-    def write(self) -> Iterator[None]:
+    def write(self) -> Generator[None]:
         """For the block, nobody else can take the lease. Keep it as short as the write itself.
 
         Raises:
@@ -51,7 +62,7 @@ class Fence:
 
 
 @contextlib.contextmanager
-def locked_record(path: Path) -> Iterator[dict[str, Any]]:
+def locked_record(path: Path) -> Generator[dict[str, Any]]:
     """The record of a lease, which no other process reads or changes during the block; number 0 before the first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,8 +1,8 @@
-"""Whether Dagster could load the code locations of the workspace."""
+"""Asks Dagster which code locations of the workspace did not load."""
 
 import httpx
 
-MEND = "Mend it, then reload it on Dagster's Deployment page."
+FIX = "Fix it, then reload it on Dagster's Deployment page."
 _QUERY = """{
   workspaceOrError {
     ... on Workspace {
@@ -13,7 +13,7 @@ _QUERY = """{
 
 
 def failed_locations(dagster_port: int) -> dict[str, str]:
-    """The code locations that did not load, each with the reason.
+    """Name of each code location that did not load -> the reason.
 
     Raises:
         httpx.HTTPError: Dagster does not answer.

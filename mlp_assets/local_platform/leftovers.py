@@ -1,4 +1,4 @@
-"""Processes that a killed platform left behind: found by a mark in their environment, and ended."""
+"""Finds and ends processes that a killed platform left behind, by a mark in their environment variables."""
 
 import contextlib
 
@@ -12,27 +12,27 @@ _ROUNDS = 5
 
 
 def mark() -> dict[str, str]:
-    """What the environment of each service says, and so that of every process that comes of it."""
+    """The environment variable of each service, which every process that it starts inherits."""
     return {_MARK: str(home())}
 
 
 def left_behind() -> list[psutil.Process]:
-    """The processes of this home's services. Only those that nobody supervises are left behind: ask the lock first."""
-    found: list[psutil.Process] = []
+    """Processes of this home's services. Those of a running `mlp up` have the mark too."""
+    processes: list[psutil.Process] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.environ().get(_MARK) == str(home()) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 def end_left_behind() -> bool:
-    """Ends them, and what they start meanwhile; False when there were none."""
-    found = False
+    """Ends them, and what they start meanwhile. Returns False when there were none."""
+    any_left = False
     for _ in range(_ROUNDS):
         left = left_behind()
         if not left:
             break
-        found = True
+        any_left = True
         end(left)
-    return found
+    return any_left

@@ -1,4 +1,4 @@
-"""The services of the platform on this machine: what is started, on which port, and how it is known to be well."""
+"""The services of the platform on this machine: their commands, ports and health checks."""
 
 import hashlib
 import os
@@ -13,13 +13,13 @@ from mlp_resources.environments.home import home
 from mlp_resources.environments.settings import Settings, load_settings
 
 _SOCKET_PATH_LIMIT = 40
-# Ray's own switch for a machine that is no cluster: without it every server of Ray listens on all interfaces.
-_RAY_ON_THIS_MACHINE_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+# Ray's switch for a single machine. Without it, every server of Ray listens on all interfaces.
+_RAY_ON_ONE_MACHINE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 @dataclass(frozen=True)
 class Ports:
-    """One port a service, each with the variable that changes it."""
+    """The port of each service."""
 
     dagster: int
     mlflow: int
@@ -39,7 +39,12 @@ class Ports:
 
 @dataclass(frozen=True)
 class Service:
-    """A child process: its command, the URL that answers when it is well, what people open, and its environment."""
+    """A child process of the platform.
+
+    Args:
+        health: URL that answers with success once the service is healthy.
+        url: what people open.
+        settings: environment variables of this service alone."""
 
     name: str
     command: tuple[str, ...]
@@ -49,7 +54,7 @@ class Service:
 
 
 def health_urls(ports: Ports) -> dict[str, str]:
-    """Service -> the URL that answers when it is well."""
+    """Service name -> URL that answers with success once the service is healthy."""
     here = "http://127.0.0.1"
     return {
         "ray": f"{here}:{ports.ray_dashboard}/api/serve/applications/",
@@ -59,10 +64,10 @@ def health_urls(ports: Ports) -> dict[str, str]:
 
 
 def services(ports: Ports, workspace: Path) -> list[Service]:
-    """Ray, MLflow and Dagster, all on 127.0.0.1 alone, in the order in which they start.
+    """Ray, MLflow and Dagster in the order in which they start. All listen on 127.0.0.1 only.
 
     Raises:
-        MlpError: there is no such workspace file.
+        MlpError: the workspace file does not exist.
     """
     if not workspace.exists():
         raise MlpError(f"There is no workspace file {workspace}. Run from the project's folder, or pass -w FILE.")
@@ -80,7 +85,7 @@ def services(ports: Ports, workspace: Path) -> list[Service]:
             ),
             health["ray"],
             f"http://{here}:{ports.ray_dashboard}",
-            _RAY_ON_THIS_MACHINE_ALONE,
+            _RAY_ON_ONE_MACHINE,
         ),
         Service(
             "mlflow",
@@ -97,14 +102,14 @@ def services(ports: Ports, workspace: Path) -> list[Service]:
             (dagster, "dev", "-w", str(workspace), "-h", here, "-p", str(ports.dagster)),
             health["dagster"],
             f"http://{here}:{ports.dagster}",
-            {"MLP_TRIALS": load_settings().trials or "ray"},  # beside the endpoints, none in the other's way
+            {"MLP_TRIALS": load_settings().trials or "ray"},  # they share the cluster with the endpoints
         ),
     ]  # fmt: skip
 
 
 def ray_folder() -> Path:
-    """Ray's folder: below the home, or a short one where the home's path is too long for a Unix socket."""
-    wanted = home() / "ray"
-    if len(str(wanted)) <= _SOCKET_PATH_LIMIT:
-        return wanted
-    return Path(tempfile.gettempdir()) / f"mlp-{hashlib.sha256(str(wanted).encode()).hexdigest()[:10]}"
+    """Ray's folder: below the home, or a short path where the home's is too long for a Unix socket."""
+    folder = home() / "ray"
+    if len(str(folder)) <= _SOCKET_PATH_LIMIT:
+        return folder
+    return Path(tempfile.gettempdir()) / f"mlp-{hashlib.sha256(str(folder).encode()).hexdigest()[:10]}"

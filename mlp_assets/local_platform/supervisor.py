@@ -1,7 +1,6 @@
-"""Starting the services, waiting until they are well, and ending every process of them."""
+"""Starts the services of the platform, waits until they are healthy, and ends every process of them."""
 
 import contextlib
-import fcntl
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from typing import TextIO
 
 import httpx
 import psutil
+from filelock import lock_descriptor
 
 from mlp_assets.errors import MlpError
 from mlp_assets.local_platform.leftovers import end_left_behind, left_behind, mark
@@ -24,18 +24,18 @@ _DOWN_SECONDS = 60.0
 
 
 class ServiceError(MlpError):
-    """A service cannot start or did not become well."""
+    """A service cannot start or did not become healthy."""
 
 
 class Supervisor:
-    """The services that this process started. Ending it ends them all."""
+    """The services that this process started. They end when this process ends, however it ends."""
 
-    def __init__(self, tell: Callable[[str], None] = lambda _: None) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[str], None] = lambda _: None) -> None:
+        self._report = report
         self._children: list[tuple[Service, subprocess.Popen[bytes]]] = []
 
     def start(self, services: list[Service]) -> None:
-        """Starts the services and returns when all are well. Raises ServiceError, with none left running."""
+        """Starts the services, and returns when all are healthy. Raises ServiceError, and then none is left running."""
         folder = prepare_home()
         for name in ("logs", "run", "mlflow"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -60,18 +60,18 @@ class Supervisor:
             raise
 
     def watch(self) -> None:
-        """Returns only by an interrupt; raises ServiceError when a service ends by itself."""
+        """Blocks until an interrupt. Raises ServiceError when a service ends by itself."""
         while True:
             for service, process in self._children:
                 if process.poll() is not None:
                     raise ServiceError(
-                        f"{service.name} ended by itself ({_how(process.returncode)}), so the platform stops. "
-                        f"`mlp up` starts it again where it was. {_last_words(service)}"
+                        f"{service.name} ended by itself ({_exit_reason(process.returncode)}), so the platform stops. "
+                        f"Start it again with `mlp up`; its state is kept. {_log_tail(service)}"
                     )
             time.sleep(0.5)
 
     def stop(self) -> None:
-        """Ends every process of every service: asks, waits, then kills."""
+        """Ends every process of every service: sends SIGTERM, waits, then kills."""
         members = [member for _, process in self._children for member in tree(process.pid)]
         for _, process in reversed(self._children):
             with contextlib.suppress(ProcessLookupError):
@@ -86,62 +86,61 @@ class Supervisor:
         started = time.monotonic()
         while time.monotonic() - started < _START_SECONDS:
             if process.poll() is not None:
-                raise ServiceError(f"{service.name} ended while it started. {_last_words(service)}")
+                raise ServiceError(f"{service.name} ended while it started. {_log_tail(service)}")
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(service.health, timeout=2).status_code < 400:
-                    self._tell(f"{service.name} is up after {time.monotonic() - started:.0f} s: {service.url}")
+                    self._report(f"{service.name} is up after {time.monotonic() - started:.0f} s: {service.url}")
                     return
             time.sleep(0.3)
-        raise ServiceError(f"{service.name} was not well after {_START_SECONDS:g} s. {_last_words(service)}")
+        raise ServiceError(f"{service.name} was not healthy after {_START_SECONDS:g} s. {_log_tail(service)}")
 
 
 @contextlib.contextmanager
 def single_instance(ports: Ports) -> Iterator[None]:
-    """Holds the lock of this home. Raises ServiceError on a second start, or a port that someone else has.
+    """Holds the lock of this home during the block.
 
-    The lock is the kernel's, so one that a killed process left behind is free.
+    The lock ends with the process, so a killed platform leaves none. It is not a lease: a suspended platform
+    still has its ports, so another one could not start beside it.
+
+    Raises:
+        ServiceError: the platform is up already, a killed one left processes, or a port is taken.
     """
     record = _record()
     try:
         record.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        told = f"{home()} cannot be written ({error.strerror}). Choose another directory: MLP_HOME=DIRECTORY"
-        raise ServiceError(told) from None
-    with record.open("a+") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ServiceError(
-                f"The platform is up already (process {_holder(held)}). Stop it with `mlp down`."
-            ) from None
+        raise ServiceError(
+            f"{home()} cannot be written ({error.strerror}). Choose another directory: MLP_HOME=DIRECTORY"
+        ) from None
+    with record.open("a+") as file:
+        if not lock_descriptor(file.fileno(), blocking=False):
+            raise ServiceError(f"The platform is up already (process {_holder(file)}). Stop it with `mlp down`.")
         if left := left_behind():
             raise ServiceError(f"A platform that was killed left {len(left)} processes. End them with `mlp down`.")
         for variable, port in ports.by_variable().items():
             check_port(variable, port)
-        held.truncate(0)
-        held.write(str(os.getpid()))
-        held.flush()
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         try:
             yield
         finally:
-            held.truncate(0)
+            file.truncate(0)
 
 
 def running_instance() -> psutil.Process | None:
-    """The process that holds the lock; None when nobody does."""
-    with contextlib.suppress(OSError, ValueError, psutil.Error), _record().open("a+") as asked:
-        try:
-            fcntl.flock(asked, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return psutil.Process(_holder(asked))
+    """The process of the `mlp up` that runs in this home; None without one."""
+    with contextlib.suppress(OSError, ValueError, psutil.Error), _record().open("a+") as file:
+        if not lock_descriptor(file.fileno(), blocking=False):
+            return psutil.Process(_holder(file))
     return None
 
 
 def stop_running() -> bool:
-    """Ends what another ``mlp up`` started, or left behind when it was killed; False when there is nothing.
+    """Ends the services of another ``mlp up``, or what a killed one left. Returns False when there was nothing to end.
 
     Raises:
-        ServiceError: it does not end.
+        ServiceError: the other ``mlp up`` does not end.
     """
     process = running_instance()
     if process is None:
@@ -167,21 +166,21 @@ def _holder(record: TextIO) -> int:
 
 
 def check_port(variable: str, port: int) -> None:
-    """Raises ServiceError when someone listens on the port."""
-    taken = [c for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"]
-    if taken:
-        pid = taken[0].pid
-        who = f"process {pid} ({psutil.Process(pid).name()})" if pid else "another user's process"
+    """Raises ServiceError when a process listens on the port."""
+    listening = [c for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"]
+    if listening:
+        pid = listening[0].pid
+        owner = f"process {pid} ({psutil.Process(pid).name()})" if pid else "another user's process"
         raise ServiceError(
-            f"Port {port} is taken by {who}. Stop it, or choose another port: {variable}={port + 1} mlp up"
+            f"Port {port} is taken by {owner}. Stop it, or choose another port: {variable}={port + 1} mlp up"
         )
 
 
-def _how(status: int) -> str:
+def _exit_reason(status: int) -> str:
     return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
 
 
-def _last_words(service: Service) -> str:
+def _log_tail(service: Service) -> str:
     log = home() / "logs" / f"{service.name}.log"
     lines = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
     return f"Its log {log} ends with:\n" + "\n".join(lines)

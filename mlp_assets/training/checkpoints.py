@@ -1,5 +1,6 @@
 """Checkpoints of a training: complete or ignored, pruned by a policy, on disk or in an object store."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mlp_assets.jobs.fence import Fence
 from mlp_assets.training.sharded_state import gather, shard_like, template_of
 
 _MANIFEST, _STATE, _LOG = "manifest.json", "state.pt", "metrics.jsonl"
@@ -35,6 +37,7 @@ class Checkpoints:
         every: steps from one checkpoint to the next.
         keep: the number of newest checkpoints that are kept.
         log: the metrics logged so far, which are saved and restored, too.
+        fence: of the attempt of the job; None where no other attempt can write here.
     """
 
     def __init__(
@@ -47,13 +50,14 @@ class Checkpoints:
         rank: int = 0,
         world_size: int = 1,
         log: "MetricsLog | None" = None,
+        fence: Fence | None = None,
     ) -> None:
         from pyarrow import fs
 
         self._store, self._folder = fs.FileSystem.from_uri(location)
         self._objects = {name: _unwrap(item) for name, item in objects.items()}
         self._every, self._keep, self._rank, self._world_size, self._log = every, keep, rank, world_size, log
-        self.done = 0
+        self._fence, self.done = fence, 0
         self._restore()
 
     def step(self) -> None:
@@ -63,7 +67,13 @@ class Checkpoints:
             self.save()
 
     def save(self) -> None:
-        """Writes a checkpoint now. Every process must call it."""
+        """Writes a checkpoint now. Every process must call it.
+
+        Raises:
+            LeaseLostError: a newer attempt of the job has started, so the checkpoints are its own.
+        """
+        with self._fenced():
+            pass  # before any file: the newer attempt may be writing one of the same step
         name = f"step-{self.done:012d}"
         files = {f"random-{self._rank}.pt": _bytes(_random_state())}
         state = gather({key: item.state_dict() for key, item in self._objects.items()})
@@ -78,8 +88,12 @@ class Checkpoints:
             partial, final = f"{self._folder}/{name}/{_MANIFEST}.partial", f"{self._folder}/{name}/{_MANIFEST}"
             with self._store.open_output_stream(partial) as stream:
                 stream.write(json.dumps(manifest).encode())
-            self._store.move(partial, final)
-            self._prune(name)
+            with self._fenced():
+                self._store.move(partial, final)
+                self._prune(name)
+
+    def _fenced(self) -> contextlib.AbstractContextManager[None]:
+        return self._fence.write() if self._fence is not None else contextlib.nullcontext()
 
     def _restore(self) -> None:
         for name in reversed(self._names()):

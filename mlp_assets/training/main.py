@@ -10,6 +10,7 @@ from typing import Any
 
 from mlp_assets.artifact.encoding import Encoding
 from mlp_assets.errors import MlpError
+from mlp_assets.files import replace_text
 from mlp_assets.jobs.early_stop import STOPPED
 from mlp_assets.jobs.heartbeat import Heartbeat
 from mlp_assets.jobs.job_spec import JobSpec
@@ -73,9 +74,7 @@ def _train(spec: JobSpec, folder: Path, rank: int, world_size: int) -> None:
     model = _import_function(spec.function)(run)
     if rank == 0:
         digest = export(run, model, folder / "artifact")
-        partial = folder / "result.json.partial"
-        partial.write_text(json.dumps({"digest": digest, "world_size": world_size} | _usage(run)))
-        partial.rename(folder / "result.json")
+        replace_text(folder / "result.json", json.dumps({"digest": digest, "world_size": world_size} | _usage(run)))
 
 
 def _usage(run: TrainingRun) -> dict[str, Any]:

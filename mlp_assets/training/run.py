@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mlp_assets.artifact.encoding import Encoding, FittedCategories
 from mlp_assets.artifact.tokens import FittedTokens
+from mlp_assets.jobs.fence import Fence
 from mlp_assets.jobs.metrics_log import METRICS_LOG, read_metrics
 from mlp_assets.tables.storage import scan_delta
 from mlp_assets.training import launcher
@@ -131,6 +132,7 @@ class TrainingRun:
             rank=self.rank,
             world_size=self.world_size,
             log=_Log(self.folder / METRICS_LOG),
+            fence=Fence.of_job(self.folder),
         )
 
     def best(self, module: Any, *, higher_is_better: bool = False) -> Best:

@@ -7,12 +7,15 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+_STALLED_SECONDS, _BEAT_AGAIN_SECONDS = 60.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class JobFolder:
 
     Files: ``spec.json`` and ``orders.json`` (for the training and its supervisor), ``log.txt``, ``lease`` (touched by
     whoever polls), ``cancel`` (there once the job shall end), ``supervisor.lock`` (held while the supervisor lives),
-    ``end.json`` (how the processes ended), ``taken`` (there once somebody polled the result).
+    ``beat`` (touched by the supervisor), ``end.json`` (how the processes ended), ``taken`` (there once somebody polled
+    the result).
     """
 
     path: Path
@@ -49,6 +53,10 @@ class JobFolder:
     @property
     def taken(self) -> Path:
         return self.path / "taken"
+
+    @property
+    def beat(self) -> Path:
+        return self.path / "beat"
 
     def write_orders(self, orders: Mapping[str, Any]) -> None:
         (self.path / "orders.json").write_text(json.dumps(orders))
@@ -82,6 +90,25 @@ class JobFolder:
         finally:
             os.close(file)
         return False
+
+    def is_stalled(self) -> bool:
+        """Whether the supervisor lives, but has stopped beating.
+
+        After the machine itself was suspended the beat is old, too, so it gets some seconds to beat again.
+        """
+        deadline = time.monotonic() + _BEAT_AGAIN_SECONDS
+        while self._beat_age() > _STALLED_SECONDS and self.is_supervised():
+            if time.monotonic() > deadline:
+                return True
+            time.sleep(0.2)
+        return False
+
+    def _beat_age(self) -> float:
+        """Seconds since the supervisor's last beat; 0 before the first."""
+        try:
+            return time.time() - self.beat.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def processes(self) -> list[psutil.Process]:
         """The processes whose command line names this attempt: its supervisor, launcher and ranks."""

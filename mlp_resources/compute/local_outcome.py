@@ -1,5 +1,6 @@
 """How a local job ended: read from what its supervisor and its processes wrote."""
 
+import contextlib
 import json
 import re
 import signal
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from mlp_assets.artifact.manifest import verify
 from mlp_assets.jobs.early_stop import STOPPED
+from mlp_assets.jobs.fence import Fence, LeaseLostError
 from mlp_assets.jobs.job_spec import JobSpec
 from mlp_assets.jobs.metrics_log import read_metrics
 from mlp_resources.compute.checkpoint_folder import delete_checkpoints
@@ -37,7 +39,7 @@ def outcome(job: JobFolder) -> JobStatus:
     if succeeded(job) and end is not None:
         job.taken.touch()
         result = _result(job, end)
-        delete_checkpoints(spec.checkpoints)
+        _delete_checkpoints(job, spec.checkpoints)
         return JobStatus("succeeded", result=result)
     if end is None or end["ended_by"] == TERMINATED:
         return JobStatus("failed", f"Training {spec.name} was ended with its supervisor. Its last lines:\n{_tail(job)}")
@@ -51,6 +53,12 @@ def outcome(job: JobFolder) -> JobStatus:
     if (job.path / STOPPED).exists():
         return JobStatus("stopped", (job.path / STOPPED).read_text(), history=read_metrics(job.path))
     return JobStatus("failed", _failure(job, spec.name, end["exit_code"]))
+
+
+def _delete_checkpoints(job: JobFolder, address: str) -> None:
+    fence = Fence.of_job(job.path)
+    with contextlib.suppress(LeaseLostError), fence.write() if fence is not None else contextlib.nullcontext():
+        delete_checkpoints(address)
 
 
 def _result_file(job: JobFolder) -> Path:

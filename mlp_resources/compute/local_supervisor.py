@@ -65,6 +65,7 @@ def _watch(
     started = time.monotonic()
     while process.poll() is None:
         usage.measure(process.pid)
+        job.beat.touch()
         if job.cancel.exists():
             return CANCELLED, ""
         if lease.expired():

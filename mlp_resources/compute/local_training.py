@@ -8,10 +8,15 @@ No job stays behind. Polling renews a lease; without a poll for ``orphan_seconds
 a later submit resumes from its checkpoints. An exception in the waiting process, such as a cancelled Dagster run,
 cancels the job at once (``run_job``). When the supervisor is killed, the kernel ends the training with it.
 
+An attempt is a lease of the job's checkpoints, and its number is the fencing number. The supervisor renews the lease;
+an attempt whose supervisor is stopped for a minute loses it to the next one, and its checkpoints are refused from then
+on. Machines that share an object store of checkpoints but not this folder are not kept apart.
+
 Metrics reach Dagster's run log through the port, too: ``run_job`` reads the log and hands their lines to its caller. A
 process that attaches later sees them from the first one, and a training needs to know nothing about Dagster.
 """
 
+import json
 import subprocess
 import sys
 import time
@@ -19,8 +24,8 @@ import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from filelock import FileLock
-
+from mlp_assets.files import replace_text
+from mlp_assets.jobs.fence import Fence, locked_record
 from mlp_assets.jobs.heartbeat import has_begun
 from mlp_assets.jobs.job_spec import JobSpec
 from mlp_assets.jobs.local_folder import local_folder
@@ -58,15 +63,15 @@ class LocalRunner:
         name = spec.job_name
         if name is None:
             return self._start(spec, f"{spec.name}-{uuid.uuid4().hex[:12]}", 1)
-        locks = self.folder / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(locks / f"{name}.lock"):
+        with locked_record(self._record(name)):
             number, newest = self._newest(name)
+            if newest is not None and newest.is_stalled():
+                end(newest.processes(), ask=False)
             if newest is not None and (_renew(newest) or (succeeded(newest) and not newest.taken.exists())):
                 return JobHandle(name, newest.path.as_uri())
             if newest is not None:
                 end(newest.processes())  # ranks that outlived a killed supervisor
-            return self._start(spec, name, number + 1)
+            return self._start(spec, name, number + 1, Fence(str(self._record(name)), number + 1))
 
     def poll(self, handle: JobHandle) -> JobStatus:
         job = _job(handle)
@@ -98,10 +103,16 @@ class LocalRunner:
         number = max((int(ending) for ending in endings if ending.isdecimal()), default=0)
         return number, JobFolder(self.folder.absolute() / f"{name}.{number}") if number else None
 
-    def _start(self, spec: JobSpec, name: str, number: int) -> JobHandle:
+    def _record(self, name: str) -> Path:
+        return self.folder.absolute() / "locks" / f"{name}.lease"
+
+    def _start(self, spec: JobSpec, name: str, number: int, fence: Fence | None = None) -> JobHandle:
         job = JobFolder(self.folder.absolute() / f"{name}.{number}")
         checkpoints = checkpoint_address(spec, job.path, self.folder.absolute(), self.checkpoints)
         job.path.mkdir(parents=True)
+        if fence is not None:
+            fence.give(job.path)
+            replace_text(Path(fence.record), json.dumps({"number": number, "owner": f"attempt {number}"}), durable=True)
         job.spec.write_text(replace(spec, checkpoints=checkpoints).to_json())
         job.write_orders(
             {

@@ -1,13 +1,17 @@
 """The tuner on Optuna: its sampler chooses the settings, its journal stores the outcomes."""
 
-import fcntl
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mlp_assets.jobs.fence import LeaseLostError
 from mlp_assets.nouns.search import Choice, FloatRange, Range
+from mlp_resources.leases.holding import holding
+from mlp_resources.leases.local import LocalLeases
+from mlp_resources.ports.lease import Lease, LeaseHeldError, Leases
 from mlp_resources.ports.search import Outcome, Trial
 
 _OUTCOME = "outcome"
@@ -18,21 +22,29 @@ class OptunaTuner:
     """A study in a journal file. Each choice has its own seed, so a resumed search chooses like an uninterrupted one.
 
     Args:
-        path: of the journal. Where another process has it open, this study is kept in memory only.
+        path: of the journal. Where another process searches with it, this study is kept in memory only.
+        leases: the journal is written under a lease of its name, and each write passes the lease's fence.
     """
 
-    def __init__(self, path: Path, space: Mapping[str, Range], seed: int, *, higher_is_better: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        space: Mapping[str, Range],
+        seed: int,
+        *,
+        higher_is_better: bool,
+        leases: Leases | None = None,
+    ) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._path, self._seed, self._optuna = path, seed, optuna
         self._space = {name: _distribution(optuna, values) for name, values in space.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock, self._owned = path.with_suffix(".lock").open("w"), True
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._owned = False
+        self._leases, self._stack = leases or LocalLeases(path.parent / "leases"), contextlib.ExitStack()
+        self._lease: Lease | None = None
+        with contextlib.suppress(LeaseHeldError):
+            self._lease = self._stack.enter_context(holding(self._leases, f"search-{path.stem}"))
         direction = "maximize" if higher_is_better else "minimize"
         self._study = optuna.create_study(
             storage=self._storage(), study_name="search", direction=direction, load_if_exists=True
@@ -45,7 +57,8 @@ class OptunaTuner:
         end = -(-total // at_once) * at_once if running else total + at_once
         for number in range(total, min(end, trials)):
             self._study.sampler = self._optuna.samplers.TPESampler(seed=(self._seed + 7919 * number) % 2**32)
-            trial = self._study.ask(self._space)
+            with self._fenced():
+                trial = self._study.ask(self._space)
             batch.append(Trial(trial.number, dict(trial.params)))
         return batch
 
@@ -54,23 +67,29 @@ class OptunaTuner:
         ids = {trial.number: trial._trial_id for trial in self._study.get_trials(deepcopy=False)}
         for outcome in outcomes:
             attribute = json.dumps(_stored(outcome))
-            self._optuna.trial.Trial(self._study, ids[outcome.number]).set_user_attr(_OUTCOME, attribute)
-            if outcome.value is not None:
-                self._study.tell(outcome.number, outcome.value)
-            else:
-                self._study.tell(outcome.number, state=states.PRUNED if outcome.state == "stopped" else states.FAIL)
+            with self._fenced():
+                self._optuna.trial.Trial(self._study, ids[outcome.number]).set_user_attr(_OUTCOME, attribute)
+                if outcome.value is not None:
+                    self._study.tell(outcome.number, outcome.value)
+                else:
+                    self._study.tell(outcome.number, state=states.PRUNED if outcome.state == "stopped" else states.FAIL)
 
     def outcomes(self) -> list[Outcome]:
         done = self._trials(*(getattr(self._optuna.trial.TrialState, name) for name in ("COMPLETE", "PRUNED", "FAIL")))
         return [_loaded(trial.user_attrs[_OUTCOME]) for trial in sorted(done, key=lambda trial: trial.number)]
 
     def close(self) -> None:
-        self._lock.close()
+        self._stack.close()
 
     def forget(self) -> None:
-        if self._owned:
-            self._path.unlink(missing_ok=True)
+        if self._lease is not None:
+            with contextlib.suppress(LeaseLostError), self._fenced():
+                self._path.unlink(missing_ok=True)
         self.close()
+
+    def _fenced(self) -> contextlib.AbstractContextManager[None]:
+        """For a write to the journal. Raises LeaseLostError where another process searches with it by now."""
+        return self._leases.fenced(self._lease) if self._lease is not None else contextlib.nullcontext()
 
     def _trials(self, *states: Any) -> list[Any]:
         return self._study.get_trials(deepcopy=False, states=states)
@@ -79,7 +98,7 @@ class OptunaTuner:
         from optuna.storages import InMemoryStorage, JournalStorage
         from optuna.storages.journal import JournalFileBackend
 
-        if not self._owned:
+        if self._lease is None:
             return InMemoryStorage()
         return JournalStorage(JournalFileBackend(str(self._path)))
 

@@ -1,8 +1,10 @@
-"""Where the platform keeps its state: one directory, on which every process agrees."""
+"""The home: the directory of all state, on which every process of the platform agrees."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from mlp_assets.files import replace_text
 
 _DAGSTER_YAML = """\
 # Written once by the platform; yours to change.
@@ -26,19 +28,17 @@ sensors:
 
 
 def home(beside: Path | None = None) -> Path:
-    """``MLP_HOME``, or ``.mlp`` below a folder, the working directory by default; absolute."""
+    """Absolute path of the home: ``MLP_HOME``, else ``.mlp`` below ``beside`` (the working directory by default)."""
     return Path(os.environ.get("MLP_HOME") or (beside or Path()) / ".mlp").expanduser().resolve()
 
 
 def prepare_home() -> Path:
-    """Makes the directory with a Dagster instance in it, where there is none yet."""
+    """Creates the home with a Dagster instance in it, unless it exists."""
     folder = home()
     (folder / "dagster").mkdir(parents=True, exist_ok=True)
     settings = folder / "dagster" / "dagster.yaml"
     if not settings.exists():
-        partial = settings.with_suffix(".partial")
-        partial.write_text(_DAGSTER_YAML)
-        partial.replace(settings)
+        replace_text(settings, _DAGSTER_YAML)
     return folder
 
 
@@ -50,7 +50,7 @@ def use_home(also: Mapping[str, str] | None = None) -> Path:
 
 
 def environment_variables() -> dict[str, str]:
-    """What every process of the platform gets in its environment, so that all use one home and none phones home."""
+    """Environment variables of every process of the platform: all use one home, and no library sends telemetry."""
     folder = home()
     return {
         "MLP_HOME": str(folder),

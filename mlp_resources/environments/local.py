@@ -13,9 +13,11 @@ from mlp_assets.nouns.search import Search
 from mlp_resources.environments.settings import Settings, load_settings, secret
 from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.lake.root import lake_root
+from mlp_resources.leases.local import LocalLeases
 from mlp_resources.online.open_view import online_store
 from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Lake
+from mlp_resources.ports.lease import Leases
 from mlp_resources.ports.monitoring import MonitoringEngine
 from mlp_resources.ports.registry import Registry, Signer
 from mlp_resources.ports.search import Trials, Tuner
@@ -48,6 +50,10 @@ class LocalEnvironment:
         return self.given or load_settings(self.home)
 
     @on_first_use
+    def leases(self) -> Leases:
+        return LocalLeases(self.home / "leases")
+
+    @on_first_use
     def lake(self) -> Lake:
         return DeltaLake(lake_root(self.settings.lake, self.home))
 
@@ -60,13 +66,14 @@ class LocalEnvironment:
     def runner(self) -> TrainingRunner:
         from mlp_resources.compute.local_training import LocalRunner
 
-        return LocalRunner(self.home / "training", secret(self.settings.checkpoints), self.settings.device)
+        settings = self.settings
+        return LocalRunner(self.home / "training", secret(settings.checkpoints), settings.device)
 
     @on_first_use
     def registry(self) -> Registry:
         from mlp_resources.registry.mlflow import MlflowRegistry
 
-        return MlflowRegistry(self.home / "mlflow", port=self.settings.port_mlflow)
+        return MlflowRegistry(self.home / "mlflow", port=self.settings.port_mlflow, leases=self.leases)
 
     @on_first_use
     def signer(self) -> Signer:
@@ -79,7 +86,7 @@ class LocalEnvironment:
         from mlp_resources.serving.ray import RayServing
 
         dashboard = f"http://127.0.0.1:{self.settings.port_ray_dashboard}"
-        return RayServing(self.home, dashboard, self.settings.port_serve)
+        return RayServing(self.home, dashboard, self.settings.port_serve, self.leases)
 
     @on_first_use
     def monitoring(self) -> MonitoringEngine:
@@ -101,7 +108,7 @@ class LocalEnvironment:
         from mlp_resources.compute.tuner_optuna import OptunaTuner
 
         path = self.home / "training" / "searches" / f"{name}.journal"
-        return OptunaTuner(path, search.space, seed, higher_is_better=higher_is_better)
+        return OptunaTuner(path, search.space, seed, higher_is_better=higher_is_better, leases=self.leases)
 
     def trials(self, cpus: float, function: str) -> Trials:
         from mlp_resources.compute.trials import LocalTrials, RayTrials

@@ -10,6 +10,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.transaction import AddAction, RemoveAction
 
+from mlp_assets.files import replacement
 from mlp_assets.tables.row_groups import rows_together
 from mlp_assets.tables.storage import open_store
 from mlp_resources.ports.lake import Part
@@ -33,10 +34,9 @@ def stage(location: str, frame: pl.DataFrame, name: str, partition: str | None =
             return Part(path, rows.height, stream.tell())
     target = Path(location) / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{name}.{time.monotonic_ns()}.partial")
-    _write(rows, partial)
-    size = partial.stat().st_size
-    partial.replace(target)
+    with replacement(target) as partial:
+        _write(rows, partial)
+        size = partial.stat().st_size
     return Part(path, rows.height, size)
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from mlp_assets.jobs.fence import LeaseLostError
 from mlp_resources.ports.lease import Lease, Leases
@@ -11,7 +11,7 @@ SECONDS = 60.0
 
 
 @contextlib.contextmanager
-def holding(leases: Leases, name: str, *, seconds: float = SECONDS, wait_seconds: float = 0.0) -> Iterator[Lease]:
+def holding(leases: Leases, name: str, *, seconds: float = SECONDS, wait_seconds: float = 0.0) -> Generator[Lease]:
     """Holds the lease ``name`` during the block; a thread renews it three times as often as it would expire.
 
     A process that is stopped for longer than ``seconds`` loses it: writes in the block go through ``leases.fenced``.

@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class LocalLeases:
             self._holder(lease.name, lease.number).unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def fenced(self, lease: Lease) -> Iterator[None]:
+    def fenced(self, lease: Lease) -> Generator[None]:
         with lease.fence.write():
             yield
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from mlp_assets.files import replacement
 from mlp_assets.metrics.window_figures import by_window
 from mlp_assets.tables.digest import canonical_digest
 
@@ -55,9 +56,8 @@ class FrameCache:
         for old in self._folder.glob("*.parquet"):
             if time.time() - old.stat().st_mtime > _UNUSED_SECONDS:
                 old.unlink(missing_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.partial")
-        frame.write_parquet(partial)
-        partial.replace(file)
+        with replacement(file) as partial:
+            frame.write_parquet(partial)
 
 
 def _used(file: Path) -> bool:

@@ -1,40 +1,52 @@
 """The model registry on MLflow: runs, versions, and the alias ``champion``. Works on SQLite without a server."""
 
 import contextlib
-import fcntl
 import logging
 import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from mlp_assets.artifact.manifest import ArtifactError, load_scorer, verify
+from mlp_resources.leases.holding import holding
+from mlp_resources.leases.local import LocalLeases
+from mlp_resources.ports.lease import Leases
 from mlp_resources.ports.registry import Candidate, RegisteredVersion, RegistryError
 from mlp_resources.ports.search import Outcome
 
 CHAMPION = "champion"
 _DESCRIPTION = 4900  # the column of MLflow's store has 5,000
 _DATABASE = "mlflow.db"
+_WAIT_SECONDS = 3600.0  # for other registrations, one after the other
 _KEY, _DIGEST = "mlp.key", "mlp.digest"
 # What MLflow answers for a model that is not there, and for one without the alias.
 _NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 class MlflowRegistry:
-    """Registered models below ``folder``: ``mlflow.db``, artifacts, and their lock. Links name the UI's ``port``."""
+    """Registered models below ``folder``: ``mlflow.db`` and artifacts. Links name the UI's ``port``.
 
-    def __init__(self, folder: Path, tracking_uri: str | None = None, port: int = 5000) -> None:
+    A version is made under the lease ``registry``, and its creation passes the lease's fence. MLflow's runs and the
+    alias cannot be fenced: a late run becomes no version, and the signed record of promotions decides, not the alias.
+    """
+
+    def __init__(
+        self, folder: Path, tracking_uri: str | None = None, port: int = 5000, leases: Leases | None = None
+    ) -> None:
         self.folder, self._port = folder, port
+        self._leases = leases or LocalLeases(folder / "leases")
         self._own_store = f"sqlite:///{folder / _DATABASE}"
         self.tracking_uri = tracking_uri or self._own_store
 
     def register(self, candidate: Candidate) -> RegisteredVersion:
         """Registers the candidate once: a second call with the same key returns the version of the first."""
-        with self._locked(), warnings.catch_warnings():
+        registering = holding(self._leases, "registry", wait_seconds=_WAIT_SECONDS)
+        with registering as lease, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow's advice to its own callers is no news to ours
             for version in self.versions(candidate.model):
                 if version.tags.get(_KEY) == candidate.key:
@@ -46,8 +58,9 @@ class MlflowRegistry:
                 client.create_registered_model(candidate.model)
             tags = dict(candidate.tags) | {_KEY: candidate.key, _DIGEST: candidate.digest}
             source, card = f"runs:/{run_id}/model", _description(candidate.card)
-            made = client.create_model_version(candidate.model, source, run_id=run_id, tags=tags, description=card)
-            return RegisteredVersion(candidate.model, str(made.version), run_id, candidate.digest, tags)
+            with self._leases.fenced(lease):
+                version = client.create_model_version(candidate.model, source, run_id, tags=tags, description=card)
+            return RegisteredVersion(candidate.model, str(version.version), run_id, candidate.digest, tags)
 
     def versions(self, model: str) -> list[RegisteredVersion]:
         found = self._client().search_model_versions(f"name='{model}'")
@@ -81,12 +94,12 @@ class MlflowRegistry:
 
     def download(self, version: RegisteredVersion) -> Path:
         target = self.folder / "downloads" / version.digest
-        with self._locked():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f"{target.name}.lock")):  # no lease: any writer writes the same verified bytes
             with contextlib.suppress(ArtifactError):
                 verify(target, version.digest)
                 return target
             shutil.rmtree(target, ignore_errors=True)  # a copy that is torn or was changed is fetched again
-            target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
                 fetched = Path(self._client().download_artifacts(version.run_id, "serving", scratch))
                 verify(fetched, version.digest)
@@ -203,13 +216,6 @@ class MlflowRegistry:
         from mlflow.exceptions import MlflowException
 
         return MlflowException
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "registry.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def _requirements(*packages: str) -> list[str]:

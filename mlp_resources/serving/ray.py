@@ -1,28 +1,49 @@
 """Endpoints on Ray Serve: one desired state in a file, one writer that applies it through Ray's REST interface."""
 
 import contextlib
-import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from mlp_assets.files import replace_text
 from mlp_resources.compute.import_paths import import_folder, inherited_python_path
+from mlp_resources.leases.holding import SECONDS, holding
+from mlp_resources.leases.local import LocalLeases
+from mlp_resources.ports.lease import Lease, Leases
 from mlp_resources.ports.serving import DeploymentFailedError, ServingUnavailableError
 
 _READY_SECONDS = 60.0
+_WAIT_SECONDS = 3600.0  # for other writers, each of which may wait for an endpoint to become ready
 
 
 class RayServing:
-    """Control of the endpoints below ``home``. Every apply writes the whole desired state, so nothing is left out."""
+    """Control of the endpoints below ``home``. Every apply writes the whole desired state, so nothing is left out.
 
-    def __init__(self, home: Path, dashboard: str, port: int) -> None:
+    One writer at a time holds the lease ``serving``. What it sends to Ray and what it stores pass the lease's fence, so
+    a writer that was stopped for longer than ``lease_seconds`` overwrites nothing of the next one.
+
+    Args:
+        dashboard: URL of Ray's REST interface.
+        port: of the endpoints.
+        leases: below ``home`` by default.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        dashboard: str,
+        port: int,
+        leases: Leases | None = None,
+        lease_seconds: float = SECONDS,
+    ) -> None:
         self._folder = home / "serving"
         self._dashboard, self._port = dashboard, port
+        self._leases, self._lease_seconds = leases or LocalLeases(home / "leases"), lease_seconds
 
     def url(self, route: str) -> str:
         return f"http://127.0.0.1:{self._port}{route}"
@@ -34,54 +55,58 @@ class RayServing:
 
     def apply(self, plan: Mapping[str, Any], options: Mapping[str, Any]) -> str:
         name = f"{plan['project']}.{plan['endpoint']}"
-        with self._locked():
+        with self._writing() as lease:
             before = self.desired()
             folder = import_folder(plan["derive"]) if plan["derive"] else None
             entry = {"plan": dict(plan), "options": dict(options), "folder": folder}
             after = _without_route(before, name, plan) | {name: entry}
-            self._put(after)
+            self._put(lease, after)
             try:
-                self._wait(name, str(plan["model"]["version"]), plan["route"], plan["endpoint"])
+                self._wait(lease, name, str(plan["model"]["version"]), plan["route"], plan["endpoint"])
             except DeploymentFailedError:
                 if name in before:
-                    self._put(before)
+                    self._put(lease, before)
                 raise
-            self._store(after)
+            self._store(lease, after)
         return self.url(plan["route"])
 
     def reconcile(self) -> list[str]:
         """Applies the stored state, as after a restart of Ray; returns the names of the applications."""
-        with self._locked():
+        with self._writing() as lease:
             desired = self.desired()
             if desired:
-                self._put(desired)
+                self._put(lease, desired)
             for name, entry in desired.items():
                 plan = entry["plan"]
-                self._wait(name, str(plan["model"]["version"]), plan["route"], plan["endpoint"])
+                self._wait(lease, name, str(plan["model"]["version"]), plan["route"], plan["endpoint"])
         return list(desired)
 
     def remove(self, name: str) -> None:
         """Takes an endpoint down."""
-        with self._locked():
+        with self._writing() as lease:
             if name not in self.desired():
                 raise DeploymentFailedError(f"There is no endpoint {name}. There are: {sorted(self.desired())}.")
             left = {key: value for key, value in self.desired().items() if key != name}
-            self._put(left)
-            self._store(left)
+            self._put(lease, left)
+            self._store(lease, left)
 
-    def _put(self, desired: Mapping[str, Any]) -> None:
+    def _put(self, lease: Lease, desired: Mapping[str, Any]) -> None:
         config = {
             "proxy_location": "HeadOnly",
             "http_options": {"host": "127.0.0.1", "port": self._port, "request_timeout_s": 30},
             "applications": [_application(name, entry) for name, entry in desired.items()],
         }
-        self._request("PUT", json=config)
+        with self._leases.fenced(lease):
+            self._request("PUT", json=config)
 
-    def _wait(self, name: str, version: str, route: str, endpoint: str) -> None:
+    def _wait(self, lease: Lease, name: str, version: str, route: str, endpoint: str) -> None:
         deadline = time.monotonic() + _READY_SECONDS
         told = ""
         while time.monotonic() < deadline:
             application = self._request("GET").json()["applications"].get(name, {})
+            if not application:  # not there yet, or a newer writer took it away
+                with self._leases.fenced(lease):
+                    pass
             status, told = application.get("status"), application.get("message", "")
             if status == "DEPLOY_FAILED":
                 raise DeploymentFailedError(f"Endpoint {name} did not start with version {version}: {told[-1500:]}")
@@ -110,17 +135,13 @@ class RayServing:
             raise DeploymentFailedError(f"Ray refused the endpoints' configuration: {answer.text[-1500:]}")
         return answer
 
-    def _store(self, desired: Mapping[str, Any]) -> None:
-        partial = self._folder / "desired.json.partial"
-        partial.write_text(json.dumps(desired, indent=1))
-        partial.replace(self._folder / "desired.json")
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _store(self, lease: Lease, desired: Mapping[str, Any]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "desired.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        with self._leases.fenced(lease):
+            replace_text(self._folder / "desired.json", json.dumps(desired, indent=1), durable=True)
+
+    def _writing(self) -> contextlib.AbstractContextManager[Lease]:
+        return holding(self._leases, "serving", seconds=self._lease_seconds, wait_seconds=_WAIT_SECONDS)
 
 
 def _without_route(desired: Mapping[str, Any], name: str, plan: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from mlp_assets.tables.digest import canonical_digest
 from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.online.open_view import open_view
 from mlp_resources.ports.lake import Table
-from mlp_resources.serving.ray import RayServing
 from tests.support.earlier_homes import make_home
 
 NOW = datetime(2024, 5, 7, tzinfo=UTC)
@@ -85,7 +84,7 @@ def test_tables_and_the_champion_are_read_as_they_are(home: Home) -> None:
 
 
 def test_the_live_endpoint_gives_the_same_answers(home: Home, tmp_path: Path) -> None:
-    (entry,) = RayServing(home.environment.home).desired().values()
+    (entry,) = home.environment.serving.desired().values()
     plan = replace(ServingPlan.from_json(entry["plan"]), spool=tmp_path)
     model = ServedModel(plan, open_view)
     client = TestClient(create_app(lambda: model))

@@ -75,14 +75,16 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_resources.ports": {*FOUNDATION, "mlp_assets.jobs"},
     "mlp_resources.lake": {*PURE, "mlp_resources.ports"},
     "mlp_resources.online": {*PURE, "mlp_resources.ports"},
-    "mlp_resources.registry": {*PURE, "mlp_assets.artifact", "mlp_resources.ports"},
+    "mlp_resources.registry": {*PURE, "mlp_assets.artifact", "mlp_resources.leases", "mlp_resources.ports"},
     "mlp_resources.monitoring": {*PURE, "mlp_resources.ports"},
     "mlp_resources.compute": {
-        *PURE, "mlp_assets.artifact", "mlp_assets.jobs", "mlp_resources.ports", "mlp_resources.registry",
+        *PURE, "mlp_assets.artifact", "mlp_assets.jobs", "mlp_resources.leases", "mlp_resources.ports",
+        "mlp_resources.registry",
     },
-    "mlp_resources.serving": {*FOUNDATION, "mlp_resources.compute", "mlp_resources.ports"},
+    "mlp_resources.serving": {*FOUNDATION, "mlp_resources.compute", "mlp_resources.leases", "mlp_resources.ports"},
     "mlp_resources.environments": {
-        *PURE, "mlp_resources.compute", "mlp_resources.lake", "mlp_resources.monitoring", "mlp_resources.online",
+        *PURE, "mlp_resources.compute", "mlp_resources.lake", "mlp_resources.leases",
+        "mlp_resources.monitoring", "mlp_resources.online",
         "mlp_resources.ports", "mlp_resources.registry", "mlp_resources.serving",
     },
 }  # fmt: skip

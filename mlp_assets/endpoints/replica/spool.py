@@ -1,6 +1,5 @@
 """The local spool: a prediction is in a file before it is in an answer. An asset drains it to the lake later."""
 
-import fcntl
 import json
 import os
 import socket
@@ -10,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from filelock import lock_descriptor
 
 PREDICTIONS, FEEDBACK = "predictions", "feedback"
 _ROTATE_BYTES = 64 * 1024 * 1024
@@ -49,7 +50,7 @@ class Spool:
         name = f"{kind}-{socket.gethostname()}-{os.getpid()}-{time.time_ns()}.jsonl"
         opening = self._folder / f"{name}.opening"
         file = opening.open("ab")
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock_descriptor(file.fileno())  # no lease: only its end, not a time, says that a writer writes no more
         opening.rename(self._folder / name)
         self._files[kind] = file
         return file
@@ -64,10 +65,9 @@ def is_left(file: Path) -> bool:
     """Whether the writer has closed the file or died over it: what is in it now is all that there will be."""
     try:
         with file.open("rb") as opened:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, FileNotFoundError):
+            return lock_descriptor(opened.fileno(), blocking=False)
+    except FileNotFoundError:
         return False
-    return True
 
 
 def read_lines(file: Path, offset: int) -> Iterator[tuple[int, bytes]]:
@@ -100,7 +100,7 @@ class Refused:
 def set_aside(file: Path, refused: Sequence[Refused]) -> None:
     """Keeps the lines in ``<name>.refused`` beside their file, as "offset, tab, why, tab, line"; each once."""
     with file.with_name(file.name + _REFUSED).open("a+b") as kept:
-        fcntl.flock(kept, fcntl.LOCK_EX)  # two drains may meet the same line
+        lock_descriptor(kept.fileno())  # two drains may meet the same line; each writes it as the other would
         kept.seek(0)
         whole = [line for line in kept if line.endswith(b"\n")]
         kept.truncate(sum(map(len, whole)))  # what a drain that died over it had not finished
