@@ -39,7 +39,7 @@ lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 types: $(READY)
-	@$(BIN)/basedpyright --level error
+	@$(BIN)/pyrefly check --summary=none --min-severity=error
 
 check: lint types ## lint and types alone
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from mlp_assets.errors import Problem
 from mlp_assets.nouns.checks import texts
@@ -31,7 +31,7 @@ class Local:
     memory: str | None = later_field(None)
     processes = machines = 1
     gpus = 0
-    gpu_type = None
+    gpu_type: ClassVar[str | None] = None
 
     @property
     def options(self) -> dict[str, Any]:

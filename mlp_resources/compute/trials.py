@@ -35,7 +35,7 @@ class RayTrials:
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         ray = connect(self._address, "MLP_TRIALS")
         self._wait_for_room(ray)
-        search = os.pathsep.join(filter(None, [*self._path, inherited_python_path()]))
+        search = os.pathsep.join(path for path in (*self._path, inherited_python_path()) if path)
         runtime = {"env_vars": {"PYTHONPATH": search}} if search else {}
         task = ray.remote(num_cpus=self._cpus, max_retries=_RETRIES, runtime_env=runtime)(_run)
         yield from ordered_results(

@@ -16,7 +16,9 @@ from mlp_assets.tables.storage import open_store
 from mlp_resources.ports.lake import Part
 
 _SUFFIX, _PUBLISHED = ".zstd.parquet", "mlp-published"
-_SIGNED = {pl.UInt8: pl.Int8, pl.UInt16: pl.Int16, pl.UInt32: pl.Int32, pl.UInt64: pl.Int64}
+_SIGNED: dict[type[pl.DataType], type[pl.DataType]] = {
+    pl.UInt8: pl.Int8, pl.UInt16: pl.Int16, pl.UInt32: pl.Int32, pl.UInt64: pl.Int64
+}  # fmt: skip
 
 
 def stage(location: str, frame: pl.DataFrame, name: str, partition: str | None = None) -> Part:

@@ -1,5 +1,6 @@
 """Everything that assets use of their surroundings, as one Protocol: an implementation chooses the adapters."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -17,8 +18,9 @@ from mlp_resources.ports.training import TrainingRunner
 class Environment(Protocol):
     """The adapters of one installation. Making one is cheap: each adapter is made on first use."""
 
-    def now(self) -> datetime:
-        """The current time, in UTC. Tests and replays give a clock of their own."""
+    @property
+    def now(self) -> Callable[[], datetime]:
+        """The clock: returns the current time, in UTC. Tests and replays give one of their own."""
         ...
 
     @property

@@ -16,8 +16,8 @@ class ServedArtifact(PythonModel):
     def load_context(self, context: Any) -> None:
         self._scorer = load_scorer(Path(context.artifacts["serving"]))
 
-    # MLflow would make a schema of annotations.
-    def predict(self, context, model_input, params=None):  # pyright: ignore[reportIncompatibleMethodOverride]  # so it has none
+    # MLflow would make a schema of annotations, so there are none.
+    def predict(self, context, model_input, params=None):  # pyrefly: ignore[bad-override, implicit-any-parameter]
         return self._scorer.predict(np.asarray(model_input, dtype=np.float64))
 
 

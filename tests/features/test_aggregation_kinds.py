@@ -24,27 +24,23 @@ PLACES = {
 
 
 def function_at(file: Path, line: int) -> str:
-    """The name of the function that holds a line, counted from 0."""
-    heads = [text for text in file.read_text().splitlines()[: line + 1] if text.startswith("def ")]
+    """The name of the function that holds a line, counted from 1."""
+    heads = [text for text in file.read_text().splitlines()[:line] if text.startswith("def ")]
     return heads[-1].removeprefix("def ").partition("(")[0]
 
 
 def type_errors(root: Path, files: list[str]) -> set[tuple[str, str]]:
     """(file, function) of each type error."""
-    command = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable, *files]
-    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    diagnostics = json.loads(result.stdout)["generalDiagnostics"]
-    errors = [diagnostic for diagnostic in diagnostics if diagnostic["severity"] == "error"]
-    return {
-        (str(Path(error["file"]).relative_to(root)), function_at(Path(error["file"]), error["range"]["start"]["line"]))
-        for error in errors
-    }
+    command = [sys.executable, "-m", "pyrefly", "check", "--output-format", "json", "--python-interpreter-path"]
+    result = subprocess.run([*command, sys.executable, *files], cwd=root, capture_output=True, text=True, check=False)
+    errors = [error for error in json.loads(result.stdout)["errors"] if error["severity"] == "error"]
+    return {(error["path"], function_at(root / error["path"], error["line"])) for error in errors}
 
 
 def test_a_new_kind_is_a_type_error_wherever_kinds_are_handled(tmp_path: Path) -> None:
     root = tmp_path.resolve()
     shutil.copytree(ROOT / "mlp_assets", root / "mlp_assets", ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard"}')
+    (root / "pyrefly.toml").write_text('search-path = ["."]')
     noun = root / "mlp_assets/nouns/aggregation.py"
     noun.write_text(noun.read_text().replace('"expression", "attribute",', '"expression", "attribute", "median",', 1))
     assert type_errors(root, sorted({file for file, _ in PLACES})) == PLACES

@@ -15,7 +15,7 @@ class OnnxScorer(Loaded):
     """Takes float32 (rows, features); its first output has a number for each row, or one for each class."""
 
     def __init__(self, known: Known, directory: Path, file: str, loader: str | None) -> None:
-        import onnxruntime  # pyright: ignore[reportMissingTypeStubs]  # it has none
+        import onnxruntime
 
         super().__init__(known)
         runtime = cast("Any", onnxruntime)

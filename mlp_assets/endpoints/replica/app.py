@@ -114,7 +114,7 @@ class _Handlers:
                 404, f"There is no model {name[:80]!r} here. This endpoint serves {model.plan.endpoint!r}."
             )
         version, live = request.path_params.get("version"), model.plan.model_version
-        if version not in (None, live):
+        if version is not None and version != live:
             what = f"Version {version[:80]!r} of {name!r} is not live here, version {live!r} is."
             raise ProtocolError(404, f"{what} Leave /versions/... out to be answered by whichever is.")
         return model

@@ -37,4 +37,4 @@ class EndpointReplica:
 
 def application(args: dict[str, Any]) -> Any:
     """Builds the application; the plan comes as ``user_config``."""
-    return EndpointReplica.bind()
+    return EndpointReplica.bind()  # pyrefly: ignore[missing-attribute]  # the decorator adds it

@@ -134,7 +134,7 @@ class Replay:
 
 def infer_request(rows: pl.DataFrame, at: datetime) -> dict[str, Any]:
     """The rows as a request of the Open Inference Protocol."""
-    kinds = {pl.Int64: "INT64", pl.String: "BYTES", pl.Float64: "FP64"}
+    kinds: dict[Any, str] = {pl.Int64: "INT64", pl.String: "BYTES", pl.Float64: "FP64"}
     return {
         "inputs": [
             {"name": c.name, "datatype": kinds[c.dtype.base_type()], "shape": [len(c)], "data": c.to_list()}

@@ -63,7 +63,7 @@ def _base_rate(fit: pl.DataFrame, rows: pl.DataFrame, target: str, keys: tuple[s
 
 def _fitted(matrix: Any, asked: Any, truth: Vector, classes: int, strength: float = 1.0) -> Vector:
     """Logistic regression, held back by 1/strength: the probability of the second class, or that of each."""
-    from sklearn import linear_model  # pyright: ignore[reportMissingTypeStubs]  # it has none
+    from sklearn import linear_model
 
     model: Any = cast("Any", linear_model).LogisticRegression(C=strength, max_iter=300).fit(matrix, truth)
     found = cast("Vector", model.predict_proba(asked))
@@ -76,7 +76,7 @@ def _fitted(matrix: Any, asked: Any, truth: Vector, classes: int, strength: floa
 
 def _tfidf(fit: pl.DataFrame, rows: pl.DataFrame, texts: list[str]) -> tuple[Any, Any]:
     """Source: Spärck Jones, A Statistical Interpretation of Term Specificity (1972), with sublinear term counts."""
-    from sklearn.feature_extraction import text  # pyright: ignore[reportMissingTypeStubs]  # it has none
+    from sklearn.feature_extraction import text
 
     weights: Any = cast("Any", text).TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     whole = pl.concat_str(texts, separator=" ", ignore_nulls=True)

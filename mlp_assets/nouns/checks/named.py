@@ -1,12 +1,15 @@
 """Named: the base of every spec that has a name of its own."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 
 class Named:
     """A spec that is checked by itself and not as a part of the specs that refer to it."""
 
-    name: str
+    if TYPE_CHECKING:  # a dataclass would take a property of its base for the default of the field
+
+        @property
+        def name(self) -> str: ...
 
     @property
     def where(self) -> str:
