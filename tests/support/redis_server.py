@@ -1,4 +1,4 @@
-"""A real redis-server of a test's own, on a free port of this machine."""
+"""A real redis-server for a test, on a free port."""
 
 import contextlib
 import shutil
@@ -12,13 +12,13 @@ import redis
 
 from tests.support.ports import free_ports
 
-# A server that a user's machine may lack; CI installs it, so there nothing is skipped.
+# Optional on a user's machine. CI installs it, so nothing is skipped there.
 NEEDED = pytest.mark.skipif(shutil.which("redis-server") is None, reason="apt-get install redis-server")
 
 
 @contextlib.contextmanager
 def redis_server(folder: Path, password: str | None = None) -> Iterator[str]:
-    """Runs a server that keeps nothing; gives its URL, without the password."""
+    """Runs a server without persistence. Yields its URL, without the password."""
     (port,) = free_ports(1)
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     command += ["--requirepass", password] if password else []

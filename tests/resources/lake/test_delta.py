@@ -1,4 +1,4 @@
-"""The lake on real Delta tables: partitions, transactions, clashes."""
+"""The lake on real Delta tables: partitions, transactions, concurrent writers."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +18,7 @@ def rows(partition: str, value: float, count: int = 3) -> pl.DataFrame:
     return pl.DataFrame({"id": range(count), "value": [value] * count, "partition": [partition] * count})
 
 
-def test_a_partition_is_replaced_and_no_other(tmp_path: Path) -> None:
+def test_a_write_replaces_only_its_partition(tmp_path: Path) -> None:
     lake = DeltaLake(tmp_path)
     first = lake.write_partitions(TABLE, pl.concat([rows("a", 1), rows("b", 1)]), ["a", "b"])
     written = lake.write_partitions(TABLE, rows("b", 2), ["b"])
@@ -36,7 +36,7 @@ def test_writing_again_leaves_the_same_content(tmp_path: Path) -> None:
     assert canonical_digest(lake.scan(TABLE).collect()) == canonical_digest(rows("a", 1))
 
 
-def test_a_stray_partition_is_refused(tmp_path: Path) -> None:
+def test_rows_of_another_partition_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match=r"rows of partitions \['b'\]"):
         DeltaLake(tmp_path).write_partitions(TABLE, rows("b", 1), ["a"])
 
@@ -57,7 +57,7 @@ def test_an_append_lands_once(tmp_path: Path) -> None:
     assert lake.transaction(TABLE, "spool:x") == 20
 
 
-def test_two_that_drain_one_file_differently_append_each_row_once(tmp_path: Path) -> None:
+def test_two_transactions_from_one_start_append_once(tmp_path: Path) -> None:
     lake = DeltaLake(tmp_path)
 
     def drain(number: int) -> bool:
@@ -93,12 +93,12 @@ def test_a_replacement_may_have_any_schema(tmp_path: Path) -> None:
     assert lake.scan(TABLE).collect_schema()["value"] == pl.String
 
 
-def test_a_partition_may_add_and_leave_out_columns_but_not_retype_them(tmp_path: Path) -> None:
+def test_a_partition_may_add_and_drop_columns_but_not_change_their_type(tmp_path: Path) -> None:
     lake = DeltaLake(tmp_path)
     lake.write_partitions(TABLE, pl.concat([rows("a", 1), rows("b", 1)]), ["a", "b"])
     changed = rows("b", 2).drop("value").with_columns(extra=pl.lit(7.0))
     lake.write_partitions(TABLE, changed, ["b"])
-    found = lake.scan(TABLE).group_by("partition").agg(pl.col("value", "extra").sum()).sort("partition").collect()
-    assert found.rows() == [("a", 3.0, 0.0), ("b", 0.0, 21.0)]
+    totals = lake.scan(TABLE).group_by("partition").agg(pl.col("value", "extra").sum()).sort("partition").collect()
+    assert totals.rows() == [("a", 3.0, 0.0), ("b", 0.0, 21.0)]
     with pytest.raises(LakeError, match="value is String, was Int64"):
         lake.write_partitions(TABLE, rows("b", 2).cast({"value": pl.String}), ["b"])

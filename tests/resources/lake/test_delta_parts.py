@@ -1,4 +1,4 @@
-"""Parts of a table: invisible until they are published, all at once."""
+"""Parts of a table: readers see none of them until all are published."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,24 +20,26 @@ def rows(*numbers: int) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
-def test_parts_are_seen_all_at_once(tmp_path: Path, scheme: str) -> None:
+def test_parts_become_visible_at_once(tmp_path: Path, scheme: str) -> None:
     lake = DeltaLake(f"{scheme}{tmp_path}/lake")
-    one, two = lake.stage(TABLE, rows(1, 2), "run-a-00000"), lake.stage(TABLE, rows(3), "run-a-00001")
+    first, second = lake.stage(TABLE, rows(1, 2), "run-a-00000"), lake.stage(TABLE, rows(3), "run-a-00001")
     assert lake.version(TABLE) is None
-    written = lake.publish(TABLE, [one, two], rows(1).schema)
+    written = lake.publish(TABLE, [first, second], rows(1).schema)
     assert lake.scan(TABLE).collect()["number"].to_list() == [1, 2, 3]
     assert lake.scan(TABLE).select(pl.len()).collect().item() == 3
     assert (
-        written.bytes == one.bytes + two.bytes == sum(path.stat().st_size for path in tmp_path.rglob("*.zstd.parquet"))
+        written.bytes
+        == first.bytes + second.bytes
+        == sum(path.stat().st_size for path in tmp_path.rglob("*.zstd.parquet"))
     )
     lake.stage(TABLE, rows(9), "run-b-00000")
     lake.unstage(TABLE, "run-b")
-    lake.unstage(TABLE, "run-a", but=[one, two])
+    lake.unstage(TABLE, "run-a", but=[first, second])
     assert lake.scan(TABLE).collect()["number"].to_list() == [1, 2, 3]
     assert len(list(tmp_path.rglob("*.parquet"))) == 2
 
 
-def test_a_new_schema_and_the_old_version(tmp_path: Path) -> None:
+def test_a_publication_may_change_the_schema_and_old_versions_keep_theirs(tmp_path: Path) -> None:
     lake = DeltaLake(tmp_path)
     first = lake.replace(TABLE, rows(1))
     frame = rows(5, 6).drop("name").with_columns(score=pl.lit(0.5))
@@ -48,7 +50,7 @@ def test_a_new_schema_and_the_old_version(tmp_path: Path) -> None:
     assert lake.replace(TABLE, rows(7)).version == written.version + 1
 
 
-def test_publishers_that_race_each_replace_the_table(tmp_path: Path) -> None:
+def test_concurrent_publishers_each_replace_the_whole_table(tmp_path: Path) -> None:
     lake = DeltaLake(tmp_path)
     parts = [
         [lake.stage(TABLE, rows(n), f"run-{n}-0"), lake.stage(TABLE, rows(100 - n), f"run-{n}-1")] for n in range(1, 5)

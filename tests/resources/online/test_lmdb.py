@@ -1,4 +1,4 @@
-"""The embedded online store: other processes see a publication at once, and a killed publisher leaves no trace."""
+"""The embedded online store: other processes see a publication at once, and a killed publisher changes nothing."""
 
 import json
 import subprocess
@@ -49,11 +49,11 @@ def publish(path: Path, spend: float, version: int) -> None:
 
 
 def read(path: Path) -> list[object]:
-    done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    reader = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True)
+    return json.loads(reader.stdout)
 
 
-def test_another_process_reads_what_was_published(tmp_path: Path) -> None:
+def test_another_process_reads_the_published_rows(tmp_path: Path) -> None:
     publish(tmp_path, 3.0, 4)
     assert read(tmp_path) == [[3.0, 1.0], [3.0, None], [None, None], [True, True, False], 4]
 
@@ -63,7 +63,7 @@ KILLS = [row if row in SOME else pytest.param(row, marks=pytest.mark.long) for r
 
 
 @pytest.mark.parametrize("row", KILLS)
-def test_a_killed_publisher_leaves_no_trace(tmp_path: Path, row: int) -> None:
+def test_a_killed_publisher_changes_nothing(tmp_path: Path, row: int) -> None:
     publish(tmp_path, 3.0, 4)
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(row)], capture_output=True)
     assert killed.returncode == -9

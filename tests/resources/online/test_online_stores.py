@@ -1,4 +1,4 @@
-"""Every online store does the same: what was published, to the last bit, from one publication, for any keys."""
+"""Every online store behaves alike: a read returns one publication, to the last bit, for any keys."""
 
 import itertools
 import math
@@ -40,7 +40,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> OnlineStore:
     return RedisOnlineStore(request.getfixturevalue("server"))
 
 
-def place(store: OnlineStore) -> str:
+def new_location(store: OnlineStore) -> str:
     return store.location("shop", next(names))
 
 
@@ -51,14 +51,14 @@ def rows(spend: float, count: int = 2) -> pl.DataFrame:
     ).with_columns(event_time=pl.lit(AT))
 
 
-def published(store: OnlineStore, frame: pl.DataFrame, version: int, location: str | None = None) -> str:
-    where = location or place(store)
-    store.publish(where, KEYS, FEATURES, frame, version=version)
-    return where
+def publish(store: OnlineStore, frame: pl.DataFrame, version: int, location: str | None = None) -> str:
+    location = location or new_location(store)
+    store.publish(location, KEYS, FEATURES, frame, version=version)
+    return location
 
 
-def test_what_was_published_is_read(store: OnlineStore) -> None:
-    view = store.open_view(published(store, rows(3.0), 4))
+def test_a_read_returns_the_published_rows(store: OnlineStore) -> None:
+    view = store.open_view(publish(store, rows(3.0), 4))
     values, times, found, version = view.get_many([(1, "a"), (2, "b"), (1, "ab")])
     assert (values[0].tolist(), found.tolist(), version) == ([3.0, 1.0], [True, True, False], 4)
     assert np.isnan([values[1, 1], *values[2]]).all()
@@ -71,32 +71,32 @@ def test_what_was_published_is_read(store: OnlineStore) -> None:
 
 
 def test_a_publication_replaces_every_row(store: OnlineStore) -> None:
-    location = published(store, rows(3.0), 4)
+    location = publish(store, rows(3.0), 4)
     view = store.open_view(location)
-    published(store, rows(5.0).head(1), 5, location)
+    publish(store, rows(5.0).head(1), 5, location)
     values, _, found, version = view.get_many([(1, "a"), (2, "b")])
     assert (values[0, 0], found.tolist(), version) == (5.0, [True, False], 5)
-    published(store, rows(5.0).clear(), 6, location)
+    publish(store, rows(5.0).clear(), 6, location)
     assert view.get_many([(1, "a")]).found.tolist() == [False]
 
 
-def test_a_stale_publication_is_refused_and_an_equal_one_is_not(store: OnlineStore) -> None:
-    location = published(store, rows(3.0), 4)
+def test_an_older_version_is_refused_and_an_equal_one_is_not(store: OnlineStore) -> None:
+    location = publish(store, rows(3.0), 4)
     with pytest.raises(StalePublicationError, match="version 4 is online, and version 3 is older"):
-        published(store, rows(1.0), 3, location)
+        publish(store, rows(1.0), 3, location)
     view = store.open_view(location)
     assert view.get_one((1, "a")).values[0] == 3.0
-    published(store, rows(7.0), 4, location)
+    publish(store, rows(7.0), 4, location)
     assert view.get_one((1, "a")).values[0] == 7.0
 
 
 def test_a_view_that_is_not_online_says_what_to_do(store: OnlineStore) -> None:
     with pytest.raises(MlpError, match="is not online yet. Materialize its online asset"):
-        store.open_view(place(store))
+        store.open_view(new_location(store))
 
 
-def test_a_reader_gets_the_features_it_named_whatever_else_is_published(store: OnlineStore) -> None:
-    location = published(store, rows(3.0), 1)
+def test_a_reader_gets_its_features_when_the_publication_has_others(store: OnlineStore) -> None:
+    location = publish(store, rows(3.0), 1)
     view = store.open_view(location, ["visits", "spend"])
     assert view.get_many([(1, "a")]).values.tolist() == [[1.0, 3.0]]
     wider = rows(4.0).with_columns(more=pl.lit(9.0))
@@ -108,30 +108,30 @@ def test_a_reader_gets_the_features_it_named_whatever_else_is_published(store: O
         view.get_one((1, "a"))
 
 
-def test_two_rows_of_one_key_are_refused_before_anything_changes(store: OnlineStore) -> None:
-    location = published(store, rows(3.0), 1)
+def test_two_rows_with_one_key_are_refused_before_anything_changes(store: OnlineStore) -> None:
+    location = publish(store, rows(3.0), 1)
     with pytest.raises(MlpError, match=r"Two rows have the key \{'user_id': 1, 'category': 'a'\}"):
-        published(store, pl.concat([rows(4.0), rows(4.0)]), 2, location)
+        publish(store, pl.concat([rows(4.0), rows(4.0)]), 2, location)
     assert store.open_view(location).get_one((1, "a")) == ((3.0, 1.0), int(AT.timestamp()) * 1_000_000, 1)
 
 
-def test_readers_see_whole_publications_while_they_follow_one_another(store: OnlineStore) -> None:
-    count, location = 400, place(store)
-    published(store, rows(0.0, count), 0, location)
-    view, over = store.open_view(location), threading.Event()
-    asked = [(user, "ab"[1 - user % 2]) for user in range(1, count + 1, 7)]
+def test_readers_see_whole_publications_while_new_ones_go_online(store: OnlineStore) -> None:
+    count, location = 400, new_location(store)
+    publish(store, rows(0.0, count), 0, location)
+    view, done = store.open_view(location), threading.Event()
+    keys = [(user, "ab"[1 - user % 2]) for user in range(1, count + 1, 7)]
     mixed: list[object] = []
     reads: list[int] = []
 
     def read() -> None:
         last = 0
         try:
-            while not over.is_set():
-                values, _, found, version = view.get_many(asked)
+            while not done.is_set():
+                values, _, found, version = view.get_many(keys)
                 if not found.all() or set(values[:, 0].tolist()) != {float(version)} or version < last:
                     mixed.append((version, last, values[:, 0]))
                 last = version
-                reads.append(view.get_one(asked[0]).version)
+                reads.append(view.get_one(keys[0]).version)
         except Exception as error:
             mixed.append(error)
 
@@ -139,8 +139,8 @@ def test_readers_see_whole_publications_while_they_follow_one_another(store: Onl
     for thread in threads:
         thread.start()
     for version in range(1, 40):
-        published(store, rows(float(version), count), version, location)
-    over.set()
+        publish(store, rows(float(version), count), version, location)
+    done.set()
     for thread in threads:
         thread.join()
     assert mixed == []
@@ -161,7 +161,7 @@ tables = st.lists(
 @NEEDED
 @given(tables, st.lists(st.tuples(numbers, words), max_size=3))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_both_stores_give_the_bits_that_were_published(
+def test_both_stores_return_the_published_bits(
     server: str, tmp_path_factory: pytest.TempPathFactory, table: list[tuple[Any, ...]], others: list[tuple[Any, ...]]
 ) -> None:
     kinds = {"user_id": pl.Int64, "category": pl.String, "spend": pl.Float64, "visits": pl.Float64}
@@ -169,12 +169,12 @@ def test_both_stores_give_the_bits_that_were_published(
     asked = [row[:2] for row in table] + others
     expected = {row[:2]: [math.nan if value is None else value for value in row[2:4]] for row in table}
     read = []
-    for made in (LmdbOnlineStore(tmp_path_factory.mktemp("lmdb")), RedisOnlineStore(server)):
-        view = made.open_view(published(made, frame, 1))
+    for store in (LmdbOnlineStore(tmp_path_factory.mktemp("lmdb")), RedisOnlineStore(server)):
+        view = store.open_view(publish(store, frame, 1))
         many = view.get_many(asked)
         assert many.found.tolist() == [key in expected for key in asked]
-        singly = [view.get_one(key) for key in asked]
-        assert [struct.pack("2d", *one.values) for one in singly] == [row.tobytes() for row in many.values]
+        single = [view.get_one(key) for key in asked]
+        assert [struct.pack("2d", *row.values) for row in single] == [row.tobytes() for row in many.values]
         read.append((many.values.tobytes(), many.times.tolist(), many.found.tolist()))
     assert read[0] == read[1]
     wanted = [expected.get(key, [math.nan] * 2) for key in asked]
@@ -182,16 +182,16 @@ def test_both_stores_give_the_bits_that_were_published(
 
 
 @given(st.lists(st.tuples(numbers, numbers), max_size=8, unique=True))
-def test_whole_columns_of_integers_are_packed_as_single_keys_are(table: list[tuple[int, int]]) -> None:
+def test_columns_of_integers_are_packed_like_single_keys(table: list[tuple[int, int]]) -> None:
     frame = pl.DataFrame(table, schema={"a": pl.Int64, "b": pl.Int64}, orient="row")
     frame = frame.with_columns(event_time=pl.lit(AT), spend=pl.lit(1.0))
     packed, _ = pack_rows(["a", "b"], ["spend"], frame)
     assert packed == sorted(map(pack_key, table)) == [pack_key(key) for key in sorted(table)]
-    one, _ = pack_rows(["a"], ["spend"], frame.unique("a"))
-    assert one == [pack_key((key,)) for key in sorted({key for key, _ in table})]
+    column, _ = pack_rows(["a"], ["spend"], frame.unique("a"))
+    assert column == [pack_key((key,)) for key in sorted({key for key, _ in table})]
 
 
-def test_keys_that_read_alike_are_not_alike() -> None:
+def test_keys_that_look_alike_differ() -> None:
     different = [
         ("a\x1fb", "c"), ("a", "b\x1fc"), ("ab", "c"), ("a", "bc"), ("a\x00", "b"), ("a", "\x00b"), (1, 2), (12,),
         ("1", "2"), (True, 2), (1.5, 2), (2**63, 2), (2**64, 2), ("", ""), ("",), ("\x00",), (1, "2"),

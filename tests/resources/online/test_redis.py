@@ -1,4 +1,4 @@
-"""The Redis store: a killed publisher's rows are never read and then removed; its password is nowhere to be seen."""
+"""The Redis store: rows of a killed publisher are never read and later removed, and the password is shown nowhere."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ from tests.support.redis_server import NEEDED, redis_server
 pytestmark = NEEDED
 SECRET = "s3cr3t-w0rd"
 KEYS, FEATURES = ["user_id"], ["spend"]
-# Dies before its nth message to Redis, or after the last.
+# Kills itself before its nth message to Redis.
 KILLED = """
 import os, signal, sys
 from datetime import UTC, datetime
@@ -57,9 +57,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def client(server: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(server) as made:
-        made.flushall()
-        yield made
+    with redis.Redis.from_url(server) as connection:
+        connection.flushall()
+        yield connection
 
 
 def publish(store: RedisOnlineStore, location: str, spend: float, version: int, count: int = 3) -> None:
@@ -68,27 +68,25 @@ def publish(store: RedisOnlineStore, location: str, spend: float, version: int, 
     store.publish(location, KEYS, FEATURES, frame, version=version)
 
 
-def killed_at(location: str, message: int) -> subprocess.CompletedProcess[str]:
+def publish_and_die(location: str, message: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", KILLED, location, str(message)], capture_output=True, text=True, check=False
     )
 
 
-def test_a_publisher_killed_anywhere_leaves_old_or_new_and_the_next_one_cleans_up(
-    server: str, client: redis.Redis
-) -> None:
+def test_a_killed_publisher_leaves_old_or_new_rows_and_the_next_one_cleans_up(server: str, client: redis.Redis) -> None:
     store = RedisOnlineStore(server)
     location = store.location("shop", "spending")
     publish(store, location, 1.0, 1)
-    whole = killed_at(location, 10_000)
-    messages = int(whole.stdout)
-    assert messages >= 14  # the live version, ten chunks and their set, the switch, and what is to be removed
+    complete = publish_and_die(location, 10_000)
+    messages = int(complete.stdout)
+    assert messages >= 14  # the live version, ten chunks and their set, the switch, and the list of staged publications
     assert open_view(location).get_one((0,)) == ((9.0,), 1706745600000000, 9)
     for message in range(messages):
         client.flushall()
         publish(store, location, 1.0, 1)
         view = open_view(location)
-        assert killed_at(location, message).returncode == -9
+        assert publish_and_die(location, message).returncode == -9
         after = view.get_many([(0,), (1,), (2,), (999,)])
         old = ([1.0, 1.0, 1.0], [True, True, True, False], 1)
         new = ([9.0, 9.0, 9.0], [True, True, True, True], 9)
@@ -102,7 +100,7 @@ def test_a_publisher_killed_anywhere_leaves_old_or_new_and_the_next_one_cleans_u
         assert sorted(client.keys()) == sorted([b"mlp:shop/spending:live", b"mlp:shop/spending:" + live])  # type: ignore[arg-type]
 
 
-def test_a_publication_that_a_newer_one_overtook_changes_nothing(
+def test_a_publication_overtaken_by_a_newer_one_changes_nothing(
     server: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = RedisOnlineStore(server)
@@ -123,7 +121,7 @@ def test_a_publication_that_a_newer_one_overtook_changes_nothing(
     assert len(client.keys()) == 2  # type: ignore[arg-type]
 
 
-def test_a_publication_in_parts_never_goes_live(
+def test_a_publication_with_missing_rows_never_goes_live(
     server: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = RedisOnlineStore(server)
@@ -131,9 +129,9 @@ def test_a_publication_in_parts_never_goes_live(
     publish(store, location, 1.0, 1)
     stage = online_redis._stage
 
-    def losing(made: redis.Redis, name: str, publication: str, *rest: object) -> None:
-        stage(made, name, publication, *rest)  # type: ignore[arg-type]
-        made.hdel(f"{name}:{publication}", online_redis.pack_key((1,)))
+    def losing(connection: redis.Redis, name: str, publication: str, *rest: object) -> None:
+        stage(connection, name, publication, *rest)  # type: ignore[arg-type]
+        connection.hdel(f"{name}:{publication}", online_redis.pack_key((1,)))
 
     monkeypatch.setattr(online_redis, "_stage", losing)
     with pytest.raises(StalePublicationError, match="removed its rows"):
@@ -141,7 +139,7 @@ def test_a_publication_in_parts_never_goes_live(
     assert open_view(location).get_one((1,)) == ((1.0,), 1704067200000000, 1)
 
 
-def test_rows_that_redis_evicted_are_told_of_and_not_unknown(server: str, client: redis.Redis) -> None:
+def test_rows_evicted_by_redis_are_an_error_and_not_unknown_keys(server: str, client: redis.Redis) -> None:
     store = RedisOnlineStore(server)
     location = store.location("shop", "spending")
     publish(store, location, 1.0, 1)
@@ -156,7 +154,7 @@ def test_rows_that_redis_evicted_are_told_of_and_not_unknown(server: str, client
         view.get_many([(0,)])
 
 
-def test_a_reader_goes_on_after_the_server_came_back(tmp_path: Path) -> None:
+def test_a_reader_survives_a_lost_connection(tmp_path: Path) -> None:
     with redis_server(tmp_path) as url:
         store = RedisOnlineStore(url)
         location = store.location("shop", "spending")
@@ -179,13 +177,13 @@ def test_the_password_is_in_no_location_repr_message_or_log(
         location = environment.online.location("shop", "spending")
         publish(environment.online, location, 1.0, 1)  # type: ignore[arg-type]
         view = view_opener(with_password, None)(location)
-        told = [location, repr(environment), repr(environment.online), repr(view), repr(vars(view))]
+        shown = [location, repr(environment), repr(environment.online), repr(view), repr(vars(view))]
         assert view.get_one((0,)).values == (1.0,)
         assert view_opener(url, SECRET)(location).get_one((0,)).values == (1.0,)
         assert RedisOnlineStore(url, SECRET).open_view(location).get_one((0,)).values == (1.0,)
         with pytest.raises(OnlineUnavailableError, match="MLP_REDIS_PASSWORD") as refused:
             view_opener(url, f"{SECRET}-wrong")(location)
-        told += [str(refused.value), repr(refused.value)]
+        shown += [str(refused.value), repr(refused.value)]
     for wrong in (
         f"http://u:{SECRET}@h/0",
         f"redis://u:{SECRET}@h:port/0",
@@ -194,11 +192,11 @@ def test_the_password_is_in_no_location_repr_message_or_log(
     ):
         with pytest.raises(MlpError, match="MLP_ONLINE=redis://host:6379/0") as refused_address:
             RedisOnlineStore(wrong)
-        told.append(repr(refused_address.value))
-    assert SECRET not in json.dumps(told) + caplog.text
+        shown.append(repr(refused_address.value))
+    assert SECRET not in json.dumps(shown) + caplog.text
 
 
-def test_another_process_reads_with_the_password_of_its_environment(tmp_path: Path) -> None:
+def test_another_process_reads_with_the_password_in_its_environment(tmp_path: Path) -> None:
     with redis_server(tmp_path, SECRET) as url:
         store = RedisOnlineStore(url.replace("redis://", f"redis://:{SECRET}@"))
         publish(store, store.location("shop", "spending"), 3.0, 1)
@@ -210,5 +208,5 @@ def test_another_process_reads_with_the_password_of_its_environment(tmp_path: Pa
         )
         command = [sys.executable, "-c", code, store.location("shop", "spending"), str(tmp_path)]
         environment = os.environ | {"MLP_ONLINE": url, "MLP_REDIS_PASSWORD": SECRET}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("OnlineRow(values=(3.0,)")
+        reader = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert reader.stdout.startswith("OnlineRow(values=(3.0,)")
