@@ -17,7 +17,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 import mlp_assets as mlp
-from mlp_assets.artifact.encoding import fitted
+from mlp_assets.artifact.encoding import fit_encoders
 from mlp_assets.examples.catalogue import feed
 from mlp_assets.jobs.job_spec import JobSpec
 from mlp_assets.metrics.classes import classes_of
@@ -106,7 +106,7 @@ def _table(path: Path) -> str:
 
 def _ours(home: Path, table: str, threads: int) -> float:
     rows = pl.scan_delta(table)
-    encoders = fitted(["text"], {"text": mlp.Tokens(LENGTH, tokenizer=feed.encoder_tokenizer)}, rows).told()
+    encoders = fit_encoders(["text"], {"text": mlp.Tokens(LENGTH, tokenizer=feed.encoder_tokenizer)}, rows).to_dict()
     job = JobSpec(
         name="text", function="train_text:ours", table=table, version=DeltaTable(table).version(), features=("text",),
         target="category", task="multiclass", seed=0, params={"threads": threads}, encoders=encoders,

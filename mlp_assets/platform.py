@@ -12,7 +12,7 @@ from mlp_assets.features.online_asset import online_asset
 from mlp_assets.features.source_asset import source_asset
 from mlp_assets.models.candidate_asset import candidate_asset
 from mlp_assets.models.champion_asset import champion_asset
-from mlp_assets.models.promotions import standing
+from mlp_assets.models.promotions import alias_problem
 from mlp_assets.models.reproduce import Reproduction, reproduce
 from mlp_assets.monitors.monitor_asset import monitor_assets
 from mlp_assets.nouns.model import Model
@@ -59,7 +59,7 @@ def definitions_for(
         sensors.append(retraining_sensor("retrain_on_alarm", monitors, interval))
     scopes = [Scope(project, surroundings) for project in projects]
     champions = {
-        keys.champion(scope.project.name, model): partial(standing, scope, model)
+        keys.champion(scope.project.name, model): partial(alias_problem, scope, model)
         for scope in scopes
         for model in scope.project.models
     }

@@ -1,6 +1,6 @@
-"""Inputs of a model -> the matrix that it is given: fitted on the training rows, and the same wherever it is used."""
+"""Encoders of a model's inputs: fitted on the training rows, and the same in training, judging and serving."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, cast
@@ -9,16 +9,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlp_assets.artifact.tokens import FittedTokens, fitted_tokens
+from mlp_assets.artifact.tokens import FittedTokens, distinct_texts, fit_tokens
 from mlp_assets.errors import MlpError
 from mlp_assets.nouns.encoders import Categories, Encoder, Standardized, Tokens, Vector
+from mlp_assets.tables.batches import batches
 
 Matrix = NDArray[np.float64]
+# 32 MB of numbers. Fixed, so that a fit does not depend on the memory of the machine.
+_ROWS_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True)
 class FittedCategories:
-    """The values that have a number, the first 1."""
+    """Numbers the values from 1 in this order; every other value is 0."""
 
     values: Sequence[Any]
     kind: ClassVar[str] = "categories"
@@ -28,64 +31,66 @@ class FittedCategories:
     def codes(self) -> dict[Any, int]:
         return {value: number for number, value in enumerate(self.values, 1)}
 
-    def encoded(self, values: Sequence[Any]) -> Matrix:
+    def encode(self, values: Sequence[Any]) -> Matrix:
+        """(rows, 1)."""
         return np.fromiter((self.codes.get(value, 0) for value in values), np.float64, len(values))[:, None]
 
 
 @dataclass(frozen=True)
 class FittedStandardized:
-    """Mean and standard deviation of the training rows."""
+    """Subtracts the mean of the training rows and divides by their standard deviation."""
 
     mean: float
     deviation: float
     kind: ClassVar[str] = "standardized"
     width: ClassVar[int] = 1
 
-    def encoded(self, values: Sequence[Any]) -> Matrix:
-        numbers = _numbers(values)
-        return ((numbers - self.mean) / self.deviation)[:, None]
+    def encode(self, values: Sequence[Any]) -> Matrix:
+        """(rows, 1)."""
+        return ((_numbers(values) - self.mean) / self.deviation)[:, None]
 
 
 @dataclass(frozen=True)
 class FittedVector:
-    """Lists of so many numbers."""
+    """Spreads lists of ``width`` numbers over as many columns; a missing or empty list is NaN in all of them."""
 
     width: int
     kind: ClassVar[str] = "vector"
 
-    def encoded(self, values: Sequence[Any]) -> Matrix:
-        """Raises MlpError for a list of another size."""
-        made = np.full((len(values), self.width), np.nan)
+    def encode(self, values: Sequence[Any]) -> Matrix:
+        """(rows, width). Raises MlpError for a list of another size."""
+        matrix = np.full((len(values), self.width), np.nan)
         for row, value in enumerate(values):
             if value is None or not len(value):
                 continue
             if len(value) != self.width:
                 raise MlpError(f"a list has {len(value)} numbers where mlp.Vector(size={self.width}) is declared")
-            made[row] = _numbers(value)
-        return made
+            matrix[row] = _numbers(value)
+        return matrix
 
 
 Fitted = FittedCategories | FittedStandardized | FittedTokens | FittedVector
 _KINDS: Mapping[str, Callable[..., Fitted]] = {
-    one.kind: one for one in (FittedCategories, FittedStandardized, FittedTokens, FittedVector)
+    fitted.kind: fitted for fitted in (FittedCategories, FittedStandardized, FittedTokens, FittedVector)
 }
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """The inputs of a model by name, and the encoders of some of them. Those without one are numbers as they are."""
+    """The inputs of a model by name, and the encoders of some of them. An input without one is a number."""
 
     inputs: tuple[str, ...]
     encoders: Mapping[str, Fitted] = field(default_factory=dict[str, Fitted])
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the matrix; those of a vector or of tokens are ``name[0]``, ``name[1]``."""
+        """Names of the matrix's columns; a vector or tokens give ``name[0]``, ``name[1]`` and so on."""
         named = ([name] if width == 1 else [f"{name}[{n}]" for n in range(width)] for name, width in self.widths)
         return tuple(column for columns in named for column in columns)
 
     @property
     def widths(self) -> list[tuple[str, int]]:
+        """Input -> how many columns it has."""
         return [(name, self.encoders[name].width if name in self.encoders else 1) for name in self.inputs]
 
     @cached_property
@@ -95,68 +100,100 @@ class Encoding:
         return {name: slice(int(end) - width, int(end)) for (name, width), end in zip(self.widths, ends, strict=True)}
 
     def only(self, inputs: Sequence[str]) -> "Encoding":
+        """The encoding of some of the inputs."""
         return Encoding(tuple(inputs), {name: self.encoders[name] for name in inputs if name in self.encoders})
 
     def matrix(self, rows: pl.DataFrame) -> Matrix:
-        """(rows, columns) with NaN for missing, as a request gives them."""
+        """Encodes rows with a column for each input: (rows, columns), NaN for missing, as a request gives them."""
         if not self.encoders:
             return rows.select(pl.col(self.inputs).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
-        return self.of(rows.height, {name: rows[name] for name in self.inputs})
+        return self.matrix_of(rows.height, {name: rows[name] for name in self.inputs})
 
-    def of(self, count: int, values: Mapping[str, Any]) -> Matrix:
-        """The same of columns of values. Raises MlpError, naming the input, where one cannot be encoded."""
-        made = np.empty((count, len(self.columns)))
+    def matrix_of(self, count: int, values: Mapping[str, Any]) -> Matrix:
+        """Like ``matrix``, but from a mapping of input name to ``count`` values.
+
+        Raises:
+            MlpError: an input cannot be encoded; the message names it.
+        """
+        matrix = np.empty((count, len(self.columns)))
         for name, place in self.places.items():
-            made[:, place] = self.block(name, values[name])
-        return made
+            matrix[:, place] = self.block(name, values[name])
+        return matrix
 
     def block(self, name: str, values: Any) -> Matrix:
-        """(rows, width) of one input."""
+        """The columns of one input, (rows, width). Raises MlpError, naming the input, where it cannot be encoded."""
         if name not in self.encoders:
             return _numbers(values)[:, None]
         try:
-            return self.encoders[name].encoded(values.to_list() if isinstance(values, pl.Series) else values)
+            return self.encoders[name].encode(values.to_list() if isinstance(values, pl.Series) else values)
         except MlpError as error:
             raise MlpError(f"Input {name!r}: {error}.") from error
 
-    def told(self) -> dict[str, Any]:
-        """The encoders as plain data."""
-        return {name: {"kind": one.kind} | asdict(one) for name, one in self.encoders.items()}
+    def to_dict(self) -> dict[str, Any]:
+        """The encoders as plain data, the form of ``encoders.json``."""
+        return {name: {"kind": fitted.kind} | asdict(fitted) for name, fitted in self.encoders.items()}
 
     @classmethod
-    def of_told(cls, inputs: Sequence[str], told: Mapping[str, Mapping[str, Any]]) -> "Encoding":
-        """Raises MlpError where it is not what ``told`` gave."""
+    def from_dict(cls, inputs: Sequence[str], encoders: Mapping[str, Mapping[str, Any]]) -> "Encoding":
+        """The inverse of ``to_dict``. Raises MlpError for anything else."""
         try:
-            made = {name: _of_told(**one) for name, one in told.items()}
+            fitted = {name: _fitted_of(**written) for name, written in encoders.items()}
         except (KeyError, TypeError) as error:
             raise MlpError(f"The encoders are not this platform's: {error}.") from error
-        return cls(tuple(inputs), made)
+        return cls(tuple(inputs), fitted)
 
 
-def _of_told(kind: str, **told: Any) -> Fitted:
-    return _KINDS[kind](**told)
+def _fitted_of(kind: str, **values: Any) -> Fitted:
+    return _KINDS[kind](**values)
 
 
-def fitted(inputs: Sequence[str], encode: Mapping[str, Encoder], rows: pl.LazyFrame) -> Encoding:
-    """The encoders as the rows tell them; what the rows are in another order changes nothing but a last bit."""
-    return Encoding(tuple(inputs), {name: _fitted(encoder, name, rows) for name, encoder in encode.items()})
+def fit_encoders(
+    inputs: Sequence[str],
+    encode: Mapping[str, Encoder],
+    rows: pl.LazyFrame,
+    note: Callable[[str], None] = lambda _: None,
+) -> Encoding:
+    """Fits the encoders on ``rows``. Row order changes results by at most one ulp.
+
+    One column is read at a time, in batches of 4 million values. Distinct categories are held in memory, and at most
+    64 MB of distinct texts (see ``distinct_texts``).
+
+    Args:
+        note: called with a sentence for each encoder that was fitted on a sample.
+    """
+    return Encoding(tuple(inputs), {name: _fit(encoder, name, rows, note) for name, encoder in encode.items()})
 
 
-def _fitted(encoder: Encoder, name: str, rows: pl.LazyFrame) -> Fitted:
+def _fit(encoder: Encoder, name: str, rows: pl.LazyFrame, note: Callable[[str], None]) -> Fitted:
     match encoder:
         case Categories():
-            counted = rows.filter(pl.col(name).is_not_null()).group_by(name).len().collect()
+            counted = rows.filter(pl.col(name).is_not_null()).group_by(name).len().collect(engine="streaming")
             return FittedCategories(counted.filter(pl.col("len") >= encoder.min_rows)[name].sort().to_list())
         case Standardized():
-            values = _numbers(rows.select(name).collect()[name])
-            there = values[np.isfinite(values)]
-            deviation = float(there.std()) if there.size else 0.0
-            return FittedStandardized(float(there.mean()) if there.size else 0.0, deviation or 1.0)
+            return _fit_standardized(lambda: batches(rows.select(name), _ROWS_AT_ONCE))
         case Tokens():
-            texts = rows.select(pl.col(name).drop_nulls().unique().sort())
-            return fitted_tokens(encoder, lambda: texts.collect()[name].to_list())
+            return fit_tokens(encoder, lambda: distinct_texts(rows, name, note))
         case Vector():
             return FittedVector(encoder.size)
+
+
+def _fit_standardized(column: Callable[[], Iterator[pl.DataFrame]]) -> FittedStandardized:
+    """Two passes: the mean, then the squared distances from it, as ``numpy.std`` computes them."""
+    count, total, squares = 0, 0.0, 0.0
+    for values in map(_finite, column()):
+        count, total = count + values.size, total + float(values.sum())
+    if not count:
+        return FittedStandardized(0.0, 1.0)
+    mean = total / count
+    for values in map(_finite, column()):
+        distances = values - mean
+        squares += float((distances * distances).sum())
+    return FittedStandardized(mean, float(np.sqrt(squares / count)) or 1.0)
+
+
+def _finite(batch: pl.DataFrame) -> Matrix:
+    values = _numbers(batch.to_series())
+    return values[np.isfinite(values)]
 
 
 def _numbers(values: Any) -> Matrix:

@@ -38,7 +38,7 @@ def write_manifest(
         loader: the class ``module:name`` that loads an own model's files; None for all other formats.
     """
     if encoders:
-        told = Encoding(features, encoders).told()
+        told = Encoding(features, encoders).to_dict()
         (directory / ENCODERS).write_text(json.dumps(told, sort_keys=True, ensure_ascii=False), encoding="utf-8")
     files = {
         path.name: _sha256(path) for path in sorted(directory.iterdir()) if path.is_file() and path.name != MANIFEST
@@ -84,7 +84,7 @@ def load_scorer(directory: Path, expected_digest: str | None = None) -> Scorer:
     told: dict[str, Any] = {}
     if _ENCODERS in manifest:
         told = json.loads((directory / ENCODERS).read_text(encoding="utf-8"))
-    encoding = Encoding.of_told(manifest["features"], told)
+    encoding = Encoding.from_dict(manifest["features"], told)
     classes = Classes(tuple(manifest.get(_CLASSES, ())))
     known = Known(encoding, manifest["task"], artifact_digest(directory), classes)
     return load(manifest["format"], directory, manifest["file"], manifest.get(_LOADER), known)

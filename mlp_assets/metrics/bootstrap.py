@@ -1,5 +1,6 @@
 """The paired bootstrap by group: confidence intervals of a metric, and of the difference between two predictions."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +56,8 @@ def paired_bootstrap(
     value, other = metric.compute(target, first), metric.compute(target, second)
     if count < 2:
         return Difference(metric_name, value, other, sign * (value - other), float("nan"), float("nan"))
-    draws = _draws(count, seed, resamples)
-    gains = sign * (_values(metric, target, first, groups, draws) - _values(metric, target, second, groups, draws))
+    values = [_values(metric, target, each, groups, _draws(count, seed, resamples)) for each in (first, second)]
+    gains = sign * (values[0] - values[1])
     low, high = np.percentile(gains, [2.5, 97.5])
     return Difference(metric_name, value, other, sign * (value - other), float(low), float(high))
 
@@ -82,14 +83,14 @@ def interval(
     return value, float(low), float(high)
 
 
-def _draws(count: int, seed: int, resamples: int) -> list[Vector]:
-    """How often each group is drawn, for each resample."""
+def _draws(count: int, seed: int, resamples: int) -> Iterator[Vector]:
+    """How often each group is drawn, one resample at a time: together they would take 200 numbers for each group."""
     rng = np.random.default_rng(seed)
-    return [np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64) for _ in range(resamples)]
+    return (np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64) for _ in range(resamples))
 
 
 def _values(
-    metric: Metric, target: Vector, prediction: Vector, groups: NDArray[np.int64], draws: list[Vector]
+    metric: Metric, target: Vector, prediction: Vector, groups: NDArray[np.int64], draws: Iterator[Vector]
 ) -> Vector:
     if metric.rowwise is not None:
         sums = np.bincount(groups, weights=metric.rowwise(target, prediction))

@@ -1,38 +1,31 @@
 """Model -> the candidate: trained, judged by its gates, registered."""
 
-import hashlib
 import time
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from mlp_assets.artifact.encoding import fitted
-from mlp_assets.errors import MlpError
-from mlp_assets.jobs.job_spec import JobSpec
-from mlp_assets.metrics.classes import classes_of
 from mlp_assets.metrics.metrics import METRICS
-from mlp_assets.models.card import Card, gates_text, model_card, scores_table
+from mlp_assets.models.card import gates_text, model_card, scores_table
 from mlp_assets.models.evaluation.judgement import Judgement
+from mlp_assets.models.evaluation.labelled_rows import LabelledRows
 from mlp_assets.models.evaluation.pictures import search_picture
 from mlp_assets.models.evaluation.sanity import ALWAYS
-from mlp_assets.models.judging import check_parts, judged
-from mlp_assets.models.promotions import champion
-from mlp_assets.models.registering import candidate_of, provenance
-from mlp_assets.models.search import NO_SEARCH, Searched, searched, with_params
-from mlp_assets.nouns.checks import texts
-from mlp_assets.nouns.checks.texts import function_path
-from mlp_assets.nouns.compute import Accelerate, memory_bytes
+from mlp_assets.models.judging import check_parts, describe_parts, judge_candidate, trained_on
+from mlp_assets.models.promotions import read_record
+from mlp_assets.models.registering import JudgedTraining, candidate_of, provenance
+from mlp_assets.models.search import NO_SEARCH, SearchResult, run_search, with_params
+from mlp_assets.models.training_job import dataset_of, newest_version, training_job, training_table
+from mlp_assets.nouns.compute import Accelerate
 from mlp_assets.nouns.model import Model
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.code_version import code_version
 from mlp_assets.orchestration.metadata import markdown_table, measured, picture
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.tables.digest import canonical_digest
-from mlp_assets.tables.storage import scan_delta
 from mlp_assets.training_sets.training_set_asset import require_leak_check
-from mlp_resources.ports.registry import Dataset, RegisteredVersion
-from mlp_resources.ports.training import TrainingResult, run_job
+from mlp_resources.ports.registry import RegisteredVersion
+from mlp_resources.ports.training import run_job
 
 
 def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
@@ -49,47 +42,42 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
         functions=[model.train],
     )
     def train(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        environment, training_set_key = scope.environment, _training_set_key(scope, model)
         with measured() as cost:
-            require_leak_check(context.instance, _training_set_key(scope, model))
-            rows, dataset = _training_rows(scope, model)
-            check_parts(model, rows)
-            code = code_version(model, model.train)
-            job = training_job(model, dataset, code)
-            found = searched(scope, model, job, context.log.info) if model.search is not None else NO_SEARCH
-            result = run_job(scope.environment.runner, with_params(job, found.params), context.log.info)
-            live = champion(scope, model)
+            require_leak_check(context.instance, training_set_key)
+            version, notes = newest_version(scope, model), list[str]()
+            recorded = _recorded(context.instance, training_set_key, version)
+            rows = environment.lake.scan(training_table(scope, model), version)
+            parts = describe_parts(model, rows)
+            check_parts(model, parts)
+            dataset, code = dataset_of(scope, model, version, recorded), code_version(model, model.train)
+            job = training_job(model, dataset, code, notes.append)
+            search = run_search(scope, model, job, context.log.info) if model.search is not None else NO_SEARCH
+            result = run_job(environment.runner, with_params(job, search.params), context.log.info)
             trained = time.monotonic()
-            judgement, trial = judged(scope, model, rows, result, live)
-            recorded = _recorded(context.instance, _training_set_key(scope, model), dataset.version)
+            record = read_record(scope, model)
+            champion = record.champion(environment.registry.versions(record.model))
+            judgement, evaluation = judge_candidate(scope, model, rows, result, champion)
+            validation = LabelledRows.of_part(rows, "validation")
             tags = provenance(model, dataset, recorded, code)
-            card = model_card(model, trial, judgement, rows, result, tags)
-            described = time.monotonic()
-            registered = scope.environment.registry.register(
-                candidate_of(
-                    scope,
-                    model,
-                    rows,
-                    dataset,
-                    result,
-                    judgement,
-                    card,
-                    live,
-                    tags,
-                    found,
-                    run_id=context.run.run_id,
-                    origin=context.run.root_run_id or context.run.run_id,
-                )
-            )
-            found.done()
+            card = model_card(model, evaluation, judgement, validation, result.history, tags, notes)
+            judged = JudgedTraining(
+                dataset, result, judgement, card, champion, trained_on(model, parts), search,
+                validation.rows.select(model.inputs).head(5).collect(), tags,
+            )  # fmt: skip
+            described, run = time.monotonic(), context.run
+            origin = run.root_run_id or run.run_id
+            registered = environment.registry.register(candidate_of(scope, model, judged, run.run_id, origin))
+            search.forget()
             stages = {
                 "judging_seconds": round(described - trained, 2),
                 "registering_seconds": round(time.monotonic() - described, 2),
             }
         return dg.MaterializeResult(
-            metadata={n: picture(png) for n, png in card.pictures.items()}
-            | _searched(model, found)
-            | {"mlflow": dg.MetadataValue.url(scope.environment.registry.url(registered))}
-            | _metadata(registered, judgement, card, result, dataset)
+            metadata={name: picture(png) for name, png in card.pictures.items()}
+            | _search_metadata(model, search)
+            | {"mlflow": dg.MetadataValue.url(environment.registry.url(registered))}
+            | _metadata(registered, judged)
             | stages
             | cost.shown,
             data_version=dg.DataVersion(registered.digest[:16]),
@@ -97,15 +85,6 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
         )
 
     return train
-
-
-def _training_rows(scope: Scope, model: Model) -> tuple[pl.DataFrame, Dataset]:
-    lake, table = scope.environment.lake, keys.table(_training_set_key(scope, model))
-    version = lake.version(table)
-    if version is None:
-        raise MlpError(f"{model.training_set.where} is not there yet. Materialize it first.")
-    rows = lake.scan(table, version).collect()
-    return rows, Dataset(str(table), lake.location(table), version, canonical_digest(rows))
 
 
 def _training_set_key(scope: Scope, model: Model) -> dg.AssetKey:
@@ -138,71 +117,37 @@ def _gate_results(judgement: Judgement) -> list[dg.AssetCheckResult]:
     ]
 
 
-def training_job(model: Model, dataset: Dataset, code: str) -> JobSpec:
-    """What the runner is asked for; ``code`` is the code version, by which a training that was broken off is known."""
-    decides = (dataset.location, dataset.version, code)
-    return JobSpec(
-        name=model.name,
-        function=function_path(model.train),
-        table=dataset.location,
-        version=dataset.version,
-        features=model.inputs,
-        encoders=fitted(model.inputs, model.encode, _train(dataset)).told(),
-        target=model.training_set.target,
-        classes=_classes(model, dataset),
-        task=model.task,
-        processes=model.compute.processes,
-        machines=model.compute.machines,
-        gpus=model.compute.gpus,
-        seed=model.seed,
-        params=dict(model.params),
-        resume_key=hashlib.sha256(repr(decides).encode()).hexdigest()[:16],
-        compute=model.compute.options,
-        patience_seconds=texts.duration(model.compute.patience).total_seconds(),
-        image=model.compute.image,
-        cpus=model.compute.cpus,
-        memory_bytes=memory_bytes(model.compute.memory),
-        gpu_type=model.compute.gpu_type,
-    )
-
-
-def _classes(model: Model, dataset: Dataset) -> tuple[Any, ...]:
-    if not model.task_kind.many_classes:
-        return ()
-    return classes_of(_train(dataset).select(model.training_set.target).collect().to_series()).values
-
-
-def _train(dataset: Dataset) -> pl.LazyFrame:
-    """The rows that encoders may know."""
-    return scan_delta(dataset.location, dataset.version).filter(pl.col("split") == "train")
-
-
-def _searched(model: Model, found: Searched) -> dict[str, Any]:
-    if not found.outcomes:
+def _search_metadata(model: Model, search: SearchResult) -> dict[str, Any]:
+    if not search.outcomes:
         return {}
     metric = model.task_kind.main_metric
+    higher = METRICS[metric].higher_is_better
     rows = [
-        {"trial": one.number + 1, **one.params, metric: one.value, "ended": one.state, "seconds": round(one.seconds, 1)}
-        for one in found.outcomes
+        {
+            "trial": outcome.number + 1,
+            **outcome.params,
+            metric: outcome.value,
+            "ended": outcome.state,
+            "seconds": round(outcome.seconds, 1),
+        }
+        for outcome in search.outcomes
     ]
-    first = METRICS[metric].higher_is_better
-    shown = pl.DataFrame(rows, infer_schema_length=None).sort(metric, descending=first, nulls_last=True)
-    values = [one.value for one in found.outcomes]
+    best_first = pl.DataFrame(rows, infer_schema_length=None).sort(metric, descending=higher, nulls_last=True)
+    values = [outcome.value for outcome in search.outcomes]
     return {
-        "search": picture(search_picture(values, metric, METRICS[metric].higher_is_better)),
-        "trials": dg.MetadataValue.md(markdown_table(shown.head(20))),
-        "searched_params": dg.MetadataValue.json(found.params),
+        "search": picture(search_picture(values, metric, higher)),
+        "trials": dg.MetadataValue.md(markdown_table(best_first.head(20))),
+        "searched_params": dg.MetadataValue.json(search.params),
     }
 
 
-def _metadata(
-    registered: RegisteredVersion, judgement: Judgement, card: Card, result: TrainingResult, dataset: Dataset
-) -> dict[str, Any]:
+def _metadata(registered: RegisteredVersion, judged: JudgedTraining) -> dict[str, Any]:
+    judgement, card, result = judged.judgement, judged.card, judged.result
     compared = pl.DataFrame([{"model": who, **values} for who, values in judgement.metrics.items()])
     return {
         "version": registered.version,
         "mlflow_run": registered.run_id,
-        "training_set_version": dataset.version,
+        "training_set_version": judged.dataset.version,
         "parts": dg.MetadataValue.md(markdown_table(scores_table(card.scores)) if card.scores else "none"),
         "compared": dg.MetadataValue.md(markdown_table(compared)),
         "gates": dg.MetadataValue.md(gates_text(judgement)),

@@ -1,100 +1,153 @@
-"""How a candidate is judged: on the newest labelled rows, by its gates and by what every model must show."""
+"""Judges a candidate on the newest labelled rows: by its gates, and by the checks that run on every candidate.
 
+The test part is predicted in batches. Held for each of its rows: both models' predictions, the target, the keys, the
+time, and the columns that slices are cut by.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.errors import MlpError
 from mlp_assets.metrics.classes import Classes
+from mlp_assets.metrics.metrics import Vector
 from mlp_assets.models.evaluation.gates import judge
-from mlp_assets.models.evaluation.judgement import Judgement, Trial
+from mlp_assets.models.evaluation.judgement import Evaluation, Judgement
+from mlp_assets.models.evaluation.labelled_rows import LabelledRows
+from mlp_assets.models.promotion_record import Champion, TrainedOn
 from mlp_assets.nouns.model import Model
 from mlp_assets.nouns.training_set import SplitByGroup
 from mlp_assets.orchestration.code_version import fingerprint
 from mlp_assets.orchestration.scope import Scope
-from mlp_resources.ports.registry import RegisteredVersion
 from mlp_resources.ports.training import TrainingResult
 
-TRAINED_TAG, SPLIT_TAG = "mlp.trained_until", "mlp.split_by_group"
-_PARTS = ("train", "validation", "test")
+PARTS = ("train", "validation", "test")
 
 
-def check_parts(model: Model, rows: pl.DataFrame) -> None:
-    """Raises MlpError where a part has no rows, or those of one class only: nothing could be learnt, or judged."""
-    for name in _PARTS:
-        found = part(rows, name)
-        if found.is_empty():
-            fix = "Materialize it anew."
-            raise MlpError(f"{model.where}: the part {name!r} of {model.training_set.where} is empty. {fix}")
-        classes = found[model.training_set.target].unique().to_list()
-        if model.task_kind.has_classes and len(classes) < 2:
-            raise MlpError(f"{model.where}: {_one_class(model, found, name)}")
+@dataclass(frozen=True)
+class PartFacts:
+    """Facts of one part of a training set.
+
+    Args:
+        classes: distinct values of the target; 0 for a regression.
+        first, last: times of its rows.
+        example: a value of the target.
+    """
+
+    rows: int
+    classes: int
+    first: datetime
+    last: datetime
+    example: Any
 
 
-def _one_class(model: Model, rows: pl.DataFrame, name: str) -> str:
-    target, values = model.training_set.target, rows[model.training_set.target]
-    span = f"{rows['at'].min():%Y-%m-%d} to {rows['at'].max():%Y-%m-%d}"
-    value = f"{values[0]:g}" if values.dtype.is_numeric() else repr(values[0])
-    needs = (
-        "the model needs several there" if model.task_kind.many_classes else "a binary model needs both classes there"
+def describe_parts(model: Model, training_set: pl.LazyFrame) -> dict[str, PartFacts]:
+    """Part -> its facts, from one pass over the times and the target."""
+    target = pl.col(model.training_set.target)
+    classes = target.n_unique() if model.task_kind.has_classes else pl.lit(0)
+    facts = training_set.group_by("split").agg(
+        rows=pl.len(), classes=classes, first=pl.col("at").min(), last=pl.col("at").max(), example=target.first()
     )
+    rows = facts.collect(engine="streaming").iter_rows(named=True)
+    return {row.pop("split"): PartFacts(**row) for row in rows}
+
+
+def check_parts(model: Model, parts: Mapping[str, PartFacts]) -> None:
+    """Raises MlpError where a part has no rows, or rows of one class: nothing could be learned, or judged."""
+    for name in PARTS:
+        if name not in parts:
+            raise MlpError(
+                f"{model.where}: the part {name!r} of {model.training_set.where} is empty. Materialize it again."
+            )
+        if model.task_kind.has_classes and parts[name].classes < 2:
+            raise MlpError(f"{model.where}: {_one_class(model, parts[name], name)}")
+
+
+def _one_class(model: Model, part: PartFacts, name: str) -> str:
+    span = f"{part.first:%Y-%m-%d} to {part.last:%Y-%m-%d}"
+    value = repr(part.example) if isinstance(part.example, str) else f"{part.example:g}"
+    several = model.task_kind.many_classes
+    needs = "the model needs several there" if several else "a binary model needs both classes there"
     split = type(model.training_set.split).__name__
     return (
-        f"all {rows.height} rows of the part {name!r} ({span}) have {target} = {value}, and {needs}. Look at the "
-        f"labels of that time, or give the part more of it: split=mlp.{split}(validation=..., test=...)."
+        f"all {part.rows} rows of the part {name!r} ({span}) have {model.training_set.target} = {value}, and {needs}. "
+        f"Look at the labels of that time, or give the part more of it: split=mlp.{split}(validation=..., test=...)."
     )
 
 
-def part(rows: pl.DataFrame, name: str) -> pl.DataFrame:
-    return rows.filter(pl.col("split") == name)
-
-
-def trained_until(rows: pl.DataFrame) -> str:
-    """The newest time of a row that the training saw, for the tag of its version."""
-    newest = rows.filter(pl.col("split").is_in(["train", "validation"]))["at"].max()
-    assert isinstance(newest, datetime)
-    return newest.isoformat()
-
-
-def split_tag(model: Model) -> dict[str, str]:
-    """By which rule whole groups were kept from training; nothing where the rows were split by time."""
+def trained_on(model: Model, parts: Mapping[str, PartFacts]) -> TrainedOn:
+    """Which rows the training saw: times up to the newest train or validation row, or groups by a rule."""
     split = model.training_set.split
-    return {SPLIT_TAG: fingerprint(split)} if isinstance(split, SplitByGroup) else {}
+    newest = max(parts[name].last for name in ("train", "validation") if name in parts)
+    return TrainedOn(newest.isoformat(), fingerprint(split) if isinstance(split, SplitByGroup) else None)
 
 
-def judged(
-    scope: Scope, model: Model, rows: pl.DataFrame, result: TrainingResult, live: RegisteredVersion | None
-) -> tuple[Judgement, Trial]:
-    """The judgement of the candidate, and what was judged."""
-    test, features = part(rows, "test"), model.training_set.feature_names
-    scorer = load_scorer(result.folder, result.digest)
-    predicted = scorer.predict(scorer.encoding.matrix(test))
-    rival, lacks, new, classes = _rival(scope, model, test, live, scorer.known.classes)
-    trial = Trial(
-        model.task_kind, model.training_set.target, model.training_set.keys, features, part(rows, "train"), test,
-        predicted, rival, model.seed, lacks, new, scorer.predict, scorer.encoding,
-        sum(path.stat().st_size for path in result.folder.iterdir()), classes,
-    )  # fmt: skip
-    return judge(trial, tuple(model.gates)), trial
+def judge_candidate(
+    scope: Scope, model: Model, training_set: pl.LazyFrame, result: TrainingResult, champion: Champion | None
+) -> tuple[Judgement, Evaluation]:
+    """Evaluates the gates; returns what they answer and what they looked at."""
+    scorer, test = load_scorer(result.folder, result.digest), LabelledRows.of_part(training_set, "test")
+    rival = _rival(scope, model, test, champion, scorer.known.classes)
+    evaluation = Evaluation(
+        task=model.task_kind,
+        target=model.training_set.target,
+        keys=model.training_set.keys,
+        features=model.training_set.feature_names,
+        fit=LabelledRows.of_part(training_set, "train"),
+        rows=test,
+        candidate=test.predict(scorer.predict, scorer.encoding),
+        champion=rival.prediction,
+        seed=model.seed,
+        champion_lacks=rival.lacks,
+        champion_new=rival.new,
+        predict=scorer.predict,
+        encoding=scorer.encoding,
+        size_bytes=sum(path.stat().st_size for path in result.folder.iterdir()),
+        classes=rival.classes,
+    )
+    return judge(evaluation, tuple(model.gates)), evaluation
 
 
-def _rival(
-    scope: Scope, model: Model, test: pl.DataFrame, live: RegisteredVersion | None, own: Classes
-) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray | None, Classes]:
-    """The champion's predictions, the inputs that it lacks, which rows it was not trained on, and all classes."""
-    if live is None:
-        return None, (), None, own
-    scorer = load_scorer(scope.environment.registry.download(live), live.digest)
-    lacks = tuple(name for name in scorer.encoding.inputs if name not in test.columns)
+@dataclass(frozen=True)
+class _Rival:
+    """The champion beside a candidate.
+
+    Args:
+        prediction: (rows,) or (rows, classes) of the test rows; None where it cannot predict them.
+        lacks: its inputs that the training set no longer has.
+        new: (rows,) True for rows that it was not trained on; None for all.
+        classes: those of the candidate, then those that only the champion knows.
+    """
+
+    prediction: Vector | None
+    lacks: tuple[str, ...]
+    new: NDArray[np.bool_] | None
+    classes: Classes
+
+
+def _rival(scope: Scope, model: Model, test: LabelledRows, champion: Champion | None, own: Classes) -> _Rival:
+    if champion is None:
+        return _Rival(None, (), None, own)
+    scorer = load_scorer(scope.environment.registry.download(champion.version), champion.version.digest)
+    lacks = tuple(name for name in scorer.encoding.inputs if name not in test.schema)
     if scorer.known.task != model.task:
         lacks = (f"a target for task={scorer.known.task!r}",)
-    until, split = live.tags.get(TRAINED_TAG), split_tag(model)
-    new = (test["at"] > datetime.fromisoformat(until)).to_numpy() if until else None
-    if split and live.tags.get(SPLIT_TAG) == split[SPLIT_TAG]:
-        new = None  # groups of the test part were kept from it too
-    classes = own.union(scorer.known.classes)
+    new, classes = _new_rows(model, test, champion.trained_on), own.union(scorer.known.classes)
     if lacks:
-        return None, lacks, new, classes
-    return scorer.known.classes.reordered_to(scorer.predict(scorer.encoding.matrix(test)), classes), lacks, new, classes
+        return _Rival(None, lacks, new, classes)
+    prediction = scorer.known.classes.reordered_to(test.predict(scorer.predict, scorer.encoding), classes)
+    return _Rival(prediction, lacks, new, classes)
+
+
+def _new_rows(model: Model, test: LabelledRows, seen: TrainedOn) -> NDArray[np.bool_] | None:
+    """Rows that the champion was not trained on; None for all of them."""
+    split = model.training_set.split
+    if isinstance(split, SplitByGroup) and seen.split == fingerprint(split):
+        return None  # the groups of the test part were kept from the champion too
+    return (test.column("at") > datetime.fromisoformat(seen.until)).to_numpy() if seen.until else None

@@ -1,53 +1,80 @@
-"""The record of promotions: which version is the champion, who judged it, and by what; signed, and only added to.
+"""The record of promotions: which version is the champion, who judged it and by what. Signed, and only added to.
 
-The alias in the registry is for people and other programs. What is judged against, and what is served, goes by the
-record, so an alias that somebody moved changes neither.
+The champion is the version of the last promotion. A run reads the record once, with ``read_record``, and everything in
+that run goes by it. Tags and the alias in the registry are for people and other programs: they decide nothing here.
 """
 
-import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from mlp_assets.artifact.signed_records import RecordError, digest
 from mlp_assets.models.evaluation.judgement import Judgement
+from mlp_assets.models.promotion_record import NO_RIVAL, Promotion, PromotionRecord, TrainedOn
 from mlp_assets.nouns.model import Model
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.scope import Scope
+from mlp_resources.ports import registry_tags as tags
 from mlp_resources.ports.lake import Transaction
 from mlp_resources.ports.registry import RegisteredVersion, RegistryError
 
-JUDGEMENT_TAG = "mlp.judgement"
-NO_RIVAL = "none"
 _APPLICATION = "promotions"
 
 
-@dataclass(frozen=True)
-class Promotion:
-    """One promotion as it was signed; ``number`` counts from 1."""
+def read_record(scope: Scope, model: Model) -> PromotionRecord:
+    """Reads and verifies the record. Raises RegistryError where it was tampered with."""
+    table, lake = keys.promotions(scope.home(model), model), scope.environment.lake
+    record = PromotionRecord(keys.registered_model(scope.home(model), model))
+    if lake.version(table) is None:
+        return record
+    for number, text in lake.scan(table).sort("number").select("number", "record").collect().iter_rows():
+        try:
+            signed = scope.environment.signer.read(text)
+        except RecordError as error:
+            raise RegistryError(f"Promotion {number} of {table.name} cannot be trusted: {error}.") from error
+        promotion = Promotion(number, signed["version"], signed["artifact"], signed, text)
+        if not record.follows(promotion):
+            raise RegistryError(f"Promotion {number} of {table.name} does not follow the one before it.")
+        record = record.with_next(promotion)
+    return record
 
-    number: int
-    version: str
-    digest: str
-    text: str
+
+def champion(scope: Scope, model: Model) -> RegisteredVersion | None:
+    """The version that was promoted last, with the digest that was signed then."""
+    record = read_record(scope, model)
+    found = record.champion(scope.environment.registry.versions(record.model))
+    return found.version if found is not None else None
 
 
-def signed_judgement(
-    scope: Scope, judgement: Judgement, artifact: str, training_set: str, against: RegisteredVersion | None
+def alias_problem(scope: Scope, model: Model) -> str | None:
+    """What is wrong with the alias, in a sentence; None where it names the version that was promoted."""
+    record = read_record(scope, model)
+    return record.alias_problem(scope.environment.registry.champion(record.model))
+
+
+def sign_judgement(
+    scope: Scope,
+    judgement: Judgement,
+    *,
+    artifact: str,
+    training_set: str,
+    against: RegisteredVersion | None,
+    trained_on: TrainedOn,
 ) -> str:
-    """What the gates said of an artifact, signed.
+    """Signs what the gates said of an artifact.
 
     Args:
         artifact, training_set: their digests.
         against: the champion that it was compared with.
     """
     checks = {
-        one.name: {
-            "passed": bool(one.passed),
-            "digest": digest([one.name, bool(one.passed), one.sentence, {k: float(v) for k, v in one.numbers.items()}]),
+        gate.name: {
+            "passed": bool(gate.passed),
+            "digest": digest(
+                [gate.name, bool(gate.passed), gate.sentence, {name: float(n) for name, n in gate.numbers.items()}]
+            ),
         }
-        for one in judgement.results
+        for gate in judgement.results
     }
     return scope.environment.signer.sign(
         {
@@ -56,100 +83,60 @@ def signed_judgement(
             "checks": checks,
             "passed": judgement.passed,
             "against": against.version if against is not None else NO_RIVAL,
+            **trained_on.to_dict(),
         }
     )
 
 
 def judgement_of(scope: Scope, version: RegisteredVersion) -> dict[str, Any]:
-    """The signed judgement of a version. Raises RegistryError when there is none that holds for its artifact."""
+    """The signed judgement of a version. Raises RegistryError where none holds for its artifact."""
     where = f"Version {version.version} of {version.model}"
     try:
-        found = scope.environment.signer.read(version.tags.get(JUDGEMENT_TAG, ""))
+        judgement = scope.environment.signer.read(version.tags.get(tags.JUDGEMENT, ""))
     except RecordError as error:
         raise RegistryError(
-            f"{where} has no judgement to be promoted by: {error}. Materialize the candidate anew."
+            f"{where} has no judgement to be promoted by: {error}. Materialize the candidate again."
         ) from error
-    if found["artifact"] != version.digest:
-        raise RegistryError(f"{where} was judged with another artifact than it has. Materialize the candidate anew.")
-    return found
+    if judgement["artifact"] != version.digest:
+        raise RegistryError(f"{where} was judged with another artifact than it has. Materialize the candidate again.")
+    return judgement
 
 
-def promotions(scope: Scope, model: Model) -> list[Promotion]:
-    """All promotions of a model, oldest first. Raises RegistryError when the record was tampered with."""
-    table = keys.promotions(scope.home(model), model)
-    lake = scope.environment.lake
-    if lake.version(table) is None:
-        return []
-    found: list[Promotion] = []
-    for number, text in lake.scan(table).sort("number").select("number", "record").collect().iter_rows():
-        try:
-            record = scope.environment.signer.read(text)
-        except RecordError as error:
-            raise RegistryError(f"Promotion {number} of {table.name} cannot be trusted: {error}.") from error
-        follows = (record["number"], record["previous"]) == (len(found) + 1, _named(found))
-        if not follows or record["model"] != _name(scope, model):
-            raise RegistryError(f"Promotion {number} of {table.name} does not follow the one before it.")
-        found.append(Promotion(number, record["version"], record["artifact"], text))
-    return found
-
-
-def champion(scope: Scope, model: Model) -> RegisteredVersion | None:
-    """The version that was promoted last, with the digest that was signed then."""
-    found = promotions(scope, model)
-    if not found:
-        return None
-    name, last = _name(scope, model), found[-1]
-    for version in scope.environment.registry.versions(name):
-        if version.version == last.version:
-            return RegisteredVersion(name, version.version, version.run_id, last.digest, version.tags)
-    raise RegistryError(
-        f"Version {last.version} of {name} is the champion, and the registry no longer has it. Put it back, or "
-        "materialize the candidate and the champion anew."
-    )
-
-
-def promote(scope: Scope, model: Model, chosen: RegisteredVersion, at: str) -> None:
+def promote(scope: Scope, model: Model, record: PromotionRecord, chosen: RegisteredVersion, at: str) -> PromotionRecord:
     """Adds the promotion to the record, if the champion is still the version that this one was judged against.
 
+    Args:
+        record: as it was read in this run; the write fails where another promotion came after it.
+
+    Returns:
+        The record with the promotion.
+
     Raises:
-        RegistryError: its judgement is not signed, not favourable, or was made against another champion.
+        RegistryError: the judgement is not signed, not favourable, or was made against another champion.
     """
-    judged = judgement_of(scope, chosen)
-    found = promotions(scope, model)
-    live = found[-1].version if found else NO_RIVAL
-    if not judged["passed"]:
-        raise RegistryError(f"Version {chosen.version} of {chosen.model} did not pass its gates, so it stays as it is.")
-    if judged["against"] != live:
-        raise _came_between(chosen, live, judged["against"])
-    number = len(found) + 1
-    record = judged | {
+    judgement = judgement_of(scope, chosen)
+    if not judgement["passed"]:
+        raise RegistryError(
+            f"Version {chosen.version} of {chosen.model} did not pass its gates, so it is not promoted."
+        )
+    if judgement["against"] != record.version:
+        raise _came_between(chosen, record.version, judgement["against"])
+    number = len(record.promotions) + 1
+    signed = judgement | {
         "model": chosen.model,
         "version": chosen.version,
         "number": number,
-        "previous": _named(found),
-        "before": live,
+        "previous": record.previous,
+        "before": record.version,
         "at": at,
     }
-    text = scope.environment.signer.sign(record)
+    text = scope.environment.signer.sign(signed)
     row = pl.DataFrame({"number": [number], "version": [chosen.version], "record": [text]})
     table = keys.promotions(scope.home(model), model)
     written = scope.environment.lake.append(table, row, Transaction(_APPLICATION, number, after=number - 1))
     if not written.changed:
-        raise _came_between(chosen, promotions(scope, model)[-1].version, live)
-
-
-def standing(scope: Scope, model: Model) -> str | None:
-    """What is wrong with the alias, in a sentence; None when it names the version that was promoted."""
-    name = _name(scope, model)
-    found, alias = promotions(scope, model), scope.environment.registry.champion(name)
-    named = alias.version if alias is not None else NO_RIVAL
-    recorded = found[-1].version if found else NO_RIVAL
-    if named == recorded:
-        return None
-    return (
-        f"The alias champion of {name} names version {named}, and no promotion did that: the record says {recorded}, "
-        "which goes on being served. Materialize the champion to put the alias back."
-    )
+        raise _came_between(chosen, read_record(scope, model).version, record.version)
+    return record.with_next(Promotion(number, chosen.version, chosen.digest, signed, text))
 
 
 def _came_between(chosen: RegisteredVersion, live: str, expected: str) -> RegistryError:
@@ -157,11 +144,3 @@ def _came_between(chosen: RegisteredVersion, live: str, expected: str) -> Regist
         f"The champion of {chosen.model} is version {live}, not {expected}: another promotion came between, and "
         f"version {chosen.version} was not compared with it. Materialize the candidate again."
     )
-
-
-def _named(found: list[Promotion]) -> str:
-    return hashlib.sha256(found[-1].text.encode()).hexdigest() if found else ""
-
-
-def _name(scope: Scope, model: Model) -> str:
-    return keys.registered_model(scope.home(model), model)

@@ -1,7 +1,8 @@
-"""What is written into the registry of a candidate."""
+"""Builds the registry entry of a judged candidate."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -10,20 +11,38 @@ from mlp_assets.jobs.provenance import NO_COMMIT, commit_of, environment
 from mlp_assets.jobs.source_files import source_of
 from mlp_assets.models.card import Card
 from mlp_assets.models.evaluation.judgement import Judgement
-from mlp_assets.models.judging import TRAINED_TAG, part, split_tag, trained_until
-from mlp_assets.models.promotions import JUDGEMENT_TAG, NO_RIVAL, signed_judgement
-from mlp_assets.models.search import Searched
+from mlp_assets.models.promotion_record import NO_RIVAL, Champion, TrainedOn
+from mlp_assets.models.promotions import sign_judgement
+from mlp_assets.models.search import SearchResult
 from mlp_assets.nouns.model import Model
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.scope import Scope
-from mlp_resources.ports.registry import Candidate, Dataset, RegisteredVersion
+from mlp_resources.ports import registry_tags
+from mlp_resources.ports.registry import Candidate, Dataset
 from mlp_resources.ports.training import TrainingResult
 
-# For people: whether the gates passed, against which champion, on which rows. A promotion goes by what was signed.
-GATES_TAG, RIVAL_TAG, SET_TAG = "mlp.gates", "mlp.judged_against", "mlp.training_set_digest"
-READ_TAG, CODE_TAG, COMMIT_TAG = "mlp.tables_read", "mlp.code_version", "mlflow.source.git.commit"
-SHARD_TAG, SEARCHED_TAG, ENVIRONMENT = "mlp.shard_bytes", "mlp.searched_params", "environment.json"
-PASSED = "passed"
+ENVIRONMENT = "environment.json"
+
+
+@dataclass(frozen=True)
+class JudgedTraining:
+    """A training, and everything that was found out about it.
+
+    Args:
+        champion: the version that it was judged against.
+        example: some rows of the inputs.
+        tags: data, code and seed, as ``provenance`` gives them.
+    """
+
+    dataset: Dataset
+    result: TrainingResult
+    judgement: Judgement
+    card: Card
+    champion: Champion | None
+    trained_on: TrainedOn
+    search: SearchResult
+    example: pl.DataFrame
+    tags: Mapping[str, str]
 
 
 def provenance(model: Model, dataset: Dataset, recorded: Mapping[str, Any], code: str) -> dict[str, str]:
@@ -34,14 +53,17 @@ def provenance(model: Model, dataset: Dataset, recorded: Mapping[str, Any], code
     """
     made_of = {}
     if recorded:
-        made_of = {READ_TAG: json.dumps(recorded["delta_versions_read"]), SHARD_TAG: str(recorded["shard_bytes"])}
+        made_of = {
+            registry_tags.TABLES_READ: json.dumps(recorded["delta_versions_read"]),
+            registry_tags.SHARD_BYTES: str(recorded["shard_bytes"]),
+        }
     return {
-        "mlp.training_set": json.dumps({dataset.name: dataset.version}),
-        SET_TAG: dataset.digest,
+        registry_tags.TRAINING_SET: json.dumps({dataset.name: dataset.version}),
+        registry_tags.TRAINING_SET_DIGEST: dataset.digest,
         **made_of,
-        CODE_TAG: code,
-        COMMIT_TAG: commit(model),
-        "mlp.seed": str(model.seed),
+        registry_tags.CODE_VERSION: code,
+        registry_tags.COMMIT: commit(model),
+        registry_tags.SEED: str(model.seed),
     }
 
 
@@ -51,43 +73,55 @@ def commit(model: Model) -> str:
     return commit_of(str(file)) if file is not None else NO_COMMIT
 
 
-def candidate_of(
-    scope: Scope, model: Model, rows: pl.DataFrame, dataset: Dataset, result: TrainingResult, judgement: Judgement,
-    card: Card, live: RegisteredVersion | None, tags: Mapping[str, str], found: Searched, *, run_id: str, origin: str,
-) -> Candidate:  # fmt: skip
-    """Everything that is registered of a candidate.
+def candidate_of(scope: Scope, model: Model, judged: JudgedTraining, run_id: str, origin: str) -> Candidate:
+    """The registry entry of a candidate.
 
     Args:
         run_id: of the Dagster run.
         origin: the run that this one retries, or the run itself: a retry registers the same candidate.
     """
+    result, judgement, search = judged.result, judged.judgement, judged.search
     made_by = environment(model.compute.processes, result.device, model.compute.cpus)
     return Candidate(
         model=keys.registered_model(scope.project.name, model),
         key=f"{origin}:{result.digest[:16]}",
         artifact=result.folder,
         digest=result.digest,
-        example=part(rows, "validation").select(model.inputs).head(5),
-        params={"seed": model.seed, "processes": model.compute.processes, **model.params, **found.params},
-        metrics=_metrics(judgement, card, result),
+        example=judged.example,
+        params={"seed": model.seed, "processes": model.compute.processes, **model.params, **search.params},
+        metrics=_metrics(judgement, judged.card, result),
         history=result.history,
-        tags={
-            **tags,
-            GATES_TAG: PASSED if judgement.passed else "refused",
-            RIVAL_TAG: live.version if live is not None else NO_RIVAL,
-            JUDGEMENT_TAG: signed_judgement(scope, judgement, result.digest, dataset.digest, live),
-            TRAINED_TAG: trained_until(rows),
-            **split_tag(model),
-            "dagster.run_id": run_id,
-            SEARCHED_TAG: json.dumps(found.params),
-            "mlp.compared": json.dumps({who: dict(values) for who, values in judgement.metrics.items()}),
-        },
-        pictures=card.pictures,
-        dataset=dataset,
-        card=card.text,
-        trials=found.outcomes,
-        documents={**card.documents, ENVIRONMENT: json.dumps(made_by, indent=1)},
+        tags=_tags(scope, judged) | {registry_tags.DAGSTER_RUN: run_id},
+        pictures=judged.card.pictures,
+        dataset=judged.dataset,
+        card=judged.card.text,
+        trials=search.outcomes,
+        documents={**judged.card.documents, ENVIRONMENT: json.dumps(made_by, indent=1)},
     )
+
+
+def _tags(scope: Scope, judged: JudgedTraining) -> dict[str, str]:
+    judgement, seen = judged.judgement, judged.trained_on
+    live = judged.champion.version if judged.champion is not None else None
+    signed = sign_judgement(
+        scope,
+        judgement,
+        artifact=judged.result.digest,
+        training_set=judged.dataset.digest,
+        against=live,
+        trained_on=seen,
+    )
+    compared = {who: dict(values) for who, values in judgement.metrics.items()}
+    return {
+        **judged.tags,
+        registry_tags.GATES: registry_tags.GATES_PASSED if judgement.passed else registry_tags.GATES_REFUSED,
+        registry_tags.JUDGED_AGAINST: live.version if live is not None else NO_RIVAL,
+        registry_tags.JUDGEMENT: signed,
+        **({registry_tags.TRAINED_UNTIL: seen.until} if seen.until else {}),
+        **({registry_tags.SPLIT_BY_GROUP: seen.split} if seen.split else {}),
+        registry_tags.SEARCHED_PARAMS: json.dumps(judged.search.params),
+        registry_tags.COMPARED: json.dumps(compared),
+    }
 
 
 def _metrics(judgement: Judgement, card: Card, result: TrainingResult) -> dict[str, float]:
@@ -98,9 +132,9 @@ def _metrics(judgement: Judgement, card: Card, result: TrainingResult) -> dict[s
         for name, value in values.items()
     }
     own: dict[str, float] = {}
-    for one in card.scores:
-        name = f"{one.part}.{one.metric}"
-        own |= {name: one.value, f"{name}.low": one.low, f"{name}.high": one.high}
+    for score in card.scores:
+        name = f"{score.part}.{score.metric}"
+        own |= {name: score.value, f"{name}.low": score.low, f"{name}.high": score.high}
     used = {
         "used.seconds": result.seconds,
         "used.cpu_seconds": result.cpu_seconds,
@@ -108,4 +142,5 @@ def _metrics(judgement: Judgement, card: Card, result: TrainingResult) -> dict[s
         "used.gpu_memory_bytes": float(result.gpu_memory_bytes),
         "used.rows_per_second": result.rows_per_second,
     }
-    return rivals | {name: value for name, value in own.items() if value == value} | used  # NaN: there is none
+    known = {name: value for name, value in own.items() if value == value}  # without NaN
+    return rivals | known | used

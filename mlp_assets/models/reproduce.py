@@ -1,4 +1,4 @@
-"""Making a registered version again: the same data, the same training, and what differs where the outcome does."""
+"""Reproduces a registered version: the same data and the same training, and what differs where the outcome does."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,25 +12,17 @@ from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.errors import LakeError, MlpError
 from mlp_assets.jobs.provenance import environment
 from mlp_assets.metrics.metrics import scores
-from mlp_assets.models.candidate_asset import training_job
-from mlp_assets.models.judging import part
-from mlp_assets.models.registering import (
-    CODE_TAG,
-    COMMIT_TAG,
-    ENVIRONMENT,
-    READ_TAG,
-    SEARCHED_TAG,
-    SET_TAG,
-    SHARD_TAG,
-    commit,
-)
+from mlp_assets.models.evaluation.labelled_rows import LabelledRows
+from mlp_assets.models.registering import ENVIRONMENT, commit
 from mlp_assets.models.search import with_params
+from mlp_assets.models.training_job import training_job, training_table
 from mlp_assets.nouns.model import Model
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.code_version import code_version
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.training_sets.shard_writer import write_rows
 from mlp_assets.training_sets.training_set_asset import pinned_recipe
+from mlp_resources.ports import registry_tags
 from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Lake
 from mlp_resources.ports.registry import Dataset, RegisteredVersion
@@ -40,12 +32,12 @@ _HARDWARE = ("processor", "processors", "processes", "threads", "device")
 
 
 class NotReproducibleError(MlpError):
-    """A version cannot be made again: it is not there, or what it was made of is gone."""
+    """A version cannot be reproduced: it does not exist, or something that it was made of is gone."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One thing of a version, as it was registered and as it is now."""
+    """A property of a version, as it was registered and as it is now."""
 
     what: str
     then: str
@@ -58,15 +50,15 @@ class Compared:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A version that was made again.
+    """A version that was reproduced, compared with the registered one.
 
     Args:
-        causes: data, code, seed, libraries and hardware.
+        causes: data, code, seed, libraries and hardware: what may explain a difference.
         commit: of the code.
         weights: the digests of both artifacts.
-        largest: the largest difference of two predictions of the test rows.
-        metrics: on the test rows, of both.
-        tolerance: by what part of itself a metric may differ where a cause does.
+        largest: the largest difference between the two predictions of a test row.
+        metrics: (name, registered, reproduced) on the test rows.
+        tolerance: by what share of itself a metric may differ where a cause differs.
     """
 
     causes: tuple[Compared, ...]
@@ -83,7 +75,7 @@ class Reproduction:
 
     @property
     def holds(self) -> bool:
-        """Equal weights; or, where a cause other than the data differs, metrics within the tolerance."""
+        """Whether weights are equal or, where a cause other than the data differs, metrics are within the tolerance."""
         if self.weights.same:
             return "training set" not in self.differs
         close = all(abs(now - then) <= self.tolerance * abs(then) for _, then, now in self.metrics)
@@ -94,73 +86,73 @@ def reproduce(scope: Scope, model: Model, number: str, tolerance: float, scratch
     """Rebuilds the training set from the versions that were read, trains again and compares.
 
     Args:
-        scope: whose lake, registry and runner are used; nothing in them is changed.
+        scope: its lake, registry and runner are used; nothing in them is changed.
         number: of the version.
-        scratch: where the training set is written.
+        scratch: the environment that the training set is written to.
 
     Raises:
         NotReproducibleError: the version, or something that it was made of, is gone.
     """
     version = _version(scope, model, number)
-    dataset = _rebuilt(scope, model, version, scratch.lake)
+    dataset = _rebuild(scope, model, version, scratch.lake)
     code = code_version(model, model.train)
-    chosen = json.loads(version.tags.get(SEARCHED_TAG, "{}"))
-    job = replace(with_params(training_job(model, dataset, code), chosen), resume_key="")
+    params = json.loads(version.tags.get(registry_tags.SEARCHED_PARAMS, "{}"))
+    job = replace(with_params(training_job(model, dataset, code), params), resume_key="")
     result = run_job(scope.environment.runner, job)
-    return _compared(scope, model, version, scratch.lake, dataset, code, result, tolerance)
+    return _compare(scope, model, version, scratch.lake, dataset, code, result, tolerance)
 
 
 def _version(scope: Scope, model: Model, number: str) -> RegisteredVersion:
     registry, name = scope.environment.registry, keys.registered_model(scope.home(model), model)
-    found = {version.version: version for version in registry.versions(name)}
-    if number not in found:
-        there = ", ".join(found) or "none"
-        raise NotReproducibleError(f"{name} has no version {number}. There are: {there}.")
-    if READ_TAG not in found[number].tags:
+    versions = {version.version: version for version in registry.versions(name)}
+    if number not in versions:
+        raise NotReproducibleError(f"{name} has no version {number}. There are: {', '.join(versions) or 'none'}.")
+    if registry_tags.TABLES_READ not in versions[number].tags:
         raise NotReproducibleError(
             f"Version {number} of {name} does not say which versions of its tables it was made of, so it cannot be "
-            "made again. It was registered before that was kept, or its training set was written anew meanwhile."
+            "reproduced. It was registered before that was recorded, or its training set was written again meanwhile."
         )
-    return found[number]
+    return versions[number]
 
 
-def _rebuilt(scope: Scope, model: Model, version: RegisteredVersion, lake: Lake) -> Dataset:
-    table = keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
+def _rebuild(scope: Scope, model: Model, version: RegisteredVersion, lake: Lake) -> Dataset:
+    table = training_table(scope, model)
     try:
-        rows = pinned_recipe(scope, model.training_set, json.loads(version.tags[READ_TAG]))
-        made = write_rows(rows, lake, table, scope.environment.shards, int(version.tags[SHARD_TAG]))
+        recipe = pinned_recipe(scope, model.training_set, json.loads(version.tags[registry_tags.TABLES_READ]))
+        shard_bytes = int(version.tags[registry_tags.SHARD_BYTES])
+        rebuilt = write_rows(recipe, lake, table, scope.environment.shards, shard_bytes)
     except KeyError as error:
         raise NotReproducibleError(
             f"{model.training_set.where} reads {error} now, which version {version.version} was not made of. Check out "
-            f"the commit that it was trained at: {version.tags[COMMIT_TAG]}."
+            f"the commit that it was trained at: {version.tags[registry_tags.COMMIT]}."
         ) from error
     except (OSError, pl.exceptions.PolarsError, LakeError) as error:
         raise NotReproducibleError(
-            f"Files that version {version.version} was made of are gone ({error}): a vacuum ends how far back one "
-            "can be made again. Restore them, or keep more in delta.deletedFileRetentionDuration."
+            f"Files that version {version.version} was made of are gone ({error}), probably removed by a vacuum. "
+            "Restore them, or keep more in delta.deletedFileRetentionDuration."
         ) from error
-    return Dataset(str(table), lake.location(table), made.written.version, made.digest)
+    return Dataset(str(table), lake.location(table), rebuilt.written.version, rebuilt.digest)
 
 
-def _compared(
+def _compare(
     scope: Scope, model: Model, version: RegisteredVersion, lake: Lake, dataset: Dataset, code: str,
     result: TrainingResult, tolerance: float,
 ) -> Reproduction:  # fmt: skip
     registry = scope.environment.registry
     then = json.loads(registry.document(version, ENVIRONMENT))
     now = environment(model.compute.processes, result.device, model.compute.cpus)
-    table = keys.table(keys.training_set(scope.home(model.training_set), model.training_set))
-    test = part(lake.scan(table, dataset.version).collect(), "test")
+    table = training_table(scope, model)
+    test = LabelledRows.of_part(lake.scan(table, dataset.version), "test")
     old = load_scorer(registry.download(version), version.digest)
     new = load_scorer(result.folder, result.digest)
-    before, after = (scorer.predict(scorer.encoding.matrix(test)) for scorer in (old, new))
+    before, after = (test.predict(scorer.predict, scorer.encoding) for scorer in (old, new))
     classes = old.known.classes.union(new.known.classes)
     before, after = old.known.classes.reordered_to(before, classes), new.known.classes.reordered_to(after, classes)
-    truth = classes.truth(test[model.training_set.target])
+    truth = classes.truth(test.column(model.training_set.target))
     metrics = [scores(model.task_kind, truth, predicted) for predicted in (before, after)]
     return Reproduction(
         tuple(_causes(model, version, dataset, code, then, now)),
-        Compared("commit", version.tags[COMMIT_TAG], commit(model)),
+        Compared("commit", version.tags[registry_tags.COMMIT], commit(model)),
         Compared("weights", version.digest, result.digest),
         float(np.max(np.abs(before - after), initial=0.0)),
         tuple((name, metrics[0][name], metrics[1][name]) for name in metrics[0]),
@@ -177,9 +169,9 @@ def _causes(
     now: Mapping[str, Any],
 ) -> Iterator[Compared]:
     tags = version.tags
-    yield Compared("training set", tags[SET_TAG], dataset.digest)
-    yield Compared("code", tags[CODE_TAG], code)
-    yield Compared("seed", tags["mlp.seed"], str(model.seed))
+    yield Compared("training set", tags[registry_tags.TRAINING_SET_DIGEST], dataset.digest)
+    yield Compared("code", tags[registry_tags.CODE_VERSION], code)
+    yield Compared("seed", tags[registry_tags.SEED], str(model.seed))
     yield Compared("Python", str(then["python"]), str(now["python"]))
     names = sorted({*then["packages"], *now["packages"]})
     pairs = [(name, then["packages"].get(name, "none"), now["packages"].get(name, "none")) for name in names]

@@ -49,7 +49,7 @@ def main(spec_path: str) -> int:
 
 
 def _train(spec: JobSpec, folder: Path, rank: int, world_size: int) -> None:
-    encoding, classes = Encoding.of_told(spec.features, spec.encoders), Classes(spec.classes)
+    encoding, classes = Encoding.from_dict(spec.features, spec.encoders), Classes(spec.classes)
     splits = [
         Split(PartRows(spec.table, spec.version, part, encoding, spec.target, classes))
         for part in ("train", "validation")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlp_assets as mlp
-from mlp_assets.artifact.encoding import Encoding, fitted
+from mlp_assets.artifact.encoding import Encoding, fit_encoders
 from mlp_assets.artifact.tokens import FittedTokens
 from mlp_assets.examples.catalogue import feed
 
@@ -35,7 +35,7 @@ def frame(rows: list[dict[str, object]]) -> pl.DataFrame:
 @settings(max_examples=60, deadline=None)
 @given(train=st.lists(ROW, min_size=1, max_size=30), rows=st.lists(ROW, min_size=1, max_size=12))
 def test_every_value_is_what_its_encoder_says(train: list[dict[str, object]], rows: list[dict[str, object]]) -> None:
-    encoding = fitted(INPUTS, ENCODE, frame(train).lazy())
+    encoding = fit_encoders(INPUTS, ENCODE, frame(train).lazy())
     assert encoding.columns == ("hour", "looks[0]", "looks[1]", "brand", "spend")
     made = encoding.matrix(frame(rows))
     counts = [one["brand"] for one in train]
@@ -55,25 +55,25 @@ def test_every_value_is_what_its_encoder_says(train: list[dict[str, object]], ro
 @settings(max_examples=40, deadline=None)
 @given(rows=st.lists(ROW, min_size=2, max_size=20), cut=st.integers(1, 19))
 def test_pieces_and_plain_data_give_the_same_bits(rows: list[dict[str, object]], cut: int) -> None:
-    encoding = fitted(INPUTS, ENCODE, frame(rows).lazy())
-    again = Encoding.of_told(INPUTS, json.loads(json.dumps(encoding.told())))
+    encoding = fit_encoders(INPUTS, ENCODE, frame(rows).lazy())
+    again = Encoding.from_dict(INPUTS, json.loads(json.dumps(encoding.to_dict())))
     whole = encoding.matrix(frame(rows))
     pieces = [again.matrix(frame(part)) for part in (rows[:cut], rows[cut:]) if part]
     assert np.concatenate(pieces).tobytes() == whole.tobytes()
     columns = {name: [row[name] for row in rows] for name in INPUTS}
-    assert encoding.of(len(rows), columns).tobytes() == whole.tobytes()
+    assert encoding.matrix_of(len(rows), columns).tobytes() == whole.tobytes()
 
 
 def test_a_list_of_another_size_is_told_with_its_input() -> None:
-    encoding = fitted(("looks",), {"looks": mlp.Vector(size=3)}, pl.LazyFrame())
+    encoding = fit_encoders(("looks",), {"looks": mlp.Vector(size=3)}, pl.LazyFrame())
     with pytest.raises(mlp.MlpError, match=r"Input 'looks': a list has 2 numbers where mlp.Vector\(size=3\) is decl"):
         encoding.matrix(pl.DataFrame({"looks": [[1.0, 2.0]]}))
     with pytest.raises(mlp.MlpError, match="The encoders are not this platform's"):
-        Encoding.of_told(("looks",), {"looks": {"kind": "pickled"}})
+        Encoding.from_dict(("looks",), {"looks": {"kind": "pickled"}})
 
 
 def test_some_of_the_inputs() -> None:
-    encoding = fitted(INPUTS, ENCODE, frame([{"brand": "a", "spend": 1.0, "looks": None, "hour": 1}] * 3).lazy())
+    encoding = fit_encoders(INPUTS, ENCODE, frame([{"brand": "a", "spend": 1.0, "looks": None, "hour": 1}] * 3).lazy())
     assert encoding.only(["brand", "hour"]).columns == ("brand", "hour")
     assert encoding.only(["hour"]).encoders == {}
     assert encoding.places["looks"] == slice(1, 3)
@@ -88,27 +88,30 @@ def test_tokens_are_padded_and_cut_and_depend_on_the_text_alone(
     texts: list[str | None], train: list[str], length: int
 ) -> None:
     learnt = [pl.LazyFrame({"brand": part}, schema={"brand": pl.String}) for part in (train, train[::-1] * 2)]
-    encoders = [fitted(["brand"], {"brand": mlp.Tokens(length, vocabulary=512)}, rows) for rows in learnt]
-    assert encoders[0].told() == encoders[1].told()  # whatever their order, and how often they are there
-    again = Encoding.of_told(["brand"], json.loads(json.dumps(encoders[0].told())))
-    made = again.of(len(texts), {"brand": texts})
+    encoders = [fit_encoders(["brand"], {"brand": mlp.Tokens(length, vocabulary=512)}, rows) for rows in learnt]
+    assert encoders[0].to_dict() == encoders[1].to_dict()  # whatever their order, and how often they are there
+    again = Encoding.from_dict(["brand"], json.loads(json.dumps(encoders[0].to_dict())))
+    made = again.matrix_of(len(texts), {"brand": texts})
     assert made.shape == (len(texts), length)
     assert made.astype(np.float32).tolist() == made.tolist()
     for row, text in zip(made, texts, strict=True):
-        assert row.tolist() == again.of(1, {"brand": [text]})[0].tolist()
+        assert row.tolist() == again.matrix_of(1, {"brand": [text]})[0].tolist()
         kept = row[row != 0]
         assert (row[len(kept) :] == 0).all()
         assert bool(len(kept)) == bool(unicodedata.normalize("NFKC", text or "").lower())
 
 
 def test_a_pretrained_tokenizer_is_kept_as_it_is(tmp_path: Path) -> None:
-    encoding = fitted(["brand"], {"brand": mlp.Tokens(6, tokenizer=feed.encoder_tokenizer)}, pl.LazyFrame())
+    encoding = fit_encoders(["brand"], {"brand": mlp.Tokens(6, tokenizer=feed.encoder_tokenizer)}, pl.LazyFrame())
     tokens = encoding.encoders["brand"]
     assert isinstance(tokens, FittedTokens)
     assert tokens.tokenizer == feed.encoder_tokenizer().read_text(encoding="utf-8")
     assert tokens.vocabulary == 30522
     begin, soap, end = 101.0, 7815.0, 102.0
-    assert encoding.of(2, {"brand": ["SOAP", None]}).tolist() == [[begin, soap, end, 0, 0, 0], [begin, end, 0, 0, 0, 0]]
+    assert encoding.matrix_of(2, {"brand": ["SOAP", None]}).tolist() == [
+        [begin, soap, end, 0, 0, 0],
+        [begin, end, 0, 0, 0, 0],
+    ]
 
 
 def no_tokenizer() -> Path:
@@ -117,4 +120,4 @@ def no_tokenizer() -> Path:
 
 def test_what_is_no_tokenizer_is_told() -> None:
     with pytest.raises(mlp.MlpError, match=r"test_encoding.py is no tokenizer.*leave tokenizer out to learn one"):
-        fitted(["brand"], {"brand": mlp.Tokens(6, tokenizer=no_tokenizer)}, pl.LazyFrame())
+        fit_encoders(["brand"], {"brand": mlp.Tokens(6, tokenizer=no_tokenizer)}, pl.LazyFrame())

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 import mlp_assets as mlp
-from mlp_assets.artifact.encoding import fitted
+from mlp_assets.artifact.encoding import fit_encoders
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.endpoints.replica.feedback import parse_feedback
 from mlp_assets.endpoints.replica.protocol import parse_infer
@@ -100,12 +100,12 @@ def test_classes_are_learnt_as_documented(tmp_path: Path, monkeypatch: pytest.Mo
     spec = JobSpec(
         name="kinds", function="blocks_of_models:train_classes", table=table, version=0, features=("title",),
         target="kind", task="multiclass", seed=0, classes=tuple(kinds),
-        encoders=fitted(["title"], {"title": module.encode["title"]}, rows.lazy()).told(),
+        encoders=fit_encoders(["title"], {"title": module.encode["title"]}, rows.lazy()).to_dict(),
     )  # fmt: skip
     result = run_job(LocalRunner(tmp_path / "runs"), spec)
     sys.modules.pop("blocks_of_models")
     scorer = load_scorer(result.folder, result.digest)
-    asked = scorer.encoding.of(2, {"title": ["milk of another brand", "a soap"]})
+    asked = scorer.encoding.matrix_of(2, {"title": ["milk of another brand", "a soap"]})
     assert scorer.known.classes.answers(scorer.predict(asked))["prediction"] == ["milk", "soap"]
 
 

@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_assets.metrics": FOUNDATION,
     "mlp_assets.tables": FOUNDATION,
     "mlp_assets.jobs": FOUNDATION,
-    "mlp_assets.artifact": {*FOUNDATION, "mlp_assets.jobs", "mlp_assets.metrics"},
+    "mlp_assets.artifact": {*PURE, "mlp_assets.jobs"},
     "mlp_assets.training": {*PURE, "mlp_assets.artifact", "mlp_assets.jobs"},
     "mlp_assets.features.compute": PURE,
     "mlp_assets.training_sets.compute": PURE,

@@ -12,9 +12,10 @@ from mlp_assets.metrics.bootstrap import interval
 from mlp_assets.metrics.calibration import calibration_error, confidence_error
 from mlp_assets.metrics.classes import Classes, classes_of, finite
 from mlp_assets.metrics.metrics import METRICS, scores
-from mlp_assets.models.evaluation.baselines import baseline_prediction
+from mlp_assets.models.evaluation.baselines import predict_baseline
 from mlp_assets.models.evaluation.gates import judge
-from mlp_assets.models.evaluation.judgement import Trial
+from mlp_assets.models.evaluation.judgement import Evaluation
+from mlp_assets.models.evaluation.labelled_rows import LabelledRows
 from mlp_assets.models.evaluation.pictures import performance_picture
 from mlp_assets.nouns.task import MULTICLASS
 
@@ -109,9 +110,9 @@ def test_multiclass_calibration_is_that_of_the_likeliest_class() -> None:
     assert confidence_error(np.arange(4.0), np.eye(4)) == 0
 
 
-def trial(candidate: np.ndarray, champion: np.ndarray | None, rows: pl.DataFrame) -> Trial:
-    fit = rows.head(200)
-    return Trial(MULTICLASS, "kind", ("text",), (), fit, rows, candidate, champion, 0, classes=Classes(KINDS))
+def trial(candidate: np.ndarray, champion: np.ndarray | None, rows: pl.DataFrame) -> Evaluation:
+    fit, judged = (LabelledRows(frame.lazy()) for frame in (rows.head(200), rows))
+    return Evaluation(MULTICLASS, "kind", ("text",), (), fit, judged, candidate, champion, 0, classes=Classes(KINDS))
 
 
 def products(rows: int = 400) -> pl.DataFrame:
@@ -147,7 +148,8 @@ def test_gates_on_classes() -> None:
 
 def test_the_baseline_of_texts_knows_a_binary_model_too() -> None:
     rows = products().with_columns(y=(pl.col("kind") == "beer").cast(pl.Float64))
-    found = baseline_prediction("tfidf", rows, rows, target="y", keys=("text",), features=())
+    read = LabelledRows(rows.lazy())
+    found = predict_baseline("tfidf", read, read, target="y", keys=("text",), features=()).values
     assert found.shape == (rows.height,)
     assert METRICS["roc_auc"].compute(rows["y"].to_numpy(), found) > 0.9
 

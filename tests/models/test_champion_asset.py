@@ -1,4 +1,4 @@
-"""The alias moves only to a version that passed, and only from the version that it was compared with."""
+"""A version becomes the champion if its signed judgement passed and was made against the champion of now."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -7,9 +7,11 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets.errors import MlpError
-from mlp_assets.models.champion_asset import _chosen
-from mlp_assets.models.promotions import champion, promote
+from mlp_assets.models.champion_asset import choose_version
+from mlp_assets.models.promotions import champion, promote, read_record
 from mlp_assets.orchestration.scope import Scope
+from mlp_resources.environments.local import LocalEnvironment
+from mlp_resources.ports import registry_tags
 from mlp_resources.ports.lake import Table
 from mlp_resources.ports.registry import RegisteredVersion
 from tests.support import shop
@@ -41,23 +43,32 @@ def live_version(made: Platform) -> str:
     return live.version
 
 
-def versions(*verdicts: str) -> list[RegisteredVersion]:
-    return [
-        RegisteredVersion("m", str(number), "run", "digest", {"mlp.gates": verdict, "mlp.judged_against": "none"})
-        for number, verdict in enumerate(verdicts, 1)
-    ]
+def versions(scope: Scope, *verdicts: bool | None) -> list[RegisteredVersion]:
+    """Versions from 1 on: with a signed judgement that passed or not, or without one."""
+    return [version_of(scope, number, verdict) for number, verdict in enumerate(verdicts, 1)]
 
 
-def test_the_newest_that_passed_is_chosen() -> None:
-    found = versions("passed", "passed", "refused")
-    assert _chosen("m", found, None).version == "2"
-    assert _chosen("m", found, found[0]).version == "2"  # a later refusal takes nothing from it
-    assert _chosen("m", versions("passed"), versions("passed")[0]).version == "1"
-    for refused, live in ((found, found[1]), (versions("refused"), None)):
+def version_of(scope: Scope, number: int, verdict: bool | None) -> RegisteredVersion:
+    signed = scope.environment.signer.sign({"artifact": "digest", "passed": verdict, "against": "none"})
+    judgement = {registry_tags.JUDGEMENT: signed} if verdict is not None else {}
+    tags = judgement | {registry_tags.GATES: registry_tags.GATES_PASSED}  # the unsigned tag decides nothing
+    return RegisteredVersion("m", str(number), "run", "digest", tags)
+
+
+def test_the_newest_that_passed_is_chosen(home: Path) -> None:
+    scope = Scope(shop.make(), LocalEnvironment(home))
+    found = versions(scope, True, True, False)
+    assert choose_version(scope, "m", found, None).version == "2"
+    assert choose_version(scope, "m", found, found[0]).version == "2"  # a later refusal takes nothing from it
+    assert choose_version(scope, "m", found[:1], found[0]).version == "1"
+    assert choose_version(scope, "m", versions(scope, True, None), None).version == "1"  # nobody judged version 2
+    for refused, live in ((found, found[1]), (versions(scope, False), None)):
         with pytest.raises(MlpError, match="did not pass its gates"):
-            _chosen("m", refused, live)
+            choose_version(scope, "m", refused, live)
+    with pytest.raises(MlpError, match="has no judgement to be promoted by"):
+        choose_version(scope, "m", versions(scope, True, None), found[0])
     with pytest.raises(MlpError, match="has no version yet"):
-        _chosen("m", [], None)
+        choose_version(scope, "m", [], None)
 
 
 def test_a_version_that_was_not_compared_with_the_champion_is_not_promoted(home: Path, snapshots: Snapshots) -> None:
@@ -65,9 +76,10 @@ def test_a_version_that_was_not_compared_with_the_champion_is_not_promoted(home:
     for _ in range(2):
         made.run("candidate")
     scope, model = scope_and_model(made)
-    promote(scope, model, made.environment.registry.versions("shop.comes_again")[1], at="now")  # another was faster
-    told = failure(made.run("champion", fails=True))
-    assert "version 3 was not compared with it. Materialize the candidate again." in told
+    faster = made.environment.registry.versions("shop.comes_again")[1]
+    promote(scope, model, read_record(scope, model), faster, at="now")
+    message = failure(made.run("champion", fails=True))
+    assert "version 3 was not compared with it. Materialize the candidate again." in message
     assert live_version(made) == "2"
 
 

@@ -10,9 +10,10 @@ from sklearn import metrics as sk
 import mlp_assets as mlp
 from mlp_assets.metrics.bootstrap import paired_bootstrap
 from mlp_assets.metrics.metrics import METRICS, RankedScores
-from mlp_assets.models.evaluation.baselines import baseline_prediction
+from mlp_assets.models.evaluation.baselines import predict_baseline
 from mlp_assets.models.evaluation.gates import judge
-from mlp_assets.models.evaluation.judgement import Trial
+from mlp_assets.models.evaluation.judgement import Evaluation
+from mlp_assets.models.evaluation.labelled_rows import LabelledRows
 from mlp_assets.nouns.task import BINARY
 
 RNG = np.random.default_rng(0)
@@ -23,8 +24,12 @@ TRUTH = (RNG.random(ROWS) < CHANCE).astype(float)
 FRAME = pl.DataFrame({"user_id": USERS, "x": CHANCE, "y": TRUTH})
 
 
-def trial(candidate: np.ndarray, champion: np.ndarray | None = None, frame: pl.DataFrame = FRAME) -> Trial:
-    return Trial(BINARY, "y", ("user_id",), ("x",), FRAME, frame, candidate, champion, seed=0)
+def rows_of(frame: pl.DataFrame) -> LabelledRows:
+    return LabelledRows(frame.lazy())
+
+
+def trial(candidate: np.ndarray, champion: np.ndarray | None = None, frame: pl.DataFrame = FRAME) -> Evaluation:
+    return Evaluation(BINARY, "y", ("user_id",), ("x",), rows_of(FRAME), rows_of(frame), candidate, champion, seed=0)
 
 
 def passed(gate: object, candidate: np.ndarray, champion: np.ndarray | None = None) -> bool:
@@ -97,7 +102,8 @@ def test_baselines_are_fitted_on_the_training_rows_alone() -> None:
     rows = pl.DataFrame({"user_id": [1, 2, 3], "x": [None, 2.0, 9.0], "y": [0.0, 1.0, 1.0]})
 
     def predicted(name: str) -> list[float]:
-        return baseline_prediction(name, fit, rows, target="y", keys=("user_id",), features=("x",)).tolist()
+        found = predict_baseline(name, rows_of(fit), rows_of(rows), target="y", keys=("user_id",), features=("x",))
+        return found.values.tolist()
 
     assert predicted("base_rate") == pytest.approx([2 / 3, 0.25, 0.5])
     assert predicted("mean") == [0.5, 0.5, 0.5]

@@ -1,4 +1,4 @@
-"""Slices, calibration, budgets, soundness and the comparison with the champion: what they pass and what they refuse."""
+"""Slices, calibration, budgets, sanity checks and the comparison with the champion: what they pass and refuse."""
 
 import time
 from dataclasses import replace
@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 import mlp_assets as mlp
+from mlp_assets.artifact.encoding import Matrix
 from mlp_assets.metrics.calibration import calibration_error, relative_bias
 from mlp_assets.models.evaluation.gates import judge, names
-from mlp_assets.models.evaluation.judgement import GateResult, Matrix, Trial
+from mlp_assets.models.evaluation.judgement import Evaluation, GateResult
+from mlp_assets.models.evaluation.labelled_rows import LabelledRows
 from mlp_assets.models.evaluation.sanity import ALONE, FINITE
 from mlp_assets.models.evaluation.slices import slices
 from mlp_assets.nouns.task import BINARY, REGRESSION
@@ -26,17 +28,20 @@ TRUTH = (DRAW.random(ROWS) < CHANCE).astype(float)
 REGION = np.where(np.arange(ROWS) % 10 == 0, "north", np.where(np.arange(ROWS) % 1000 == 1, "tiny", "south"))
 FRAME = pl.DataFrame({"user_id": np.arange(ROWS) // 20, "region": REGION, "x": X, "y": TRUTH})
 
+ALL = LabelledRows(FRAME.lazy())
+
 
 def sigmoid(matrix: Matrix) -> np.ndarray:
     return 1 / (1 + np.exp(-matrix[:, 0]))
 
 
-def trial(candidate: np.ndarray = CHANCE, champion: np.ndarray | None = None, **more: object) -> Trial:
-    made = Trial(BINARY, "y", ("user_id", "region"), ("x",), FRAME, FRAME, candidate, champion, 0, predict=sigmoid)
-    return replace(made, **more)  # type: ignore[arg-type]
+def trial(candidate: np.ndarray = CHANCE, champion: np.ndarray | None = None, **more: object) -> Evaluation:
+    made = Evaluation(BINARY, "y", ("user_id", "region"), ("x",), ALL, ALL, candidate, champion, 0, predict=sigmoid)
+    frames = {name: LabelledRows(value.lazy()) for name, value in more.items() if isinstance(value, pl.DataFrame)}
+    return replace(made, **more | frames)  # type: ignore[arg-type]
 
 
-def result(gate: object, given: Trial) -> GateResult:
+def result(gate: object, given: Evaluation) -> GateResult:
     return judge(given, (gate,)).results[0]  # type: ignore[arg-type]
 
 
@@ -117,7 +122,7 @@ def test_calibration() -> None:
     assert relative_bias(np.array([1.0, 3.0]), np.array([2.0, 3.0])) == 0.25
     assert np.isnan(relative_bias(np.zeros(3), np.ones(3)))
     biased = trial(X * 0 + 5.5, task=REGRESSION, rows=FRAME.with_columns(y=pl.lit(5.0)))
-    assert "is 0.1000; at most 0.05 is asked for" in result(mlp.Calibrated(0.05), biased).sentence
+    assert "is 0.1000; at most 0.05 is allowed" in result(mlp.Calibrated(0.05), biased).sentence
 
 
 def test_budgets() -> None:
@@ -132,7 +137,7 @@ def test_budgets() -> None:
     assert not result(mlp.SmallerThan(2), trial(size_bytes=2_000_001)).passed
 
 
-def found_of(name: str, given: Trial) -> GateResult:
+def found_of(name: str, given: Evaluation) -> GateResult:
     return {each.name: each for each in judge(given, ()).results}[name]
 
 

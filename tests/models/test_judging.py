@@ -4,14 +4,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 
 import mlp_assets as mlp
-from mlp_assets.models.judging import TRAINED_TAG
-from mlp_resources.ports.lake import Table
+from mlp_assets.models.promotions import read_record
+from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.scope import Scope
+from mlp_resources.ports import registry_tags
+from mlp_resources.ports.lake import Table, Transaction
 from tests.support import shop
 from tests.support.platform import Platform, failure, weeks
 
+NAME = "shop.comes_again"
 WEEKS = weeks("2024-01-01", "2024-04-22")
 GATES = [
     mlp.OnEverySlice("log_loss", 0.9, by="spend_28d", min_rows=50),
@@ -27,45 +32,75 @@ def test_every_gate_is_a_check_and_the_champion_is_judged_on_what_it_did_not_see
     made.run("source", "features", tags=WEEKS)
     result = made.run("online", "training_set", "candidate", "champion")
     checks = {
-        one.check_name: one for one in result.get_asset_check_evaluations() if one.asset_key.path[1] == "candidate"
+        check.check_name: check
+        for check in result.get_asset_check_evaluations()
+        if check.asset_key.path[1] == "candidate"
     }
     always = {"finite_outputs", "same_in_any_order_and_batch"}
     assert checks.keys() == {gate.name for gate in GATES} | always
-    assert all(each.passed and each.blocking for each in checks.values())
+    assert all(check.passed and check.blocking for check in checks.values())
     assert "on 4 of 4 slices by spend_28d" in str(checks["log_loss_on_every_spend_28d"].metadata["message"].value)
-    (first,) = made.environment.registry.versions("shop.comes_again")
+    (first,) = made.environment.registry.versions(NAME)
     seen = made.environment.lake.scan(Table("shop", "training_set", "history")).filter(pl.col("split") != "test")
-    until = datetime.fromisoformat(first.tags[TRAINED_TAG])
+    until = datetime.fromisoformat(first.tags[registry_tags.TRAINED_UNTIL])
     assert until == seen.select(pl.col("at").max()).collect().item()
+    (last,) = read_record(Scope(made.project, made.environment), made.project.models[0]).promotions
+    assert last.record["trained_until"] == until.isoformat()
+
+
+def test_what_the_champion_was_trained_on_is_what_was_signed_not_a_tag(home: Path) -> None:
+    made = Platform(shop.make(GATES), home)  # type: ignore[arg-type]
+    made.run("source", "features", tags=WEEKS)
+    made.run("online", "training_set", "candidate", "champion")
+    (first,) = made.environment.registry.versions(NAME)
+    until = datetime.fromisoformat(first.tags[registry_tags.TRAINED_UNTIL])
+    client = made.environment.registry._client()  # type: ignore[attr-defined]
+    later = (until + timedelta(weeks=9)).isoformat()
+    client.set_model_version_tag(NAME, "1", registry_tags.TRAINED_UNTIL, later)
+    assert "Judged on" not in message_of(made.run("candidate"), "no_worse_than_champion")
     # A champion that was trained on all of these rows but the newest week's.
-    client = made.environment.registry._client()
-    client.set_model_version_tag("shop.comes_again", "1", TRAINED_TAG, (until + timedelta(weeks=3)).isoformat())
-    again = made.run("candidate")
-    told = {each.check_name: str(each.metadata["message"].value) for each in again.get_asset_check_evaluations()}
-    assert "Judged on the 400 of 1600 rows that the champion was not trained on." in told["no_worse_than_champion"]
-    client.set_model_version_tag("shop.comes_again", "1", TRAINED_TAG, (until + timedelta(weeks=9)).isoformat())
-    refused = made.run("candidate", fails=True)
-    (check,) = [each for each in refused.get_asset_check_evaluations() if each.check_name == "no_worse_than_champion"]
-    assert not check.passed
-    assert made.environment.registry.versions("shop.comes_again")[-1].tags["mlp.gates"] == "refused"
+    sign_again(made, trained_until=(until + timedelta(weeks=3)).isoformat())
+    message = message_of(made.run("candidate"), "no_worse_than_champion")
+    assert "Judged on the 400 of 1600 rows that the champion was not trained on." in message
+    sign_again(made, trained_until=None)  # a promotion that is older than this part of the record goes by the tag
+    assert "was trained on all rows" in message_of(made.run("candidate", fails=True), "no_worse_than_champion")
+    assert made.environment.registry.versions(NAME)[-1].tags[registry_tags.GATES] == "refused"
+
+
+def message_of(result: dg.ExecuteInProcessResult, check: str) -> str:
+    (evaluation,) = [each for each in result.get_asset_check_evaluations() if each.check_name == check]
+    return str(evaluation.metadata["message"].value)
+
+
+def sign_again(made: Platform, trained_until: str | None) -> None:
+    """Adds a promotion of version 1 whose record says, or does not say, until when it was trained."""
+    (model,) = made.project.models
+    record = read_record(Scope(made.project, made.environment), model)
+    assert record.last is not None
+    number = len(record.promotions) + 1
+    signed = {name: value for name, value in record.last.record.items() if name != "trained_until"}
+    signed |= {"number": number, "previous": record.previous}
+    signed |= {"trained_until": trained_until} if trained_until else {}
+    row = pl.DataFrame({"number": [number], "version": ["1"], "record": [made.environment.signer.sign(signed)]})
+    written = Transaction("promotions", number, after=number - 1)
+    assert made.environment.lake.append(keys.promotions("shop", model), row, written).changed
 
 
 def test_a_champion_was_not_trained_on_the_groups_of_the_test_part_either(home: Path) -> None:
     (model,) = shop.make().models
     split = mlp.SplitByGroup("user_id")
-    told: list[str] = []
+    messages: list[str] = []
     for rule in (split, split, replace(split, seed=1)):
         changed = replace(model, training_set=replace(model.training_set, split=rule))
         made = Platform(mlp.Project("shop", owner="team:shop", assets=[changed]), home)
-        if not told:
+        if not messages:
             made.run("source", "features", tags=WEEKS)
         result = made.run("training_set", "candidate", "champion", fails=rule.seed == 1)
-        checks = {each.check_name: each for each in result.get_asset_check_evaluations()}
-        told.append(str(checks["no_worse_than_champion"].metadata["message"].value))
-    assert told[0].startswith("There is no champion yet")
-    assert "better by 0.0000" in told[1]
-    assert "that the champion was not trained on" not in told[1]
-    assert "The champion was trained on all rows" in told[2]  # of other groups: by time, none is new
+        messages.append(message_of(result, "no_worse_than_champion"))
+    assert messages[0].startswith("There is no champion yet")
+    assert "better by 0.0000" in messages[1]
+    assert "that the champion was not trained on" not in messages[1]
+    assert "The champion was trained on all rows" in messages[2]  # of other groups: by time, none is new
 
 
 def of_one_class(window: mlp.Window, purchases: pl.LazyFrame) -> pl.DataFrame:
@@ -80,8 +115,10 @@ def test_a_part_of_one_class_is_not_trained_on_and_nothing_is_registered(home: P
     made = Platform(shop.make(sources=(purchases, changed)), home)
     made.run("source", "features", tags=WEEKS)
     made.run("training_set")
-    told = failure(made.run("candidate", fails=True))
-    assert "Model 'comes_again': all 1600 rows of the part 'test' (2024-" in told
-    assert "have came_again = 1, and a binary model needs both classes there. Look at the labels of that time" in told
+    message = failure(made.run("candidate", fails=True))
+    assert "Model 'comes_again': all 1600 rows of the part 'test' (2024-" in message
+    assert (
+        "have came_again = 1, and a binary model needs both classes there. Look at the labels of that time" in message
+    )
     assert made.environment.registry.versions("shop.comes_again") == []
     assert not (home / "training").exists()

@@ -1,4 +1,4 @@
-"""The record of promotions: what is served goes by it, whatever somebody writes into the registry."""
+"""The record of promotions decides what is served, whatever somebody writes into the registry."""
 
 import json
 import os
@@ -16,9 +16,10 @@ import pytest
 import mlp_assets as mlp
 from mlp_assets.artifact.signed_records import digest
 from mlp_assets.jobs.job_spec import JobSpec
-from mlp_assets.models.promotions import JUDGEMENT_TAG, champion, judgement_of, promote, promotions, standing
+from mlp_assets.models.promotions import alias_problem, champion, judgement_of, promote, read_record
 from mlp_assets.orchestration import keys
 from mlp_resources.environments.local import LocalEnvironment
+from mlp_resources.ports import registry_tags
 from mlp_resources.ports.lake import Transaction
 from mlp_resources.ports.registry import RegistryError
 from tests.models.test_champion_asset import WEEKS, live_version, scope_and_model
@@ -83,8 +84,8 @@ def test_a_version_says_where_it_comes_from_and_what_was_measured(built: Platfor
     assert version.tags["mlflow.source.git.commit"].startswith(commit or "none")
     card = client.get_model_version(NAME, version.version).description
     assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/model-card.md") == card
-    for told in ("It passed its gates.", "| train |", "What it leans on", "`spend_28d`", version.tags["mlp.seed"]):
-        assert told in card
+    for text in ("It passed its gates.", "| train |", "What it relies on", "`spend_28d`", version.tags["mlp.seed"]):
+        assert text in card
     pictures = {item.path for item in client.list_artifacts(version.run_id, "pictures")}
     assert {"pictures/performance.png", "pictures/importance.png", "pictures/curves.png"} <= pictures
 
@@ -97,9 +98,9 @@ def test_a_version_that_somebody_says_has_passed_is_not_promoted(home: Path) -> 
     assert "did not pass its gates" in failure(made.run("champion", fails=True))
     scope, model = scope_and_model(made)
     (version,) = made.environment.registry.versions(NAME)
-    forged = version.tags[JUDGEMENT_TAG].replace('"passed": false', '"passed": true')
-    assert forged != version.tags[JUDGEMENT_TAG]
-    set_tag(made, "1", JUDGEMENT_TAG, forged)
+    forged = version.tags[registry_tags.JUDGEMENT].replace('"passed": false', '"passed": true')
+    assert forged != version.tags[registry_tags.JUDGEMENT]
+    set_tag(made, "1", registry_tags.JUDGEMENT, forged)
     assert "not signed with this platform's key, or was changed" in failure(made.run("champion", fails=True))
     assert champion(scope, model) is None
     assert made.environment.registry.champion(NAME) is None
@@ -108,26 +109,26 @@ def test_a_version_that_somebody_says_has_passed_is_not_promoted(home: Path) -> 
 def test_another_artifact_than_the_judged_one_is_not_promoted(made: Platform) -> None:
     set_tag(made, "2", "mlp.digest", "0" * 64)
     assert "was judged with another artifact than it has" in failure(made.run("champion", fails=True))
-    made.environment.registry._client().delete_model_version_tag(NAME, "2", JUDGEMENT_TAG)  # type: ignore[attr-defined]
+    made.environment.registry._client().delete_model_version_tag(NAME, "2", registry_tags.JUDGEMENT)  # type: ignore[attr-defined]
     assert "has no judgement to be promoted by" in failure(made.run("champion", fails=True))
 
 
 def test_an_alias_moved_by_hand_is_named_not_served_and_put_back(made: Platform) -> None:
     scope, model = scope_and_model(made)
-    assert standing(scope, model) is None
+    assert alias_problem(scope, model) is None
     made.environment.registry.name_champion(NAME, "2")  # as in MLflow's own page
-    told = standing(scope, model)
-    assert told is not None
-    assert "names version 2, and no promotion did that: the record says 1" in told
+    problem = alias_problem(scope, model)
+    assert problem is not None
+    assert "names version 2, and no promotion did that: the record says 1" in problem
     made.run("online")
     assert made.serve()[1].plan.model_version == "1"
     made.run("champion")  # version 2 has passed: now it is promoted
-    assert (live_version(made), standing(scope, model)) == ("2", None)
+    assert (live_version(made), alias_problem(scope, model)) == ("2", None)
     made.environment.registry.name_champion(NAME, "1")
     made.run("champion")
     found = made.environment.registry.champion(NAME)
     assert found is not None
-    assert (found.version, live_version(made), len(promotions(scope, model))) == ("2", "2", 2)
+    assert (found.version, live_version(made), len(read_record(scope, model).promotions)) == ("2", "2", 2)
 
 
 def test_the_digest_that_was_signed_is_served(made: Platform) -> None:
@@ -146,7 +147,7 @@ def test_of_many_promotions_at_once_one_wins(made: Platform) -> None:
 
     def try_to(place: int) -> str:
         try:
-            promote(scope, model, waiting[place % 2], at="now")
+            promote(scope, model, read_record(scope, model), waiting[place % 2], at="now")
         except RegistryError as error:
             return str(error)
         return waiting[place % 2].version
@@ -155,13 +156,13 @@ def test_of_many_promotions_at_once_one_wins(made: Platform) -> None:
         answers = list(pool.map(try_to, range(8)))
     (won,) = [answer for answer in answers if answer in ("2", "3")]
     assert sum("another promotion came between" in answer for answer in answers) == 7
-    assert [one.version for one in promotions(scope, model)] == ["1", won]
+    assert [one.version for one in read_record(scope, model).promotions] == ["1", won]
 
 
 @pytest.mark.parametrize("change", ["signature", "gap", "other"])
 def test_a_record_that_was_tampered_with_promotes_nothing(made: Platform, change: str) -> None:
     scope, model = scope_and_model(made)
-    (first,) = promotions(scope, model)
+    (first,) = read_record(scope, model).promotions
     table = keys.promotions("shop", model)
     own = scope.environment.signer.read(first.text)
     text = {
@@ -193,7 +194,7 @@ def test_the_key_is_its_owners_alone_and_no_training_hears_of_it(
     other = LocalEnvironment(home).signer
     other.sign({})
     with pytest.raises(mlp.MlpError, match="not signed with this platform's key"):
-        other.read(promotions(*scope_and_model(made))[0].text)
+        other.read(read_record(*scope_and_model(made)).promotions[0].text)
     (tmp_path / "mounted").write_bytes(b"short")
     with pytest.raises(RegistryError, match="has 5 bytes, not 32"):
         LocalEnvironment(home).signer.sign({})

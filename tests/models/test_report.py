@@ -4,8 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mlp_assets.artifact.encoding import Matrix
 from mlp_assets.metrics.bootstrap import interval
-from mlp_assets.models.evaluation.judgement import Matrix, Trial
+from mlp_assets.models.evaluation.judgement import Evaluation
+from mlp_assets.models.evaluation.labelled_rows import LabelledRows
 from mlp_assets.models.evaluation.pictures import importance_picture, slices_picture
 from mlp_assets.models.evaluation.report import importances, part_scores, weak_spots
 from mlp_assets.nouns.task import BINARY
@@ -33,13 +35,14 @@ def frame(seed: int) -> pl.DataFrame:
     return made.with_columns(bought=pl.Series((rng.random(ROWS) < chance).astype(np.float64)))
 
 
-def trial(rows: pl.DataFrame) -> Trial:
+def trial(rows: pl.DataFrame) -> Evaluation:
     features = ("strong", "weak", "noise")
     predicted = predict(rows.select(features).to_numpy())
-    return Trial(BINARY, "bought", ("user", "shop"), features, rows, rows, predicted, None, 0, predict=predict)
+    read = LabelledRows(rows.lazy())
+    return Evaluation(BINARY, "bought", ("user", "shop"), features, read, read, predicted, None, 0, predict=predict)
 
 
-def test_importance_finds_what_the_model_leans_on() -> None:
+def test_importance_finds_what_the_model_relies_on() -> None:
     found = importances(trial(frame(0)))
     assert [one.feature for one in found] == ["strong", "weak", "noise"]
     assert found[0].loss > 10 * found[1].loss > 0
@@ -49,9 +52,12 @@ def test_importance_finds_what_the_model_leans_on() -> None:
 
 def test_each_part_has_its_metrics_and_most_intervals_hold_those_of_other_rows() -> None:
     held = 0
-    whole = {one.metric: one.value for one in part_scores(trial(frame(0)), [("all", pl.concat(map(frame, range(50))))])}
+    whole = {
+        one.metric: one.value
+        for one in part_scores(trial(frame(0)), [("all", LabelledRows(pl.concat(map(frame, range(50))).lazy()))])
+    }
     for seed in range(100, 120):
-        for one in part_scores(trial(frame(0)), [("test", frame(seed))]):
+        for one in part_scores(trial(frame(0)), [("test", LabelledRows(frame(seed).lazy()))]):
             assert (one.part, one.rows) == ("test", ROWS)
             assert one.low < one.value < one.high
             held += one.low <= whole[one.metric] <= one.high

@@ -10,8 +10,8 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets.jobs.job_spec import JobSpec
-from mlp_assets.models.candidate_asset import training_job
-from mlp_assets.models.search import searched
+from mlp_assets.models.search import run_search
+from mlp_assets.models.training_job import training_job
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import reproduce_version
 from mlp_resources.ports.registry import Dataset
@@ -103,7 +103,7 @@ def test_the_choice_is_the_same_however_often_it_is_broken_off(
     built: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     search = mlp.Search(SPACE, trials=7, at_once=2, stop_early=mlp.StopEarly("loss", after=2))
-    whole = searched(*prepared(built, search, "whole"), say=lambda _: None)
+    whole = run_search(*prepared(built, search, "whole"), log=lambda _: None)
     assert any(one.state == "stopped" for one in whole.outcomes)
     from mlp_resources.compute.local_training import LocalRunner
 
@@ -121,12 +121,12 @@ def test_the_choice_is_the_same_however_often_it_is_broken_off(
         broken.setattr(LocalRunner, "submit", dies)
         for _ in range(12):
             try:
-                resumed = searched(*prepared(built, search, "broken"), say=lambda _: None)
+                resumed = run_search(*prepared(built, search, "broken"), log=lambda _: None)
                 break
             except KeyboardInterrupt:
                 continue
         else:
-            pytest.fail("it never came to an end")
+            pytest.fail("it never completed")
     assert calls[0] > 7
     assert resumed.params == whole.params
     told = [
@@ -134,29 +134,29 @@ def test_the_choice_is_the_same_however_often_it_is_broken_off(
         for each in (whole, resumed)
     ]
     assert told[0] == told[1]
-    resumed.done()
-    whole.done()
+    resumed.forget()
+    whole.forget()
 
 
 def test_a_trial_that_fails_ends_no_search_and_none_left_is_told(built: Platform) -> None:
     space = {**SPACE, "dies": mlp.Choice([True, False])}
-    found = searched(*prepared(built, mlp.Search(space, trials=6), "some"), say=lambda _: None)
+    found = run_search(*prepared(built, mlp.Search(space, trials=6), "some"), log=lambda _: None)
     states = [one.state for one in found.outcomes]
     assert {"done", "failed"} <= set(states)
     assert found.params["dies"] is False
-    found.done()
-    with pytest.raises(TrainingFailedError, match=r"none of 2 trials came to an end: .*it cannot learn with these"):
-        searched(*prepared(built, mlp.Search(SPACE, trials=2), "none", dies=True), say=lambda _: None)
+    found.forget()
+    with pytest.raises(TrainingFailedError, match=r"none of 2 trials completed: .*it cannot learn with these"):
+        run_search(*prepared(built, mlp.Search(SPACE, trials=2), "none", dies=True), log=lambda _: None)
     made = Platform(with_search(mlp.Search(SPACE, trials=2), dies=True), built.environment.home)
     before = len(made.environment.registry.versions(NAME))
-    assert "none of 2 trials came to an end" in failure(made.run("training_set", "candidate", fails=True))
+    assert "none of 2 trials completed" in failure(made.run("training_set", "candidate", fails=True))
     assert len(made.environment.registry.versions(NAME)) == before
 
 
 def test_a_budget_ends_a_search_after_the_trials_that_run(built: Platform) -> None:
     search = mlp.Search(SPACE, trials=50, at_once=2, budget="1s")
-    found = searched(*prepared(built, search, "budget"), say=lambda _: None)
-    found.done()
+    found = run_search(*prepared(built, search, "budget"), log=lambda _: None)
+    found.forget()
     assert len(found.outcomes) == 2
 
 
@@ -165,8 +165,8 @@ def test_the_journal_of_one_search_is_not_shared(built: Platform) -> None:
     scope, model, job = prepared(built, mlp.Search(SPACE, trials=2), "shared")
     name = f"shop.comes_again-{job.resume_key}"
     held = built.environment.tuner(name, mlp.Search(SPACE), model.seed, higher_is_better=True)
-    found = searched(scope, model, job, say=lambda _: None)
-    found.done()
+    found = run_search(scope, model, job, log=lambda _: None)
+    found.forget()
     assert [one.number for one in found.outcomes] == [0, 1]
     assert held.outcomes() == []
     held.forget()

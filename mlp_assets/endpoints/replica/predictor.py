@@ -38,4 +38,4 @@ class Predictor:
         if not encoding.encoders:
             return numbers
         given: dict[str, Any] = dict(columns) | {name: numbers[:, place] for place, name in enumerate(self._numbers)}
-        return encoding.of(len(numbers), given)
+        return encoding.matrix_of(len(numbers), given)

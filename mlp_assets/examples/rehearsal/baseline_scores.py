@@ -7,11 +7,13 @@ import polars as pl
 
 from mlp_assets.examples.retail.project import project
 from mlp_assets.models.evaluation.gates import judge
-from mlp_assets.models.evaluation.judgement import Trial
+from mlp_assets.models.evaluation.judgement import Evaluation
+from mlp_assets.models.evaluation.labelled_rows import LabelledRows
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.nouns.gates import BetterThan
 from mlp_assets.nouns.model import Model
 from mlp_assets.orchestration.keys import registered_model
+from mlp_resources.ports import registry_tags
 from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Table
 
@@ -23,8 +25,8 @@ def hindsight(environment: Environment, model: Model, endpoint: Endpoint) -> dic
     """
     training_set, lake = model.training_set, environment.lake
     first = environment.registry.versions(registered_model(project.name, model))[0]
-    ((name, version),) = json.loads(first.tags["mlp.training_set"]).items()
-    history = lake.scan(Table(*name.split("/")), version).collect()
+    ((name, version),) = json.loads(first.tags[registry_tags.TRAINING_SET]).items()
+    history = lake.scan(Table(*name.split("/")), version)
     labels = training_set.labels
     outcomes = lake.scan(Table(project.name, "source", labels.name))
     outcomes = outcomes.select(*training_set.keys, pl.col(labels.event_time).alias("at"), training_set.target)
@@ -32,11 +34,12 @@ def hindsight(environment: Environment, model: Model, endpoint: Endpoint) -> dic
         pl.col("model_version") == first.version
     )
     rows = answered.join(outcomes, on=[*training_set.keys, "at"]).sort("at", *training_set.keys).collect()
-    trial = Trial(
+    evaluation = Evaluation(
         model.task_kind, training_set.target, training_set.keys, training_set.feature_names,
-        history.filter(pl.col("split") == "train"), rows, rows["prediction"].to_numpy(), None, model.seed,
+        LabelledRows.of_part(history, "train"), LabelledRows(rows.lazy()), rows["prediction"].to_numpy(), None,
+        model.seed,
     )  # fmt: skip
-    judgement = judge(trial, tuple(gate for gate in model.gates if isinstance(gate, BetterThan)))
+    judgement = judge(evaluation, tuple(gate for gate in model.gates if isinstance(gate, BetterThan)))
     return {
         "rows": rows.height,
         "weeks": rows["at"].n_unique(),

@@ -1,19 +1,19 @@
 """What the gates look at, and what they answer."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from mlp_assets.artifact.encoding import Encoding
+from mlp_assets.artifact.encoding import Encoding, Matrix
 from mlp_assets.metrics.classes import Classes
 from mlp_assets.metrics.metrics import Vector
+from mlp_assets.models.evaluation.labelled_rows import LabelledRows, Positions, Predict
 from mlp_assets.nouns.task import Task
 
-Matrix = NDArray[np.float64]
-Predict = Callable[[Matrix], Vector]  # (rows,), or (rows, classes) of a multiclass model
+Groups = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -27,25 +27,41 @@ class GateResult:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What the gates look at: rows to fit baselines on, rows to judge on, and the predictions of both models.
+class ScoredRows:
+    """Some rows with the candidate's predictions of them.
 
     Args:
-        champion_lacks: the champion's inputs that the rows no longer have, for which it predicts nothing.
-        champion_new: (rows,) True for those that the champion was not trained on; None for all.
-        encoding: what makes the candidate's matrix of the rows; the features as they are by default.
+        truth: (rows,), for a multiclass model the number of the class.
+        prediction: (rows,), or (rows, classes).
+        groups: (rows,) the number of the group that each row is drawn with in a bootstrap.
+    """
+
+    truth: Vector
+    prediction: Vector
+    groups: Groups
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A candidate before its gates: rows to fit baselines on, rows to judge on, and the predictions of both models.
+
+    Args:
+        candidate, champion: (rows,) or (rows, classes), predictions of ``rows``.
+        champion_lacks: inputs of the champion that the rows no longer have, so it predicts nothing.
+        champion_new: (rows,) True for rows that the champion was not trained on; None for all.
+        encoding: makes the candidate's matrix of rows; by default the features as they are.
         predict: the stored candidate itself; None where only its predictions are at hand.
         size_bytes: of all its files.
-        classes: of a multiclass model, of which both predictions have a column each; those of the champion that the
-            candidate does not know come last.
+        classes: of a multiclass model. Both predictions have a column for each; classes that only the champion knows
+            come last.
     """
 
     task: Task
     target: str
     keys: tuple[str, ...]
     features: tuple[str, ...]
-    fit: pl.DataFrame
-    rows: pl.DataFrame
+    fit: LabelledRows
+    rows: LabelledRows
     candidate: Vector
     champion: Vector | None
     seed: int
@@ -56,27 +72,29 @@ class Trial:
     size_bytes: int = 0
     classes: Classes = field(default_factory=Classes)
 
-    @property
+    @cached_property
     def truth(self) -> Vector:
-        return self.classes.truth(self.rows[self.target])
-
-    @property
-    def matrix(self) -> Matrix:
-        return self.encoded.matrix(self.rows)
+        """(rows,) the target, for a multiclass model the number of the class."""
+        return self.classes.truth(self.rows.column(self.target))
 
     @property
     def encoded(self) -> Encoding:
         return self.encoding or Encoding(self.features)
 
-    def on(self, rows: pl.DataFrame) -> "Trial":
-        """The candidate alone on other rows."""
-        assert self.predict is not None
-        blank = replace(self, rows=rows, champion=None, champion_new=None)
-        return replace(blank, candidate=self.predict(blank.matrix))
+    def matrix(self, positions: Positions) -> Matrix:
+        """What the candidate is given for the rows at the positions: (positions, columns), row after row in memory."""
+        return np.ascontiguousarray(self.encoded.matrix(self.rows.take(positions, self.encoded.inputs)))
 
-    def groups(self, by: str | None) -> NDArray[np.int64]:
+    def groups(self, by: str | None) -> Groups:
         """(rows,) the number of the group that each row is drawn with."""
-        return self.rows[by or self.keys[0]].rank("dense").to_numpy().astype(np.int64) - 1
+        return _groups(self.rows, by or self.keys[0])
+
+    def score(self, rows: LabelledRows, positions: Positions) -> ScoredRows:
+        """The candidate's predictions of rows of any part."""
+        assert self.predict is not None
+        truth = self.classes.truth(rows.column(self.target)[positions])
+        groups = np.unique(_groups(rows, self.keys[0])[positions], return_inverse=True)[1]
+        return ScoredRows(truth, rows.predict(self.predict, self.encoded, positions), groups)
 
 
 @dataclass(frozen=True)
@@ -89,3 +107,7 @@ class Judgement:
     @property
     def passed(self) -> bool:
         return all(result.passed for result in self.results)
+
+
+def _groups(rows: LabelledRows, by: str) -> Groups:
+    return rows.column(by).rank("dense").to_numpy().astype(np.int64) - 1

@@ -1,24 +1,29 @@
-"""What a person wants to know of a trained model: its metrics on each part, what it leans on, where it is weak."""
+"""What a person wants to know of a trained model: its metrics on each part, what it relies on, where it is weak."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 from mlp_assets.metrics.bootstrap import interval
 from mlp_assets.metrics.metrics import METRICS, metrics_of
-from mlp_assets.models.evaluation.judgement import Trial
+from mlp_assets.models.evaluation.judgement import Evaluation
+from mlp_assets.models.evaluation.labelled_rows import LabelledRows
 from mlp_assets.models.evaluation.slices import Slice, slices
 
 # Enough for an interval of a few thousandths, and a fraction of a second to predict.
-_ROWS, _IMPORTANCE_ROWS = 100_000, 5_000
+_PART_ROWS, _IMPORTANCE_ROWS = 100_000, 5_000
 _MOST_SLICES = 60
 
 
 @dataclass(frozen=True)
 class PartScore:
-    """A metric on a part of the split, with its 95 % interval; NaN where there is none."""
+    """A metric on a part of the split, with its 95 % interval; NaN where it cannot be computed.
+
+    Args:
+        rows: rows that it was computed on.
+        of: all rows of the part.
+    """
 
     part: str
     rows: int
@@ -26,6 +31,7 @@ class PartScore:
     value: float
     low: float
     high: float
+    of: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,43 +42,55 @@ class Importance:
     loss: float
 
 
-def part_scores(trial: Trial, parts: Sequence[tuple[str, pl.DataFrame]]) -> list[PartScore]:
+def part_scores(evaluation: Evaluation, parts: Sequence[tuple[str, LabelledRows]]) -> list[PartScore]:
     """Every metric of the task on each part: on all of its rows, or on 100,000 drawn by the seed."""
-    assert trial.predict is not None
     found: list[PartScore] = []
     for name, rows in parts:
-        drawn = rows if rows.height <= _ROWS else rows.sample(_ROWS, seed=trial.seed)
-        here = trial.on(drawn)
-        for metric in metrics_of(trial.task):
-            value, low, high = interval(metric.name, here.truth, here.candidate, here.groups(None), seed=trial.seed)
-            found.append(PartScore(name, drawn.height, metric.name, value, low, high))
+        drawn = rows.draw(_PART_ROWS, evaluation.seed)
+        scored = evaluation.score(rows, drawn)
+        for metric in metrics_of(evaluation.task):
+            value, low, high = interval(
+                metric.name, scored.truth, scored.prediction, scored.groups, seed=evaluation.seed
+            )
+            found.append(PartScore(name, len(drawn), metric.name, value, low, high, rows.height))
     return found
 
 
-def importances(trial: Trial) -> list[Importance]:
-    """Permutation importance on the rows that are judged on, the greatest first.
+def importances(evaluation: Evaluation) -> list[Importance]:
+    """Permutation importance on the rows that are judged on, or on 5,000 of them; the greatest first.
 
     Source: Breiman, Random Forests (2001), section 10; with the model's first metric as the score.
     """
-    assert trial.predict is not None
-    rng, metric = np.random.default_rng(trial.seed), METRICS[trial.task.main_metric]
-    rows = trial.rows if trial.rows.height <= _IMPORTANCE_ROWS else trial.rows.sample(_IMPORTANCE_ROWS, seed=trial.seed)
-    here = trial.on(rows)
-    matrix, sign = here.matrix, 1.0 if metric.higher_is_better else -1.0
-    whole = metric.compute(here.truth, here.candidate)
+    assert evaluation.predict is not None
+    rng, metric = np.random.default_rng(evaluation.seed), METRICS[evaluation.task.main_metric]
+    drawn = evaluation.rows.draw(_IMPORTANCE_ROWS, evaluation.seed)
+    matrix, truth = evaluation.matrix(drawn), evaluation.truth[drawn]
+    sign = 1.0 if metric.higher_is_better else -1.0
+    whole = metric.compute(truth, evaluation.predict(matrix))
     found: list[Importance] = []
-    for feature, place in trial.encoded.places.items():
+    for feature, place in evaluation.encoded.places.items():
         shuffled = matrix.copy()
         shuffled[:, place] = rng.permutation(shuffled[:, place])  # the columns of a vector together
-        found.append(Importance(feature, sign * (whole - metric.compute(here.truth, trial.predict(shuffled)))))
-    return sorted(found, key=lambda one: -one.loss)
+        found.append(Importance(feature, sign * (whole - metric.compute(truth, evaluation.predict(shuffled)))))
+    return sorted(found, key=lambda importance: -importance.loss)
 
 
-def weak_spots(trial: Trial, columns: Sequence[str]) -> dict[str, list[Slice]]:
-    """The model's first metric for each value of the columns, where these have few values."""
-    chosen = [name for name in columns if 2 <= trial.rows[name].n_unique() <= _MOST_SLICES or _is_number(trial, name)]
-    return {name: slices(trial, name, trial.task.main_metric) for name in chosen}
+def weak_spots(evaluation: Evaluation, columns: Sequence[str]) -> dict[str, list[Slice]]:
+    """The model's first metric for each value of the columns that have few values, and on quartiles of floats."""
+    chosen = [name for name in columns if _can_be_cut(evaluation.rows, name)]
+    return {name: slices(evaluation, name, evaluation.task.main_metric) for name in chosen}
 
 
-def _is_number(trial: Trial, name: str) -> bool:
-    return trial.rows.schema[name].is_float()
+def _can_be_cut(rows: LabelledRows, name: str) -> bool:
+    return rows.schema[name].is_float() or 2 <= rows.column(name).n_unique() <= _MOST_SLICES
+
+
+def sample_notes(scores: Sequence[PartScore], judged_rows: int) -> list[str]:
+    """A sentence for each figure of the report that was computed on a sample."""
+    sizes = {score.part: (score.rows, score.of) for score in scores if score.rows < score.of}
+    notes = [
+        f"Metrics of the {part} part: {rows} of {of} rows, drawn by the seed." for part, (rows, of) in sizes.items()
+    ]
+    if judged_rows > _IMPORTANCE_ROWS:
+        notes.append(f"Permutation importance: {_IMPORTANCE_ROWS} of {judged_rows} test rows, drawn by the seed.")
+    return notes

@@ -1,9 +1,9 @@
-"""What every model must show, asked or not: finite predictions, which depend on nothing but their own row."""
+"""Checks run on every candidate, whatever gates it declares: finite predictions that depend on their own row alone."""
 
 import numpy as np
 
-from mlp_assets.metrics.classes import finite as are_finite
-from mlp_assets.models.evaluation.judgement import GateResult, Trial
+from mlp_assets.metrics.classes import finite
+from mlp_assets.models.evaluation.judgement import Evaluation, GateResult
 
 FINITE, ALONE = "finite_outputs", "same_in_any_order_and_batch"
 ALWAYS = {
@@ -11,33 +11,35 @@ ALWAYS = {
     ALONE: "A row's prediction is the same in any order of the rows and in requests of any size.",
 }
 _ROWS, _BATCHES = 500, (1, 7)
-# The order in which a matrix product sums differs with the number of rows: some units in the last place of a float32.
+# A matrix product sums in another order for another number of rows: some units in the last place of a float32.
 _TOLERANCE = 1e-5
 
 
-def soundness(trial: Trial) -> tuple[GateResult, ...]:
-    """The checks that are made without being declared; those that need the model itself only where it is at hand."""
-    broken = int((~are_finite(trial.candidate)).sum())
-    told = f"{broken} of {trial.rows.height} predictions are not finite." if broken else "All predictions are finite."
-    finite = GateResult(FINITE, broken == 0, told, {"not_finite": broken})
-    return (finite,) if trial.predict is None else (finite, _alone(trial))
+def sanity_checks(evaluation: Evaluation) -> tuple[GateResult, ...]:
+    """The checks that no model declares. The second needs the model itself, not only its predictions."""
+    broken = int((~finite(evaluation.candidate)).sum())
+    rows = evaluation.rows.height
+    message = f"{broken} of {rows} predictions are not finite." if broken else "All predictions are finite."
+    result = GateResult(FINITE, broken == 0, message, {"not_finite": broken})
+    return (result,) if evaluation.predict is None else (result, _alone(evaluation))
 
 
-def _alone(trial: Trial) -> GateResult:
-    assert trial.predict is not None
-    chosen = np.random.default_rng(trial.seed).permutation(trial.rows.height)[:_ROWS]
-    rows, expected = trial.matrix[chosen], trial.candidate[chosen]
-    ways = {"in another order": trial.predict(rows)}
+def _alone(evaluation: Evaluation) -> GateResult:
+    """Predicts 500 rows again: in another order, one at a time and seven at a time."""
+    assert evaluation.predict is not None
+    chosen = np.random.default_rng(evaluation.seed).permutation(evaluation.rows.height)[:_ROWS]
+    matrix, expected = evaluation.matrix(chosen), evaluation.candidate[chosen]
+    ways = {"in another order": evaluation.predict(matrix)}
     for size in _BATCHES:
-        parts = [trial.predict(rows[begin : begin + size]) for begin in range(0, len(rows), size)]
+        parts = [evaluation.predict(matrix[begin : begin + size]) for begin in range(0, len(matrix), size)]
         ways[f"{size} at a time"] = np.concatenate([expected[:0], *parts])
     scale = 1.0 + np.abs(expected)
-    worst = {way: float(np.max(np.abs(found - expected) / scale, initial=0.0)) for way, found in ways.items()}
+    worst = {way: float(np.max(np.abs(again - expected) / scale, initial=0.0)) for way, again in ways.items()}
     passed = all(value <= _TOLERANCE for value in worst.values())  # False for NaN
     listed = ", ".join(f"{value:.1e} {way}" for way, value in worst.items())
     return GateResult(
         ALONE,
         passed,
-        f"{len(chosen)} rows predicted again differ by at most {listed}; {_TOLERANCE:g} is let pass.",
+        f"{len(chosen)} rows predicted again differ by at most {listed}; at most {_TOLERANCE:g} is allowed.",
         {"largest_difference": max(worst.values(), default=0.0)},
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import mlp_assets as mlp
-from mlp_assets.models.search import searched
+from mlp_assets.models.search import run_search
 from mlp_resources.compute.trials import LocalTrials, RayTrials
 from tests.models.test_search import SPACE, built, prepared
 from tests.support.platform import Platform
@@ -52,16 +52,16 @@ def test_a_search_on_ray_finds_the_same(
     built: Platform, ray_address: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     search = mlp.Search(SPACE, trials=4, at_once=2, cpus=0.2)
-    here = searched(*prepared(built, search, "here"), say=lambda _: None)
+    here = run_search(*prepared(built, search, "here"), log=lambda _: None)
     request.getfixturevalue("reserved")
     monkeypatch.setenv("MLP_TRIALS", "ray")
     monkeypatch.setenv("RAY_ADDRESS", ray_address)
     on_ray = Platform(built.project, built.environment.home)
-    there = searched(*prepared(on_ray, search, "there"), say=lambda _: None)
+    there = run_search(*prepared(on_ray, search, "there"), log=lambda _: None)
     assert there.params == here.params
     assert [one.value for one in there.outcomes] == [one.value for one in here.outcomes]
     for each in (here, there):
-        each.done()
+        each.forget()
 
 
 def test_trials_run_beside_an_endpoint_one_after_the_other(ray_address: str, reserved: None) -> None:
