@@ -1,4 +1,4 @@
-"""``mlp doctor``: what is wrong with this environment, and how to mend it."""
+"""``mlp doctor``: checks this installation, and prints how to fix what is wrong."""
 
 import contextlib
 import ctypes.util
@@ -27,23 +27,28 @@ _LEAST_DISK, _LEAST_MEMORY = 5 * 1024**3, 4 * 1024**3
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: whether it is well, what was seen, and how to mend it."""
+    """The result of one check.
+
+    Args:
+        well: whether it passed.
+        seen: what was found.
+        fix: what to do about it."""
 
     what: str
     well: bool
     seen: str
-    mend: str = ""
+    fix: str = ""
 
 
 def report(console: Console) -> bool:
-    """Prints a table of all findings; True when all is well."""
-    findings = [finding for look in LOOKS for finding in look()]
+    """Prints a table of all checks. Returns True when all passed."""
+    findings = [finding for check in CHECKS for finding in check()]
     table = Table(show_edge=False)
-    for column in ("", "what", "seen", "how to mend it"):
+    for column in ("", "what", "seen", "how to fix it"):
         table.add_column(column)
     for finding in findings:
         mark = "[green]ok[/]" if finding.well else "[red]✗[/]"
-        table.add_row(mark, *(escape(text) for text in (finding.what, finding.seen, finding.mend)))
+        table.add_row(mark, *(escape(text) for text in (finding.what, finding.seen, finding.fix)))
     console.print(table)
     return all(finding.well for finding in findings)
 
@@ -55,16 +60,16 @@ def _python() -> list[Finding]:
 
 def _packages() -> list[Finding]:
     wrong: list[Finding] = []
-    wanted = [Requirement(text) for text in metadata.requires("mlp-assets") or [] if "extra ==" not in text]
-    for requirement in wanted:
+    required = [Requirement(text) for text in metadata.requires("mlp-assets") or [] if "extra ==" not in text]
+    for requirement in required:
         try:
-            found = metadata.version(requirement.name)
+            installed = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
-            found = "not there"
-        if found == "not there" or not requirement.specifier.contains(found, prereleases=True):
-            mend = f"pip install -c constraints.txt '{requirement}'"
-            wrong.append(Finding(requirement.name, False, f"{found}, wanted {requirement.specifier}", mend))
-    return wrong or [Finding("packages", True, f"{len(wanted)} direct ones within their bounds")]
+            installed = "not installed"
+        if installed == "not installed" or not requirement.specifier.contains(installed, prereleases=True):
+            fix = f"pip install -c constraints.txt '{requirement}'"
+            wrong.append(Finding(requirement.name, False, f"{installed}, required {requirement.specifier}", fix))
+    return wrong or [Finding("packages", True, f"{len(required)} direct ones within their bounds")]
 
 
 def _system() -> list[Finding]:
@@ -73,7 +78,7 @@ def _system() -> list[Finding]:
     place = next(path for path in (folder, *folder.parents) if path.exists())
     disk, memory = shutil.disk_usage(place).free, psutil.virtual_memory().available
     return [
-        Finding("libgomp", bool(gomp), gomp or "not there", "" if gomp else "apt-get install -y libgomp1"),
+        Finding("libgomp", bool(gomp), gomp or "not installed", "" if gomp else "apt-get install -y libgomp1"),
         Finding(
             "disk", disk > _LEAST_DISK, f"{disk / 1024**3:.0f} GB free", "" if disk > _LEAST_DISK else "Free 5 GB."
         ),
@@ -93,7 +98,7 @@ def _ports() -> list[Finding]:
         return [Finding("platform", True, f"up (process {running.pid})"), *_services(), *_locations()]
     findings: list[Finding] = []
     if left := left_behind():
-        findings.append(Finding("platform", False, f"killed; it left {len(left)} processes", "mlp down"))
+        findings.append(Finding("platform", False, f"was killed and left {len(left)} processes", "mlp down"))
     for variable, port in Ports.from_settings(load_settings()).by_variable().items():
         try:
             check_port(variable, port)
@@ -103,24 +108,24 @@ def _ports() -> list[Finding]:
 
 
 def _services() -> list[Finding]:
-    """Of a platform that is up: whether each service answers."""
-    found: list[Finding] = []
+    """Whether each service of a running platform answers."""
+    findings: list[Finding] = []
     for name, url in health_urls(Ports.from_settings(load_settings())).items():
         try:
             well, seen = httpx.get(url, timeout=5).status_code < 400, url
         except httpx.HTTPError as error:
             well, seen = False, f"{url}: {type(error).__name__}"
-        mend = f"See {home()}/logs/{name}.log, then `mlp down` and `mlp up`."
-        found.append(Finding(name, well, seen, "" if well else mend))
-    return found
+        fix = f"See {home()}/logs/{name}.log, then `mlp down` and `mlp up`."
+        findings.append(Finding(name, well, seen, "" if well else fix))
+    return findings
 
 
 def _locations() -> list[Finding]:
-    """Of a platform that is up: the code locations that Dagster could not load."""
+    """The code locations that the running Dagster could not load."""
     with contextlib.suppress(httpx.HTTPError):
         failed = failed_locations(Ports.from_settings(load_settings()).dagster)
         return [Finding(f"code location {name}", False, reason, FIX) for name, reason in failed.items()]
     return []
 
 
-LOOKS: tuple[Callable[[], list[Finding]], ...] = (_python, _packages, _system, _ports)
+CHECKS: tuple[Callable[[], list[Finding]], ...] = (_python, _packages, _system, _ports)

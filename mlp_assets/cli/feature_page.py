@@ -1,4 +1,4 @@
-"""One feature of the catalogue, with all that is known of it."""
+"""One feature of the catalogue in full."""
 
 from collections.abc import Iterator
 
@@ -15,60 +15,60 @@ _HEIGHT, _BAR = 5, 2
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def in_full(one: CatalogueEntry) -> RenderableType:
-    """The facts as a grid, its values as a histogram."""
+def feature_page(entry: CatalogueEntry) -> RenderableType:
+    """The facts of the feature as a grid, its values as a histogram."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
-    for name, value in _facts(one):
+    for name, value in _facts(entry):
         grid.add_row(name, value)
-    return Group(Text(one.path, "bold"), Text(one.description), Text(""), grid, *_values(one))
+    return Group(Text(entry.path, "bold"), Text(entry.description), Text(""), grid, *_values(entry))
 
 
-def _facts(one: CatalogueEntry) -> Iterator[tuple[str, RenderableType]]:
-    view, source = one.view, one.view.source
+def _facts(entry: CatalogueEntry) -> Iterator[tuple[str, RenderableType]]:
+    view, source = entry.view, entry.view.source
     yield "type", "Float64"
     yield "entity", f"{view.entity.name} ({', '.join(view.entity.keys)})"
-    yield "formula", Text(formula(view, one.name))
+    yield "formula", Text(formula(view, entry.name))
     chain = f" (out of {view.root.name})" if view.root is not source else ""
-    yield "made of", ", ".join(f"{source.name}.{column}" for column in one.columns) + chain
-    if one.window is not None:
-        yield "window", one.window
+    yield "made of", ", ".join(f"{source.name}.{column}" for column in entry.columns) + chain
+    if entry.window is not None:
+        yield "window", entry.window
     yield "computed", f"every {view.every}"
-    yield "TTL", view.ttl or "none: a row is used however old it is"
-    yield "freshness", freshness(one).append(f", wanted within {view.fresh_within}" if view.fresh_within else "")
+    yield "TTL", view.ttl or "none: rows of any age are used"
+    yield "freshness", freshness(entry).append(f", wanted within {view.fresh_within}" if view.fresh_within else "")
     yield "online", "yes" if view.online else "no"
-    yield "owner", one.owner
-    yield "tags", Text(", ".join(f"{key}={value}" for key, value in one.tags.items()) or "–")
-    for kind, names in one.uses.items():
+    yield "owner", entry.owner
+    yield "tags", Text(", ".join(f"{key}={value}" for key, value in entry.tags.items()) or "–")
+    for kind, names in entry.uses.items():
         yield kind.replace("_", " "), Text(", ".join(names) or "–")
-    yield "missing", _missing(one)
+    yield "missing", _missing(entry)
 
 
-def _missing(one: CatalogueEntry) -> str:
-    found = one.statistics
-    return f"{percent(one.null_rate)} of {found['rows']:,} rows" if found is not None else "not known yet"
+def _missing(entry: CatalogueEntry) -> str:
+    statistics = entry.statistics
+    return f"{percent(entry.null_rate)} of {statistics['rows']:,} rows" if statistics is not None else "not known yet"
 
 
-def _values(one: CatalogueEntry) -> Iterator[RenderableType]:
-    found = one.statistics
-    if found is None or not found["histogram"]:
+def _values(entry: CatalogueEntry) -> Iterator[RenderableType]:
+    statistics = entry.statistics
+    if statistics is None or not statistics["histogram"]:
         return
     names = ("mean", "std", "minimum", *QUANTILES, "maximum")
     table = Table(show_edge=False, box=None, padding=(0, 1, 0, 0), header_style="dim")
     for name in names:
         table.add_column(name, justify="right")
-    table.add_row(*(number(found[name]) for name in names))
+    table.add_row(*(number(statistics[name]) for name in names))
     yield Text("")
     yield table
     yield Text("")
-    yield Text("\n".join(_bars(found["histogram"])), "cyan")
-    low, high = map(number, ends(found))
-    yield Text(f"{low}{high:>{max(1, _BAR * len(found['histogram']) - len(low))}}", "dim")
+    yield Text("\n".join(_bars(statistics["histogram"])), "cyan")
+    low, high = map(number, ends(statistics))
+    yield Text(f"{low}{high:>{max(1, _BAR * len(statistics['histogram']) - len(low))}}", "dim")
 
 
 def _bars(counts: list[int]) -> list[str]:
-    """The histogram as lines of block letters, each bin two letters wide; a bin with any value shows."""
+    """The histogram as lines of block characters, two per bin. A bin with any value is at least one eighth high."""
     eighths = [max(1, count * _HEIGHT * 8 // max(counts)) if count else 0 for count in counts]
     return [
         "".join(_EIGHTHS[min(8, max(0, bar - 8 * line))] * _BAR for bar in eighths).rstrip()

@@ -1,4 +1,4 @@
-"""``mlp features``: the catalogue of the workspace's features, as a list or one in full."""
+"""``mlp features``: the catalogue of the workspace's features: a list, a search, or one feature in full."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mlp_assets.cli.feature_page import in_full
+from mlp_assets.cli.feature_page import feature_page
 from mlp_assets.cli.formatting import freshness, percent
 from mlp_assets.feature_store.catalogue import CatalogueEntry, catalogue, closest, matching, named_exactly
 from mlp_assets.feature_store.workspace import load_workspace
@@ -18,11 +18,11 @@ from mlp_assets.nouns.lineage import formula
 from mlp_resources.environments.configured import configured_environment
 
 _WIDE, _MOST_USERS = 110, 32
-_NOBODY = "–"
+_NO_USERS = "–"
 
 
 def report(console: Console, workspace: Path, words: Sequence[str], *, as_json: bool = False) -> bool:
-    """Prints what is found; False when nothing is.
+    """Prints the features that match. Returns False when none does.
 
     Raises:
         WorkspaceError: there is no workspace file, or it cannot be read.
@@ -30,82 +30,84 @@ def report(console: Console, workspace: Path, words: Sequence[str], *, as_json: 
     loaded = load_workspace(workspace)
     known = catalogue(loaded.projects, configured_environment().lake, datetime.now(UTC))
     exact = named_exactly(known, words[0]) if len(words) == 1 else []
-    found = exact if len(exact) == 1 else matching(known, words)
+    matches = exact if len(exact) == 1 else matching(known, words)
     if as_json:
-        told = {"features": [one.as_json() for one in found], "not_loaded": dict(loaded.failed)}
-        console.file.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
-        return bool(found) or not words
-    if found:
-        console.print(in_full(found[0])) if len(exact) == 1 else _print_list(console, found)
+        document = {"features": [entry.as_json() for entry in matches], "not_loaded": dict(loaded.failed)}
+        console.file.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        return bool(matches) or not words
+    if matches:
+        console.print(feature_page(matches[0])) if len(exact) == 1 else _print_list(console, matches)
     else:
-        console.print(_nothing(known, words), markup=False, highlight=False)
+        console.print(_no_match(known, words), markup=False, highlight=False)
     _print_failed(console, loaded.failed)
-    return bool(found) or not words
+    return bool(matches) or not words
 
 
-def _nothing(known: Sequence[CatalogueEntry], words: Sequence[str]) -> str:
+def _no_match(known: Sequence[CatalogueEntry], words: Sequence[str]) -> str:
     if not known:
         return "The workspace has no features yet."
-    strange = next((word for word in words if not matching(known, [word])), None)
-    if strange is None:
+    unmatched = next((word for word in words if not matching(known, [word])), None)
+    if unmatched is None:
         return f"No feature is about {' and '.join(map(repr, words))} together. Leave one of them out."
-    return f"No feature is about {strange!r}. {closest(known, strange)}"
+    return f"No feature is about {unmatched!r}. {closest(known, unmatched)}"
 
 
 def _print_failed(console: Console, failed: Mapping[str, str]) -> None:
     for name, reason in failed.items():
-        told = f"Code location {name} is left out: {reason}"
-        console.print(told, style="yellow", markup=False, highlight=False)
+        message = f"Code location {name} is left out: {reason}"
+        console.print(message, style="yellow", markup=False, highlight=False)
 
 
-def _print_list(console: Console, found: Sequence[CatalogueEntry]) -> None:
-    """One line a feature, below its view."""
+def _print_list(console: Console, entries: Sequence[CatalogueEntry]) -> None:
+    """Prints one line per feature, below its view."""
     wide = console.width >= _WIDE
-    longest = max(len(one.name) for one in found)
-    views = {id(one.view): one for one in found}
+    longest = max(len(entry.name) for entry in entries)
+    views = {id(entry.view): entry for entry in entries}
     for place, first in views.items():
         console.print(_heading(first), no_wrap=True, overflow="ellipsis", crop=True)
-        console.print(_lines([one for one in found if id(one.view) == place], longest, wide=wide))
+        console.print(_lines([entry for entry in entries if id(entry.view) == place], longest, wide=wide))
         console.print()
-    many = f"{len(found)} features" if len(found) > 1 else "1 feature"
+    many = f"{len(entries)} features" if len(entries) > 1 else "1 feature"
     console.print(f"[dim]{many}. `mlp features NAME` shows one in full.[/]", highlight=False)
 
 
-def _heading(one: CatalogueEntry) -> Text:
-    view = one.view
-    heading = Text.assemble((f"{one.project}.{view.name}", "bold"), f"  {', '.join(view.entity.keys)}  ")
-    heading.append_text(freshness(one))
-    heading.append(f"  {view.owner or one.owner}", "dim")
+def _heading(entry: CatalogueEntry) -> Text:
+    view = entry.view
+    heading = Text.assemble((f"{entry.project}.{view.name}", "bold"), f"  {', '.join(view.entity.keys)}  ")
+    heading.append_text(freshness(entry))
+    heading.append(f"  {view.owner or entry.owner}", "dim")
     return heading.append("  online" if view.online else "  not online", "dim")
 
 
-def _lines(found: Sequence[CatalogueEntry], longest: int, *, wide: bool) -> Table:
+def _lines(entries: Sequence[CatalogueEntry], longest: int, *, wide: bool) -> Table:
     table = Table(show_edge=False, box=None, pad_edge=False, padding=(0, 2, 0, 0), expand=True, header_style="dim")
     bars = 20 if wide else 10
     table.add_column("  feature", width=longest + 2, no_wrap=True)
     table.add_column("missing", width=7, justify="right")
     table.add_column("values", width=bars, no_wrap=True)
-    used_width = min(_MOST_USERS, max(len(_users(one)) for one in found)) if wide else 0
+    used_width = min(_MOST_USERS, max(len(_users(entry)) for entry in entries)) if wide else 0
     table.add_column("used by", width=max(7, used_width), no_wrap=True, overflow="ellipsis")
     table.add_column("what it is", ratio=1, no_wrap=True, overflow="ellipsis")
-    for one in found:
-        values = sparkline(one.statistics["histogram"], bars) if one.statistics is not None else ""
-        used = _users(one) if wide else str(sum(len(names) for kind, names in one.uses.items() if kind != "features"))
-        table.add_row(f"  {one.name}", percent(one.null_rate), Text(values, "cyan"), used, _what(one))
+    for entry in entries:
+        values = sparkline(entry.statistics["histogram"], bars) if entry.statistics is not None else ""
+        used = (
+            _users(entry) if wide else str(sum(len(names) for kind, names in entry.uses.items() if kind != "features"))
+        )
+        table.add_row(f"  {entry.name}", percent(entry.null_rate), Text(values, "cyan"), used, _what(entry))
     return table
 
 
-def _what(one: CatalogueEntry) -> Text:
-    """Its description, else its formula; after its owner, where that is not the view's."""
-    own = one.view.about(one.name).owner
-    owned = (f"{own}: ", "bold") if own not in (None, one.view.owner) else ""
-    what = one.description or (formula(one.view, one.name), "dim")
+def _what(entry: CatalogueEntry) -> Text:
+    """The description, else the formula. Its owner stands before it where that is not the view's."""
+    own = entry.view.about(entry.name).owner
+    owned = (f"{own}: ", "bold") if own not in (None, entry.view.owner) else ""
+    what = entry.description or (formula(entry.view, entry.name), "dim")
     return Text.assemble(owned, what)
 
 
-def _users(one: CatalogueEntry) -> str:
-    """What stands last in its line of use: endpoints, else models, else training sets, else other features."""
+def _users(entry: CatalogueEntry) -> str:
+    """Endpoints that use it, else models, else training sets, else other features."""
     for kind in ("endpoints", "models", "training_sets", "features"):
-        if one.uses[kind]:
-            return ", ".join(name.removeprefix(f"{one.project}.") for name in one.uses[kind])
-    return _NOBODY
+        if entry.uses[kind]:
+            return ", ".join(name.removeprefix(f"{entry.project}.") for name in entry.uses[kind])
+    return _NO_USERS

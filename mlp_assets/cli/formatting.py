@@ -1,4 +1,4 @@
-"""How the catalogue's facts are written for people."""
+"""Formats the catalogue's facts for people."""
 
 from rich.text import Text
 
@@ -8,33 +8,33 @@ _SPANS = (("y", 31_557_600.0), ("d", 86_400.0), ("h", 3600.0), ("min", 60.0), ("
 
 
 def span(seconds: float) -> str:
-    """``3 d``, ``8.4 y``: the largest unit of which there is one."""
+    """``3 d``, ``8.4 y``: the largest unit of which there is entry."""
     for unit, length in _SPANS:
         if seconds >= length:
             return f"{seconds / length:.1f} {unit}" if unit == "y" else f"{seconds / length:.0f} {unit}"
     return "0 s"
 
 
-def freshness(one: CatalogueEntry) -> Text:
-    """The age of the newest row, and whether that is as fresh as the view is to be."""
-    seconds = one.age_seconds
+def freshness(entry: CatalogueEntry) -> Text:
+    """The age of the newest row, and whether it is within the view's ``fresh_within``."""
+    seconds = entry.age_seconds
     if seconds is None:
         return Text("not computed yet", "yellow")
-    told = f"newest row {span(seconds)} old"
-    if one.fresh is None:
-        return Text(told)
-    if one.fresh:
-        return Text(f"{told}, fresh", "green")
-    return Text(f"{told}, stale", "red")
+    age = f"newest row {span(seconds)} old"
+    if entry.fresh is None:
+        return Text(age)
+    if entry.fresh:
+        return Text(f"{age}, fresh", "green")
+    return Text(f"{age}, stale", "red")
 
 
 def percent(share: float | None) -> str:
-    """A share as ``0.4 %``; what is there, but rounds to nothing, as ``<0.1 %``."""
+    """A share as ``0.4 %``; one that is positive but rounds to zero, as ``<0.1 %``."""
     if share is None:
         return "–"
     return "<0.1 %" if 0 < share < 0.0005 else f"{share:.1%}".replace("%", " %") if share else "0 %"
 
 
 def number(value: float | None) -> str:
-    """Four digits."""
+    """Four significant digits; a dash for None."""
     return "–" if value is None else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""``mlp init``: a project of your own, with data, tests and everything up to an endpoint, in the workspace."""
+"""``mlp init``: writes a new project, from its data to an endpoint and tests, and adds it to the workspace."""
 
 import importlib.util
 import keyword
@@ -21,47 +21,47 @@ _LONGEST_NAME = 40
 
 
 class InitError(MlpError):
-    """A project cannot be made here, or under this name."""
+    """A project cannot be written here, or under this name."""
 
 
 def run(name: str, console: Console) -> None:
-    """Makes the project below the working directory, and says what to do next."""
+    """Writes the project below the working directory, and prints what to do next."""
     make(name, Path.cwd(), datetime.now(UTC))
-    told = (
-        f"{name}/ is made and added to workspace.yaml. Next:\n"
+    message = (
+        f"{name}/ was written and added to workspace.yaml. Next:\n"
         f"  pytest {name}    its features on frames, then everything up to the champion\n"
-        f"  mlp up{' ' * len(name)}    then materialize the group {name} in Dagster; `mlp up` anew if it is up\n"
-        f"{name}/README.md says what is what, and what to change first."
+        f"  mlp up{' ' * len(name)}    then materialize the group {name} in Dagster; restart `mlp up` if it runs\n"
+        f"{name}/README.md explains each file, and what to change first."
     )
-    console.print(told, markup=False, highlight=False)
+    console.print(message, markup=False, highlight=False)
 
 
 def make(name: str, folder: Path, now: datetime) -> None:
     """Writes the package ``folder/name`` and its entry in ``folder/workspace.yaml``: both, or neither.
 
     Raises:
-        InitError: the name cannot be one of a package, or something is in the way.
+        InitError: the name cannot be a package's, or a file of that name exists.
         WorkspaceFileError: no code location can be added to the workspace file.
     """
     _check_name(name)
     target, workspace = folder / name, folder / "workspace.yaml"
     if target.exists() or target.is_symlink():
-        raise InitError(f"{target} is there already. Choose another name, or move it away.")
+        raise InitError(f"{target} exists already. Choose another name, or move it away.")
     end = _MONDAY + (now - _MONDAY) // _WEEK * _WEEK
     try:
         text = with_location(workspace, name)
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as made:
-            _write(name, Path(made) / name, end - WEEKS * _WEEK, end)
-            (Path(made) / "workspace.yaml").write_text(text)
-            (Path(made) / name).rename(target)
+        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as scratch:
+            _write(name, Path(scratch) / name, end - WEEKS * _WEEK, end)
+            (Path(scratch) / "workspace.yaml").write_text(text)
+            (Path(scratch) / name).rename(target)
             try:
-                (Path(made) / "workspace.yaml").replace(workspace)
+                (Path(scratch) / "workspace.yaml").replace(workspace)
             except BaseException:
                 shutil.rmtree(target)
                 raise
     except OSError as error:
         raise InitError(
-            f"{error.filename or folder}: {error.strerror}. Nothing was made; run in a folder of yours."
+            f"{error.filename or folder}: {error.strerror}. Nothing was written. Use a folder that you can write to."
         ) from None
 
 
@@ -70,20 +70,22 @@ def _check_name(name: str) -> None:
     if problems:
         raise InitError(str(problems[0]))
     if len(name) > _LONGEST_NAME:
-        raise InitError(f"mlp init: {name!r} is longer than {_LONGEST_NAME} letters. Write a shorter one.")
+        raise InitError(f"mlp init: {name!r} is longer than {_LONGEST_NAME} characters. Write a shorter name.")
     if keyword.iskeyword(name) or importlib.util.find_spec(name) is not None:
-        taken = "is a word of Python" if keyword.iskeyword(name) else "is the name of an installed package"
-        raise InitError(f"mlp init: {name!r} {taken}, so yours could not be imported. Write '{name}_project', say.")
+        taken = "is a keyword of Python" if keyword.iskeyword(name) else "is the name of an installed package"
+        raise InitError(
+            f"mlp init: {name!r} {taken}, so that package could not be imported. Write '{name}_project', for example."
+        )
 
 
 def _write(name: str, package: Path, start: datetime, end: datetime) -> None:
-    """Copies the template under its new name, and makes its data."""
+    """Copies the template under its new name, and writes its data."""
     dates = {"2024-01-01": start.strftime("%Y-%m-%d"), "2024-10-07": end.strftime("%Y-%m-%d")}
-    replaced = {"mlp_assets.template": name, "my_project": name, **dates}
+    replacements = {"mlp_assets.template": name, "my_project": name, **dates}
     for source in sorted(_TEMPLATE.rglob("*")):
         if source.suffix in (".py", ".md"):
             text = source.read_text()
-            for old, new in replaced.items():
+            for old, new in replacements.items():
                 text = text.replace(old, new)
             copy = package / source.relative_to(_TEMPLATE)
             copy.parent.mkdir(parents=True, exist_ok=True)

@@ -18,8 +18,8 @@ Workspace = Annotated[Path, typer.Option("--workspace", "-w", help="The workspac
 
 
 @app.command()
-def init(name: Annotated[str, typer.Argument(help="Of the project and its package, such as shop.")]) -> None:
-    """Make a new project below this folder, with data and tests, and add it to workspace.yaml."""
+def init(name: Annotated[str, typer.Argument(help="Name of the project and its package, such as shop.")]) -> None:
+    """Write a new project below this folder, with data and tests, and add it to workspace.yaml."""
     from mlp_assets.cli.init import run
 
     run(name, console)
@@ -42,7 +42,7 @@ def down() -> None:
 
 
 @app.command()
-def remove(endpoint: Annotated[str, typer.Argument(help="Its name, as in project.endpoint.")]) -> None:
+def remove(endpoint: Annotated[str, typer.Argument(help="Its name, such as project.endpoint.")]) -> None:
     """Take an endpoint down that its project no longer has."""
     from mlp_resources.environments.configured import configured_environment
 
@@ -52,7 +52,7 @@ def remove(endpoint: Annotated[str, typer.Argument(help="Its name, as in project
 
 @app.command()
 def doctor() -> None:
-    """Tell what is wrong with this environment, and how to mend it."""
+    """Check this installation, and print how to fix what is wrong."""
     from mlp_assets.cli.doctor import report
 
     raise typer.Exit(0 if report(console) else 1)
@@ -61,10 +61,10 @@ def doctor() -> None:
 @app.command()
 def features(
     words: Annotated[
-        list[str] | None, typer.Argument(help="What to look for, or the name of one feature: PROJECT.VIEW.FEATURE.")
+        list[str] | None, typer.Argument(help="Words to search for, or the name of one feature: PROJECT.VIEW.FEATURE.")
     ] = None,
     workspace: Workspace = Path("workspace.yaml"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print all that is known, for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
 ) -> None:
     """List and search the catalogue of features, or show one in full."""
     from mlp_assets.cli.features import report
@@ -75,9 +75,9 @@ def features(
 @app.command()
 def plan(
     workspace: Workspace = Path("workspace.yaml"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print all that is known, for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
 ) -> None:
-    """Tell what the project files, as they are now, will do: before it is done."""
+    """Print what the project files as they are now would change, before anything runs."""
     from mlp_assets.cli.plan import report
 
     raise typer.Exit(0 if report(console, workspace, as_json=as_json) else 1)
@@ -88,10 +88,10 @@ def reproduce(
     version: Annotated[str, typer.Argument(help="PROJECT/MODEL@VERSION, such as retail/repurchase@3.")],
     workspace: Workspace = Path("workspace.yaml"),
     tolerance: Annotated[
-        float, typer.Option(min=0, help="By what part of itself a metric may differ where code or hardware do.")
+        float, typer.Option(min=0, help="Relative difference allowed in a metric where code or hardware differ.")
     ] = 0.01,
 ) -> None:
-    """Make a registered version again from what it was made of, and tell what differs."""
+    """Train a registered version again from its recorded inputs, and print what differs."""
     from mlp_assets.cli.reproduce import report
 
     raise typer.Exit(0 if report(console, workspace, version, tolerance) else 1)
@@ -107,10 +107,10 @@ def demo() -> None:
 
 @app.command()
 def replay(
-    share: Annotated[float, typer.Option(min=0.001, max=1.0, help="The share of the households that is replayed.")] = 1,
-    fault: Annotated[str, typer.Option(help="A fault to plant, such as GROCERY@2017-08-28; none by default.")] = "",
+    share: Annotated[float, typer.Option(min=0.001, max=1.0, help="Share of the households that is replayed.")] = 1,
+    fault: Annotated[str, typer.Option(help="A fault to plant in the data, such as GROCERY@2017-08-28.")] = "",
 ) -> None:
-    """Replay the later half of the retail year, week by week, and judge models and alarms on it."""
+    """Replay the second half of the retail year, week by week, and score models and alarms on it."""
     from mlp_assets.examples.rehearsal.replay import run
 
     run(console, share=share, fault=fault)
@@ -125,7 +125,7 @@ def text() -> None:
 
 
 def main() -> None:
-    """The entry point: an expected error is one sentence, an interrupt is quiet."""
+    """The entry point. An MlpError is printed without a traceback; an interrupt is silent."""
     signal.signal(signal.SIGTERM, _interrupted)
     try:
         app()

@@ -1,4 +1,4 @@
-"""``mlp plan``: what the project files, as they are now, will do to what is there."""
+"""``mlp plan``: what the project files as they are now would change in the platform."""
 
 import json
 from collections import Counter
@@ -16,42 +16,43 @@ from mlp_resources.environments.home import environment_variables, prepare_home
 _MARKS = {"new": "[green]+[/]", "changed": "[yellow]~[/]", "removed": "[red]-[/]", "renamed": "[yellow]>[/]"}
 
 _LIVE = (
-    "A live endpoint looks up what changes. A view without a feature that is looked up is not published; one with "
-    "another definition is, to a model that has not learned it. Train and deploy a model on the new features first."
+    "A live endpoint looks up a feature that changes. If it was removed, its view is no longer published. If its "
+    "definition changed, the live model gets values that it was not trained on. Deploy a model of the new features "
+    "first."
 )
 
 
 def report(console: Console, workspace: Path, *, as_json: bool = False) -> bool:
-    """Prints the consequences; False when something live uses what is removed, or a run would be refused."""
+    """Prints the consequences. Returns False when a live endpoint uses what changes, or a run would be refused."""
     loaded = load_workspace(workspace)
     prepare_home()
     with dg.DagsterInstance.from_config(environment_variables()["DAGSTER_HOME"]) as instance:
-        found = plan_changes(*loaded.projects, instance=instance)
+        plan = plan_changes(*loaded.projects, instance=instance)
     if as_json:
-        console.file.write(json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n")
-        return not found.breaks
-    _print(console, found)
+        console.file.write(json.dumps(plan.as_json(), indent=2, ensure_ascii=False) + "\n")
+        return not plan.breaks
+    _print(console, plan)
     for name, reason in loaded.failed.items():
-        told = f"Code location {name} is left out: {reason}"
-        console.print(told, style="yellow", markup=False, highlight=False)
-    return not found.breaks
+        message = f"Code location {name} is left out: {reason}"
+        console.print(message, style="yellow", markup=False, highlight=False)
+    return not plan.breaks
 
 
-def _print(console: Console, found: Consequences) -> None:
-    for told in found.refused:
-        console.print(f"[red]refused[/] {escape(told)}", highlight=False)
-    for view in dict.fromkeys(change.view for change in found.features):
+def _print(console: Console, plan: Consequences) -> None:
+    for reason in plan.refused:
+        console.print(f"[red]refused[/] {escape(reason)}", highlight=False)
+    for view in dict.fromkeys(change.view for change in plan.features):
         console.print(f"[bold]{view}[/]")
-        console.print(_changes([change for change in found.features if change.view == view]))
-    if found.stale:
+        console.print(_changes([change for change in plan.features if change.view == view]))
+    if plan.stale:
         console.print("[bold]Becomes stale[/]")
-        console.print(_stale(found))
-    for asset in found.gone:
-        console.print(f"{asset} is no longer declared; its table stays until you remove it.", highlight=False)
-    kinds = Counter(change.kind for change in found.features)
+        console.print(_stale(plan))
+    for asset in plan.gone:
+        console.print(f"{asset} is no longer declared; its table is kept until you remove it.", highlight=False)
+    kinds = Counter(change.kind for change in plan.features)
     counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none changed"
-    console.print(f"Features: {counted}. Assets: {len(found.stale)} become stale.", highlight=False)
-    if found.breaks and not found.refused:
+    console.print(f"Features: {counted}. Assets: {len(plan.stale)} become stale.", highlight=False)
+    if plan.breaks and not plan.refused:
         console.print(_LIVE, style="red", highlight=False)
 
 
@@ -75,9 +76,9 @@ def _how(change: FeatureChange) -> str:
             return f"{change.before}  →  {change.after}"
 
 
-def _stale(found: Consequences) -> Table:
+def _stale(plan: Consequences) -> Table:
     table = Table.grid(padding=(0, 2))
-    for stale in found.stale:
+    for stale in plan.stale:
         many = f"{stale.partitions} partitions" if stale.partitions else ""
         table.add_row("", stale.asset, many, stale.because)
     return table

@@ -1,4 +1,4 @@
-"""The small data set of a new project: forty weeks of made-up orders, the same for everyone but for their dates."""
+"""The data of a new project: forty weeks of generated orders. Only their dates depend on when it is written."""
 
 from datetime import datetime, timedelta
 
@@ -13,8 +13,8 @@ _CATEGORIES = np.array(["clothes", "food", "toys", "tools"])
 def sample_orders(start: datetime) -> pl.DataFrame:
     """Orders of the weeks from ``start`` (a Monday in UTC) on: customer_id, ordered_at, amount, category.
 
-    A customer orders for some weeks at a pace of their own, then pauses for some; so how lately someone ordered tells
-    more of the next week than how often they did over the year.
+    Each customer alternates between active weeks and pauses. So recency predicts the next week better than frequency
+    over the year does.
     """
     rng = np.random.default_rng(SEED)
     pace = rng.gamma(2.0, 0.7, CUSTOMERS)

@@ -18,22 +18,22 @@ from mlp_resources.environments.settings import load_settings
 
 
 def run(workspace: Path, console: Console) -> None:
-    """Starts everything, brings the endpoints back to where they were, prints the URLs, and waits."""
+    """Starts all services, restores the endpoints, prints the URLs, and waits."""
     ports = Ports.from_settings(load_settings())
-    supervisor, chosen = Supervisor(report=console.print), services(ports, workspace)
+    supervisor, started = Supervisor(report=console.print), services(ports, workspace)
     with single_instance(ports):
         try:
             with console.status("Starting Ray, MLflow and Dagster"):
-                supervisor.start(chosen)
+                supervisor.start(started)
             _restore(console)
             console.print(_urls(ports))
-            _tell_failed(console, ports)
+            _print_failed(console, ports)
             with contextlib.suppress(KeyboardInterrupt):
                 supervisor.watch()
         finally:
             with console.status("Stopping"):
                 supervisor.stop()
-            console.print("Stopped. `mlp up` starts again where it was.")
+            console.print("Stopped. `mlp up` starts it again; its state is kept.")
 
 
 def _restore(console: Console) -> None:
@@ -41,14 +41,14 @@ def _restore(console: Console) -> None:
         for name in configured_environment().serving.reconcile():
             console.print(f"endpoint {name} is live again")
     except MlpError as error:
-        console.print(f"An endpoint is not back: {error}", markup=False)
+        console.print(f"An endpoint was not restored: {error}", markup=False)
 
 
-def _tell_failed(console: Console, ports: Ports) -> None:
+def _print_failed(console: Console, ports: Ports) -> None:
     with contextlib.suppress(httpx.HTTPError):
         for name, reason in failed_locations(ports.dagster).items():
-            told = f"The code location {name} did not load: {reason}\n{FIX}"
-            console.print(told, style="red", markup=False, highlight=False)
+            message = f"The code location {name} did not load: {reason}\n{FIX}"
+            console.print(message, style="red", markup=False, highlight=False)
 
 
 def _urls(ports: Ports) -> Panel:

@@ -7,13 +7,13 @@ import psutil
 from mlp_resources.compute.processes import end
 from mlp_resources.environments.home import home
 
-_MARK = "MLP_STARTED_FOR"
+MARK = "MLP_STARTED_FOR"
 _ROUNDS = 5
 
 
 def mark() -> dict[str, str]:
     """The environment variable of each service, which every process that it starts inherits."""
-    return {_MARK: str(home())}
+    return {MARK: str(home())}
 
 
 def left_behind() -> list[psutil.Process]:
@@ -21,7 +21,7 @@ def left_behind() -> list[psutil.Process]:
     processes: list[psutil.Process] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(_MARK) == str(home()) and process.status() != psutil.STATUS_ZOMBIE:
+            if process.environ().get(MARK) == str(home()) and process.status() != psutil.STATUS_ZOMBIE:
                 processes.append(process)
     return processes
 

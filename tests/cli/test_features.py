@@ -1,4 +1,4 @@
-"""`mlp features` on the tables of real runs: the list, the search, one feature in full, and what is told otherwise."""
+"""`mlp features` on the tables of real runs: the list, the search, one feature in full, and the messages."""
 
 import io
 import json
@@ -38,7 +38,7 @@ second = mlp.Project("second", owner="team:second", assets=[trend], uses=[first]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace of two projects, the features of one computed, and a location that does not load."""
+    """A workspace of two projects, one of them computed, and a code location that does not load."""
     made = tmp_path_factory.mktemp("team")
     (made / "catalogue_team.py").write_text(PROJECT)
     (made / "workspace.yaml").write_text("load_from:\n- python_module: catalogue_team\n- python_module: absent_team\n")
@@ -54,16 +54,16 @@ def _there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLP_HOME", str(folder / ".mlp"))
 
 
-def said(*words: str, width: int = 80, found: bool = True, as_json: bool = False) -> str:
+def printed(*words: str, width: int = 80, matches: bool = True, as_json: bool = False) -> str:
     console = Console(file=io.StringIO(), width=width)
-    assert report(console, Path("workspace.yaml"), words, as_json=as_json) == found
+    assert report(console, Path("workspace.yaml"), words, as_json=as_json) == matches
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 140])
 def test_the_list_has_a_line_for_each_feature(width: int) -> None:
-    text = said(width=width)
+    text = printed(width=width)
     lines = text.splitlines()
     assert max(map(len, lines)) <= width
     for name in ("spend_7d", "spend_28d", "spend_share", "most_spent", "weeks"):
@@ -79,11 +79,11 @@ def test_the_list_has_a_line_for_each_feature(width: int) -> None:
 
 
 def names(*words: str) -> list[str]:
-    return [one["path"] for one in json.loads(said(*words, as_json=True))["features"]]
+    return [feature["path"] for feature in json.loads(printed(*words, as_json=True))["features"]]
 
 
 @pytest.mark.parametrize(
-    ("words", "found"),
+    ("words", "expected"),
     [
         (["GOLD"], ["second.trend.most_spent", "second.trend.weeks"]),
         (["best", "week"], ["second.trend.most_spent"]),
@@ -94,45 +94,45 @@ def names(*words: str) -> list[str]:
         (["week"], ["second.trend.weeks", "second.trend.most_spent"]),
     ],
 )
-def test_words_are_looked_for_in_all_that_is_said_of_a_feature(words: list[str], found: list[str]) -> None:
-    assert names(*words) == found
+def test_words_are_searched_in_every_text_of_a_feature(words: list[str], expected: list[str]) -> None:
+    assert names(*words) == expected
 
 
 def test_one_feature_in_full() -> None:
-    lines = said("spend_7d").splitlines()
-    told = {line[:15].strip(): line[15:].strip() for line in lines}
+    lines = printed("spend_7d").splitlines()
+    facts = {line[:15].strip(): line[15:].strip() for line in lines}
     assert lines[0] == "shop.spending.spend_7d"
-    assert told["entity"] == "user (user_id)"
-    assert told["formula"] == "total('amount', over='7d')"
-    assert told["made of"] == "purchases.amount"
-    assert told["window"] == "7d"
-    assert told["computed"] == "every 1w"
-    assert told["TTL"] == "28d"
-    assert told["freshness"].startswith("newest row ")
-    assert told["features"] == "spending.spend_share, trend.most_spent"
-    assert told["training sets"] == "shop.history"
-    assert (told["models"], told["endpoints"], told["monitors"]) == ("shop.comes_again", "shop.score", "shop.health")
-    assert told["missing"] == "0 % of 400 rows"
+    assert facts["entity"] == "user (user_id)"
+    assert facts["formula"] == "total('amount', over='7d')"
+    assert facts["made of"] == "purchases.amount"
+    assert facts["window"] == "7d"
+    assert facts["computed"] == "every 1w"
+    assert facts["TTL"] == "28d"
+    assert facts["freshness"].startswith("newest row ")
+    assert facts["features"] == "spending.spend_share, trend.most_spent"
+    assert facts["training sets"] == "shop.history"
+    assert (facts["models"], facts["endpoints"], facts["monitors"]) == ("shop.comes_again", "shop.score", "shop.health")
+    assert facts["missing"] == "0 % of 400 rows"
     assert any("████" in line for line in lines)
 
 
-def test_programs_get_all_that_is_known() -> None:
-    told = json.loads(said("trend.weeks", as_json=True))
-    (one,) = told["features"]
-    assert one["owner"] == "ann@example.com"
-    assert one["tags"] == {"tier": "gold"}
-    assert (one["source"], one["root"], one["source_columns"]) == ("spending", "purchases", ["event_time"])
-    assert (one["fresh_within"], one["fresh"], one["statistics"]) == ("9d", None, None)
-    assert one["used_by"]["training_sets"] == []
-    assert list(told["not_loaded"]) == ["absent_team"]
-    (computed,) = json.loads(said("spend_7d", as_json=True))["features"]
+def test_json_has_every_fact() -> None:
+    document = json.loads(printed("trend.weeks", as_json=True))
+    (feature,) = document["features"]
+    assert feature["owner"] == "ann@example.com"
+    assert feature["tags"] == {"tier": "gold"}
+    assert (feature["source"], feature["root"], feature["source_columns"]) == ("spending", "purchases", ["event_time"])
+    assert (feature["fresh_within"], feature["fresh"], feature["statistics"]) == ("9d", None, None)
+    assert feature["used_by"]["training_sets"] == []
+    assert list(document["not_loaded"]) == ["absent_team"]
+    (computed,) = json.loads(printed("spend_7d", as_json=True))["features"]
     assert sum(computed["statistics"]["histogram"]) == computed["statistics"]["rows"] == 400
 
 
-def test_what_is_not_there_is_told_with_the_closest() -> None:
-    assert "No feature is about 'spedn_7d'. Did you mean 'spend_7d'?" in said("spedn_7d", found=False)
-    assert "Did you mean 'most_spent'?" in said("most_spend", found=False)
-    both = said("share", "gold", found=False)
+def test_an_unknown_word_is_answered_with_the_closest() -> None:
+    assert "No feature is about 'spedn_7d'. Did you mean 'spend_7d'?" in printed("spedn_7d", matches=False)
+    assert "Did you mean 'most_spent'?" in printed("most_spend", matches=False)
+    both = printed("share", "gold", matches=False)
     assert "No feature is about 'share' and 'gold' together. Leave one of them out." in both
 
 
@@ -163,12 +163,12 @@ def test_the_command(folder: Path) -> None:
     ("age", "written"),
     [(9, "newest row 9 d old, fresh"), (9.01, "newest row 9 d old, stale"), (None, "not computed yet")],
 )
-def test_freshness_is_what_the_view_wants(age: float | None, written: str) -> None:
+def test_freshness_follows_the_view(age: float | None, written: str) -> None:
     now = datetime(2024, 5, 1, tzinfo=UTC)
     features = catalogue(load_workspace(Path("workspace.yaml")).projects, LocalEnvironment(Path(".mlp")).lake, now)
-    (one,) = [one for one in features if one.name == "most_spent"]
+    (entry,) = [entry for entry in features if entry.name == "most_spent"]
     statistics = {"newest": now - timedelta(days=age)} if age is not None else None
-    assert freshness(replace(one, statistics=statistics)).plain == written
+    assert freshness(replace(entry, statistics=statistics)).plain == written
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`mlp init`: a project that runs at once, in a workspace that keeps what it held; or nothing at all."""
+"""`mlp init`: the new project works at once, the workspace keeps its content, and a failure writes nothing."""
 
 import os
 import subprocess
@@ -24,16 +24,16 @@ def run(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_tests_of_a_new_project_pass_from_any_folder(tmp_path: Path) -> None:
-    made = run(str(BIN / "mlp"), "init", "shoes", cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
-    assert "shoes/ is made and added to workspace.yaml" in made.stdout
+    done = run(str(BIN / "mlp"), "init", "shoes", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "shoes/ was written and added to workspace.yaml" in done.stdout
     assert len((tmp_path / "shoes" / "project.py").read_text().splitlines()) <= 100
     assert sum(path.stat().st_size for path in (tmp_path / "shoes").rglob("*.parquet")) < 300_000
-    left = [
+    names = [
         path.name for path in tmp_path.rglob("*") if "mlp_assets.template" in path.name or "my_project" in path.name
     ]
-    told = [path for path in (tmp_path / "shoes").rglob("*.[pm][yd]") if "my_project" in path.read_text()]
-    assert (left, told) == ([], [])
+    mentions = [path for path in (tmp_path / "shoes").rglob("*.[pm][yd]") if "my_project" in path.read_text()]
+    assert (names, mentions) == ([], [])
     tested = run(str(BIN / "pytest"), "-q", str(tmp_path / "shoes"), cwd=Path("/"))
     assert "4 passed" in tested.stdout, tested.stdout[-3000:]
 
@@ -47,44 +47,49 @@ def test_dagster_loads_the_workspace_from_any_folder(tmp_path: Path) -> None:
         assert f"Job: {job}" in loaded.stdout
 
 
-def test_the_data_is_the_same_for_everyone_and_ends_last_week(tmp_path: Path) -> None:
+def test_the_data_is_reproducible_and_ends_last_week(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         make("shoes", tmp_path / folder, WEDNESDAY)
-    one, two = ((tmp_path / folder / "shoes" / "data" / "orders.parquet").read_bytes() for folder in ("one", "two"))
-    assert one == two
+    first, second = (
+        (tmp_path / folder / "shoes" / "data" / "orders.parquet").read_bytes() for folder in ("one", "two")
+    )
+    assert first == second
     assert 'START, END = "2026-02-16", "2026-11-23"' in (tmp_path / "one" / "shoes" / "project.py").read_text()
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"),
+    ("name", "message"),
     [
         ("Shoes", "'Shoes' cannot be a name. Write lower-case letters, digits and _, such as 'shoes'."),
         ("my-shoes", "such as 'my_shoes'."),
         ("../shoes", "such as 'shoes'."),
-        ("json", "'json' is the name of an installed package, so yours could not be imported. Write 'json_project'"),
+        (
+            "json",
+            "'json' is the name of an installed package, so that package could not be imported. Write 'json_project'",
+        ),
         ("mlp_assets", "Write 'mlp_assets_project'"),
-        ("class", "'class' is a word of Python"),
-        ("s" * 41, "is longer than 40 letters"),
+        ("class", "'class' is a keyword of Python"),
+        ("s" * 41, "is longer than 40 characters"),
     ],
 )
-def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str, sentence: str) -> None:
+def test_an_invalid_name_is_refused(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(InitError) as raised:
         make(name, tmp_path, WEDNESDAY)
-    assert sentence in str(raised.value)
+    assert message in str(raised.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_in_the_way_stays(tmp_path: Path) -> None:
+def test_an_existing_file_of_that_name_is_kept(tmp_path: Path) -> None:
     (tmp_path / "shoes").write_text("mine")
-    with pytest.raises(InitError, match="shoes is there already. Choose another name, or move it away"):
+    with pytest.raises(InitError, match="shoes exists already. Choose another name, or move it away"):
         make("shoes", tmp_path, WEDNESDAY)
     assert (tmp_path / "shoes").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["shoes"]
 
 
 @pytest.mark.parametrize("content", [None, "load_from: {retail: 1}\n", "load_from: [\n"])
-def test_a_workspace_that_cannot_be_added_to_leaves_nothing(tmp_path: Path, content: str | None) -> None:
+def test_nothing_is_written_where_the_workspace_cannot_be_extended(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "workspace.yaml"
     file.mkdir() if content is None else file.write_text(content)
     with pytest.raises(MlpError, match=r"workspace\.yaml"):
@@ -93,12 +98,12 @@ def test_a_workspace_that_cannot_be_added_to_leaves_nothing(tmp_path: Path, cont
     assert content is None or file.read_text() == content
 
 
-def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(InitError, match="No space left on device. Nothing was made"):
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(InitError, match="No space left on device. Nothing was written"):
         make("shoes", tmp_path, WEDNESDAY)
     assert list(tmp_path.iterdir()) == []
 
@@ -116,7 +121,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
         "other: 1  # kept\n",
     ],
 )
-def test_a_workspace_keeps_what_it_held(tmp_path: Path, text: str) -> None:
+def test_a_workspace_keeps_its_content(tmp_path: Path, text: str) -> None:
     file = tmp_path / "workspace.yaml"
     file.write_text(text)
     before = yaml.safe_load(text) or {}
@@ -124,11 +129,11 @@ def test_a_workspace_keeps_what_it_held(tmp_path: Path, text: str) -> None:
     assert yaml.safe_load(added) == {**before, "load_from": [*(before.get("load_from") or []), location("shoes")]}
     assert all(line in added for line in text.splitlines() if "#" in line)
     file.write_text(added)
-    again = with_location(file, "hats")
-    assert yaml.safe_load(again)["load_from"][-2:] == [location("shoes"), location("hats")]
+    extended = with_location(file, "hats")
+    assert yaml.safe_load(extended)["load_from"][-2:] == [location("shoes"), location("hats")]
 
 
-def test_a_second_entry_of_one_name_is_refused(tmp_path: Path) -> None:
+def test_a_second_entry_of_the_same_name_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "workspace.yaml"
     file.write_text(yaml.safe_dump({"load_from": [RETAIL]}))
     with pytest.raises(WorkspaceFileError, match="has a code location 'retail' already"):

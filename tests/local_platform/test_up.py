@@ -1,4 +1,4 @@
-"""`mlp up` for real: all services, a second start, the doctor, Ctrl-C, `mlp down`, and nothing left behind."""
+"""`mlp up` for real: all services, a second start, the doctor, Ctrl-C, `mlp down`, and no process left."""
 
 import json
 import os
@@ -19,6 +19,7 @@ import pytest
 from mlp_assets.local_platform.services import health_urls
 from tests.support.browser import rendered
 from tests.support.ports import platform_ports
+from tests.support.processes import end_services, end_tree
 
 MLP = str(Path(sys.executable).parent / "mlp")
 START_SECONDS = 120
@@ -41,6 +42,7 @@ class Installed:
         self.output = home.with_suffix(".out")
         self.ports = platform_ports()
         self.environment = os.environ | {name: str(port) for name, port in self.ports.by_variable().items()}
+        self._started: list[subprocess.Popen[bytes]] = []
         self.environment |= {"MLP_HOME": str(home), "MLP_SENSOR_SECONDS": "5"}
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -52,45 +54,55 @@ class Installed:
         """Starts `mlp up` and returns when it says that it is up."""
         with self.output.open("wb") as out:
             process = subprocess.Popen(
-                [MLP, "up", *words], env=self.environment, stdout=out, stderr=out, preexec_fn=_heed_interrupts
+                [MLP, "up", *words], env=self.environment, stdout=out, stderr=out, preexec_fn=_accept_interrupts
             )
+        self._started.append(process)
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and "The platform is up" not in self.told():
+        while "The platform is up" not in self.printed():
+            assert time.monotonic() < deadline, self.output.read_text()
             assert process.poll() is None, self.output.read_text()
             time.sleep(0.2)
         return process
 
-    def told(self) -> str:
-        """What `mlp up` has said so far."""
+    def printed(self) -> str:
+        """The output of `mlp up` so far."""
         return _flat(self.output.read_text())
 
     def left(self) -> list[str]:
-        """Processes that have to do with this home and still live."""
-        found = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
-        return [command[:200] for command in found if str(self.home) in command]
+        """Running processes whose command line names this home."""
+        commands = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
+        return [command[:200] for command in commands if str(self.home) in command]
+
+    def end(self) -> None:
+        """Kills every process that was started, however far the test came."""
+        for process in self._started:
+            end_tree(process)
+        end_services(self.home)
 
 
-def _heed_interrupts() -> None:
-    """A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C."""
+def _accept_interrupts() -> None:
+    """Undoes that a shell starts background jobs, such as the tests, with Ctrl-C ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
 def installed() -> Iterator[Installed]:
     home = Path(tempfile.mkdtemp(prefix="mlp", dir="/tmp"))
-    made = Installed(home)
-    yield made
-    made.run("down")
-    shutil.rmtree(home, ignore_errors=True)
-    made.output.unlink(missing_ok=True)
+    platform = Installed(home)
+    try:
+        yield platform
+    finally:
+        platform.end()
+        shutil.rmtree(home, ignore_errors=True)
+        platform.output.unlink(missing_ok=True)
 
 
 def _flat(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def launched(installed: Installed, job: str, tags: dict[str, str], location: str = "retail") -> str:
-    """How a run ends that is launched as the web UI does it."""
+def run_status(installed: Installed, job: str, tags: dict[str, str], location: str = "retail") -> str:
+    """The final status of a run that is launched as the web UI does it."""
     url = f"http://127.0.0.1:{installed.ports.dagster}/graphql"
     selector = {
         "repositoryLocationName": location, "repositoryName": "__repository__", "pipelineName": job,
@@ -102,8 +114,8 @@ def launched(installed: Installed, job: str, tags: dict[str, str], location: str
     run = answer["data"]["launchRun"]["run"]["runId"]
     deadline, status = time.monotonic() + START_SECONDS, ""
     while time.monotonic() < deadline and status not in ("SUCCESS", "FAILURE", "CANCELED"):
-        asked = httpx.post(url, json={"query": STATUS, "variables": {"run": run}}, timeout=60).json()
-        status = asked["data"]["runOrError"]["status"]
+        response = httpx.post(url, json={"query": STATUS, "variables": {"run": run}}, timeout=60).json()
+        status = response["data"]["runOrError"]["status"]
         time.sleep(0.5)
     return status
 
@@ -119,7 +131,7 @@ def _with_a_broken_location(home: Path) -> Path:
     return workspace
 
 
-def test_up_stays_listens_here_alone_and_leaves_nothing(installed: Installed) -> None:
+def test_up_listens_on_this_machine_only_and_leaves_no_process(installed: Installed) -> None:
     process = installed.up()
     for url in health_urls(installed.ports).values():
         assert httpx.get(url, timeout=10).status_code == 200
@@ -130,7 +142,7 @@ def test_up_stays_listens_here_alone_and_leaves_nothing(installed: Installed) ->
 
     page = rendered(f"http://127.0.0.1:{installed.ports.dagster}/locations/retail/asset-groups/retail")
     assert all(name in page for name in ("purchases", "household_habits", "repurchase_score"))
-    assert launched(installed, "retail__weekly", {"dagster/partition": "2017-01-02"}) == "SUCCESS"
+    assert run_status(installed, "retail__weekly", {"dagster/partition": "2017-01-02"}) == "SUCCESS"
     assert (installed.home / "lake" / "retail" / "features" / "household_habits" / "_delta_log").is_dir()
 
     second = installed.run("up")
@@ -145,7 +157,7 @@ def test_up_stays_listens_here_alone_and_leaves_nothing(installed: Installed) ->
     assert installed.left() == []
 
 
-def test_down_stops_it_and_it_starts_again_where_it_was(installed: Installed) -> None:
+def test_down_stops_it_and_a_new_start_keeps_its_state(installed: Installed) -> None:
     process = installed.up()
     down = installed.run("down")
     assert "Stopped." in down.stdout
@@ -155,10 +167,10 @@ def test_down_stops_it_and_it_starts_again_where_it_was(installed: Installed) ->
     runs = (installed.home / "dagster" / "dagster.yaml").stat().st_mtime
     again = installed.up("-w", str(_with_a_broken_location(installed.home)))
     deadline = time.monotonic() + 10
-    while "did not load" not in installed.told() and time.monotonic() < deadline:
+    while "did not load" not in installed.printed() and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert "The code location broken did not load" in installed.told()
-    assert "no such table" in installed.told()
+    assert "The code location broken did not load" in installed.printed()
+    assert "no such table" in installed.printed()
     doctor = installed.run("doctor")
     assert (doctor.returncode, "code location broken" in doctor.stdout) == (1, True), doctor.stdout
     assert (installed.home / "dagster" / "dagster.yaml").stat().st_mtime == runs

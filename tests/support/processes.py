@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 
-from mlp_resources.compute.processes import tree
+from mlp_assets.local_platform.leftovers import MARK
+from mlp_resources.compute.processes import end, tree
 
 _GRACE_SECONDS = 10.0
 
@@ -29,6 +31,21 @@ def end_tree(process: "subprocess.Popen[Any]") -> None:
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
+
+
+def end_services(home: Path) -> None:
+    """Kills every process that a platform in this home started, until there is none."""
+    while left := [process for process in psutil.process_iter() if _started_for(process) == str(home)]:
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        end(left, ask=False)
+
+
+def _started_for(process: psutil.Process) -> str | None:
+    with contextlib.suppress(psutil.Error, OSError):
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.environ().get(MARK)
+    return None
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""How the first version did on everything it was asked, beside its baselines, now that all outcomes are known."""
+"""Scores the first version and its baselines on every request that it answered, once the outcomes are known."""
 
 import json
 from typing import Any
@@ -18,10 +18,10 @@ from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Table
 
 
-def hindsight(environment: Environment, model: Model, endpoint: Endpoint) -> dict[str, Any]:
+def score_first_version(environment: Environment, model: Model, endpoint: Endpoint) -> dict[str, Any]:
     """Metrics and paired bootstrap intervals over the rows that version 1 answered.
 
-    The baselines are fitted on what that version was fitted on.
+    The baselines are fitted on the same training rows as that version.
     """
     training_set, lake = model.training_set, environment.lake
     first = environment.registry.versions(registered_model(project.name, model))[0]

@@ -13,8 +13,8 @@ from mlp_assets.examples.rehearsal.retail_stream import (
     FIRST_WEEK,
     MODELS,
     WEEK,
-    Replay,
-    ReplayError,
+    RehearsalError,
+    RetailStream,
     wait_for,
     weeks,
 )
@@ -36,7 +36,7 @@ ALARMS = keys.alarms(project.name, repurchase_health)
 
 @dataclass
 class Story:
-    """What happened, for the summary."""
+    """The alarm, the versions before and after it, and an example request and response."""
 
     episode: str = ""
     alarm: str = ""
@@ -46,46 +46,46 @@ class Story:
 
 
 def run(console: Console) -> None:
-    """Runs the loop. Raises MlpError when a stage did not really happen."""
+    """Runs the loop. Raises MlpError when a stage did not happen."""
     story = Story()
-    with running_platform(console, share=SHARE, fault=FAULT) as (stages, replay, ports):
-        _build(stages, replay)
-        _live(stages, replay, story)
+    with running_platform(console, share=SHARE, fault=FAULT) as (stages, stream, ports):
+        _set_up(stages, stream)
+        _run_weeks(stages, stream, story)
         stages.progress.stop()
         (home() / "demo.json").write_text(json.dumps(stages.figures(), indent=1))
-        print_summary(console, story, stages, replay, ports)
+        print_summary(console, story, stages, stream, ports)
 
 
-def _build(stages: Stages, replay: Replay) -> None:
+def _set_up(stages: Stages, stream: RetailStream) -> None:
     with stages.stage("Ingesting half a year, computing features"):
-        replay.ingest(FIRST_WEEK, DEPLOYED)
+        stream.ingest(FIRST_WEEK, DEPLOYED)
     for model, endpoint in MODELS:
         with stages.stage(f"Training, judging and deploying {model.name}"):
-            replay.deploy(model, endpoint)
-    with stages.stage("Going on to the first replayed week"):
-        replay.ingest(DEPLOYED, FIRST_REPLAYED)
+            stream.deploy(model, endpoint)
+    with stages.stage("Ingesting up to the first replayed week"):
+        stream.ingest(DEPLOYED, FIRST_REPLAYED)
 
 
-def _live(stages: Stages, replay: Replay, story: Story) -> None:
-    story.before = replay.champion(repurchase).version
+def _run_weeks(stages: Stages, stream: RetailStream, story: Story) -> None:
+    story.before = stream.champion(repurchase).version
     with stages.stage(f"Replaying {REPLAYED} weeks as HTTP requests", REPLAYED) as advance:
         for week in weeks(FIRST_REPLAYED, REPLAYED):
-            replay.ask(week)
-            replay.drain()
-            replay.ingest(week, week + WEEK)
+            stream.send_week(week)
+            stream.drain()
+            stream.ingest(week, week + WEEK)
             advance()
     with stages.stage("Waiting for the sensors: alarm"):
-        opened = wait_for("alarm", 120, lambda: _open_episode(replay.instance))
-        story.episode, story.alarm = opened.episode, opened.message
+        alarm = wait_for("alarm", 120, lambda: _open_episode(stream.instance))
+        story.episode, story.alarm = alarm.episode, alarm.message
     last = FIRST_REPLAYED + REPLAYED * WEEK
     with stages.stage("Retraining, while requests go on"):
-        wait_for("version after the alarm", 240, lambda: _moved(replay, story.before, last), every=0.25)
-        replay.ask(last)
-        story.after = replay.champion(repurchase).version
-        replay.drain()
-    if replay.sent.failed:
-        raise ReplayError(f"{replay.sent.failed} of {replay.sent.requests} requests failed.")
-    story.example = replay.example(last)
+        wait_for("version after the alarm", 240, lambda: _version_changed(stream, story.before, last), every=0.25)
+        stream.send_week(last)
+        story.after = stream.champion(repurchase).version
+        stream.drain()
+    if stream.traffic.failed:
+        raise RehearsalError(f"{stream.traffic.failed} of {stream.traffic.requests} requests failed.")
+    story.example = stream.example(last)
 
 
 def _open_episode(instance: dg.DagsterInstance) -> AlarmFacts | None:
@@ -93,6 +93,6 @@ def _open_episode(instance: dg.DagsterInstance) -> AlarmFacts | None:
     return alarm if alarm is not None and alarm.episode_open else None
 
 
-def _moved(replay: Replay, before: str, week: datetime) -> bool:
-    replay.trickle(week)
-    return replay.sent.versions.get("repurchase_score", [before])[-1] != before
+def _version_changed(stream: RetailStream, before: str, week: datetime) -> bool:
+    stream.trickle(week)
+    return stream.traffic.versions.get("repurchase_score", [before])[-1] != before

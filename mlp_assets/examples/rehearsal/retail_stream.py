@@ -1,7 +1,7 @@
-"""The retail year, replayed: weeks are ingested, requests sent, predictions drained, as they would have been."""
+"""Feeds the retail year to the platform week by week: ingests data, sends requests, drains predictions."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,13 +29,13 @@ DEPLOYED = datetime(2017, 7, 3, tzinfo=UTC)
 _BATCH, _TRICKLE = 1000, 20
 
 
-class ReplayError(MlpError):
-    """A stage of the replay did not happen."""
+class RehearsalError(MlpError):
+    """A stage of a rehearsal did not happen."""
 
 
 @dataclass
-class Sent:
-    """What the callers saw."""
+class Traffic:
+    """Counts of the requests that were sent, and the model versions that answered, by endpoint."""
 
     requests: int = 0
     rows: int = 0
@@ -43,21 +43,25 @@ class Sent:
     versions: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
 
-class Replay:
-    """Drives the platform's own assets, runs and endpoints; knows the retail project, nothing of the future."""
+class RetailStream:
+    """Runs the retail project's assets and calls its endpoints with the data of a week. It never reads later data.
+
+    Args:
+        share: of the households whose requests are sent, 0 to 1.
+    """
 
     def __init__(self, environment: Environment, instance: dg.DagsterInstance, share: float) -> None:
         self.environment = environment
         self.share = share
-        self.sent = Sent()
+        self.traffic = Traffic()
         self.instance = instance
         definitions = definitions_for(project, environment=environment)
         self._job = definitions.resolve_implicit_global_asset_job_def()
         self._client = httpx.Client(timeout=30)
-        self._asked: dict[datetime, dict[str, pl.DataFrame]] = {}
+        self._entities: dict[datetime, dict[str, pl.DataFrame]] = {}
 
     def ingest(self, first: datetime, end: datetime) -> None:
-        """Sources, features and publications of the weeks from ``first`` to before ``end``, in one run."""
+        """Materializes sources, features and publications of the weeks from ``first`` to before ``end``, in one run."""
         kinds = ("source", "features", "online")
         tags = {
             "dagster/asset_partition_range_start": f"{first:%Y-%m-%d}",
@@ -66,11 +70,11 @@ class Replay:
         self.materialize([key for key in self._job.asset_layer.executable_asset_keys if key.path[1] in kinds], tags)
 
     def materialize(self, keys: Sequence[dg.AssetKey], tags: dict[str, str] | None = None) -> None:
-        """One run of the assets. Raises MlpError with the reason when it fails."""
+        """Materializes the assets in one run. Raises MlpError with the reason when it fails."""
         materialize(self._job, self.instance, keys, tags)
 
     def deploy(self, model: Model, endpoint: Endpoint) -> None:
-        """Training set, candidate, champion and endpoint of one model, in one run."""
+        """Materializes training set, candidate, champion and endpoint of one model, in one run."""
         self.materialize(
             [
                 keys.training_set(project.name, model.training_set),
@@ -81,53 +85,55 @@ class Replay:
         )
 
     def drain(self) -> None:
+        """Moves the logged predictions of all endpoints to the lake."""
         self.materialize([keys.predictions(project.name, endpoint) for endpoint in project.endpoints])
 
     def champion(self, model: Model) -> RegisteredVersion:
-        found = self.environment.registry.champion(f"{project.name}.{model.name}")
-        if found is None:
-            raise ReplayError(f"{model.name} has no champion.")
-        return found
+        """Raises RehearsalError where the model has none."""
+        version = self.environment.registry.champion(f"{project.name}.{model.name}")
+        if version is None:
+            raise RehearsalError(f"{model.name} has no champion.")
+        return version
 
-    def ask(self, week: datetime) -> None:
-        """Sends the requests that callers would have sent at the start of the week."""
-        for endpoint, rows in self._questions(week).items():
+    def send_week(self, week: datetime) -> None:
+        """Sends every request that callers would have sent at the start of the week."""
+        for endpoint, rows in self._entities_of(week).items():
             for batch in rows.iter_slices(_BATCH):
                 self._send(endpoint, batch, week)
 
     def trickle(self, week: datetime) -> None:
-        """Sends each endpoint one small request of the week: load that goes on while something else happens."""
-        for endpoint, rows in self._questions(week).items():
-            self._send(endpoint, rows.sample(min(_TRICKLE, rows.height), seed=self.sent.requests), week)
+        """Sends each endpoint one small request of the week, as load while something else happens."""
+        for endpoint, rows in self._entities_of(week).items():
+            self._send(endpoint, rows.sample(min(_TRICKLE, rows.height), seed=self.traffic.requests), week)
 
-    def _questions(self, week: datetime) -> dict[str, pl.DataFrame]:
-        if week not in self._asked:
+    def _entities_of(self, week: datetime) -> dict[str, pl.DataFrame]:
+        if week not in self._entities:
             table = self.environment.lake.scan(Table(project.name, "source", purchases.name))
             known = table.filter(pl.col("bought_at") < week)
             window = Window(week, week + WEEK)
-            chosen = pl.col("household_id").hash(7) % 10_000 < self.share * 10_000
-            pairs = feed.repurchase_outcomes(window, known).filter(chosen).select("household_id", "category")
+            sampled = pl.col("household_id").hash(7) % 10_000 < self.share * 10_000
+            pairs = feed.repurchase_outcomes(window, known).filter(sampled).select("household_id", "category")
             stocks = feed.demand_outcomes(window, known).select("store_id", "category", "displays", "mailers")
-            self._asked = {week: {"repurchase_score": pairs.collect(), "demand_forecast": stocks.collect()}}
-        return self._asked[week]
+            self._entities = {week: {"repurchase_score": pairs.collect(), "demand_forecast": stocks.collect()}}
+        return self._entities[week]
 
     def _send(self, endpoint: str, rows: pl.DataFrame, week: datetime) -> None:
         url = f"{self.environment.serving.url(f'/{endpoint}')}/v2/models/{endpoint}/infer"
         answer = self._client.post(url, json=infer_request(rows, week))
-        self.sent.requests += 1
-        self.sent.rows += rows.height
+        self.traffic.requests += 1
+        self.traffic.rows += rows.height
         if answer.status_code != 200:
-            self.sent.failed += 1
+            self.traffic.failed += 1
             return
-        seen = self.sent.versions.setdefault(endpoint, [])
+        seen = self.traffic.versions.setdefault(endpoint, [])
         version = answer.json()["model_version"]
         if version not in seen:
             seen.append(version)
 
     def example(self, week: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
-        """One real request and its response."""
-        one = pl.DataFrame({"household_id": [900], "category": ["CHEESE"]})
-        request = infer_request(one, week)
+        """A request of one household and its response."""
+        row = pl.DataFrame({"household_id": [900], "category": ["CHEESE"]})
+        request = infer_request(row, week)
         url = f"{self.environment.serving.url('/repurchase_score')}/v2/models/repurchase_score/infer"
         return request, self._client.post(url, json=request).json()
 
@@ -149,15 +155,15 @@ def weeks(first: datetime, count: int) -> Iterator[datetime]:
     return (first + number * WEEK for number in range(count))
 
 
-def wait_for(what: str, seconds: float, holds: Any, every: float = 1.0) -> Any:
-    """Polls until ``holds()`` is true and returns that. Raises ReplayError when it is not in time."""
+def wait_for(what: str, seconds: float, condition: Callable[[], Any], every: float = 1.0) -> Any:
+    """Polls until ``condition()`` is true, and returns its value. Raises RehearsalError after ``seconds``."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        found = holds()
-        if found:
-            return found
+        value = condition()
+        if value:
+            return value
         time.sleep(every)
-    raise ReplayError(f"After {seconds:g} s there was still no {what}.")
+    raise RehearsalError(f"No {what} within {seconds:g} s.")
 
 
 MODELS = tuple((health.watches.model, health.watches) for health in (repurchase_health, demand_health))

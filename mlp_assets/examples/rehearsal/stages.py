@@ -1,4 +1,4 @@
-"""Stages of a long command: a name, a bar, a time, and the memory that the whole platform took in it."""
+"""Stages of a long command: progress bars, wall time, and the peak memory of the whole platform."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ _SAMPLE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Stage:
-    """What a finished stage took: wall seconds, and the peak of the proportional set size of all processes."""
+    """A finished stage: wall seconds, and the peak proportional set size over all processes, in GB of 2^30 bytes."""
 
     name: str
     seconds: float
@@ -27,7 +27,7 @@ class Stage:
 
 
 class Stages:
-    """Runs stages one after the other and shows them. ``finished`` holds those that went well."""
+    """Runs stages one after the other and shows them. ``finished`` holds those that succeeded."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -40,18 +40,18 @@ class Stages:
 
     @contextlib.contextmanager
     def stage(self, name: str, steps: int = 1) -> Iterator[Callable[[], None]]:
-        """The block is the stage; call what it gives after each step."""
+        """Runs the block as a stage. The block calls the function that it is given after each step."""
         task, started = self.progress.add_task(name, total=steps), time.perf_counter()
         with _peak_memory() as peak:
             yield lambda: self.progress.advance(task)
         self.progress.update(task, completed=steps)
-        done = Stage(name, round(time.perf_counter() - started, 1), round(peak[0] / 1024**3, 2))
-        self.finished.append(done)
+        finished = Stage(name, round(time.perf_counter() - started, 1), round(peak[0] / 1024**3, 2))
+        self.finished.append(finished)
         if not self.console.is_terminal:
-            self.console.print(f"{done.name}: {done.seconds} s, {done.peak_gb} GB")
+            self.console.print(f"{finished.name}: {finished.seconds} s, {finished.peak_gb} GB")
 
     def figures(self) -> dict[str, Any]:
-        """All of it as plain data: ``total_s``, ``peak_gb`` and the ``stages``."""
+        """As plain data: ``total_s``, ``peak_gb`` and the ``stages``."""
         return {
             "total_s": self.total_seconds,
             "peak_gb": self.peak_gb,
@@ -69,7 +69,7 @@ class Stages:
 
 @contextlib.contextmanager
 def _peak_memory() -> Iterator[list[int]]:
-    """The peak, in bytes, over this process and everything that it started; shared pages count once."""
+    """The peak in bytes over this process and its descendants, sampled; shared pages count once."""
     peak, over = [_memory()], threading.Event()
 
     def sample() -> None:

@@ -1,4 +1,4 @@
-"""A platform for the time of one command: a directory of its own, all services, and the stages shown."""
+"""Runs all services in a home of its own for the duration of one command."""
 
 import contextlib
 import shutil
@@ -9,7 +9,7 @@ import dagster as dg
 from rich.console import Console
 
 from mlp_assets.errors import MlpError
-from mlp_assets.examples.rehearsal.retail_stream import Replay
+from mlp_assets.examples.rehearsal.retail_stream import RetailStream
 from mlp_assets.examples.rehearsal.stages import Stages
 from mlp_assets.local_platform.services import Ports, services
 from mlp_assets.local_platform.supervisor import Supervisor, single_instance
@@ -22,8 +22,8 @@ _SENSOR_SECONDS = "3"
 
 
 @contextlib.contextmanager
-def running_platform(console: Console, *, share: float, fault: str) -> Iterator[tuple[Stages, Replay, Ports]]:
-    """Starts everything in a fresh directory and ends it with the block. Raises MlpError when it cannot start."""
+def running_platform(console: Console, *, share: float, fault: str) -> Iterator[tuple[Stages, RetailStream, Ports]]:
+    """Starts everything in an empty home, and ends it with the block. Raises MlpError when it cannot start."""
     ports, supervisor, stages = Ports.from_settings(load_settings()), Supervisor(), Stages(console)
     with single_instance(ports):
         _fresh_home()
@@ -32,19 +32,20 @@ def running_platform(console: Console, *, share: float, fault: str) -> Iterator[
             ending.callback(supervisor.stop)
             with stages.stage("Starting Ray, MLflow and Dagster"):
                 supervisor.start(services(ports, Path("workspace.yaml")))
-            yield stages, Replay(configured_environment(), dg.DagsterInstance.get(), share), ports
+            yield stages, RetailStream(configured_environment(), dg.DagsterInstance.get(), share), ports
 
 
 def _fresh_home() -> None:
-    """Empties the home, but for the record of who runs in it. Raises MlpError when it holds anyone's real state."""
+    """Empties the home, except for the lock of this platform. Raises MlpError when another command made the home."""
     folder = home()
-    others = [path for path in folder.iterdir() if path.name != "run"] if folder.exists() else []
-    if others and not (folder / _MARK).exists():
+    contents = [path for path in folder.iterdir() if path.name != "run"] if folder.exists() else []
+    if contents and not (folder / _MARK).exists():
         raise MlpError(
-            f"{folder} holds the state of a platform that neither demo nor replay made. Choose another directory: "
+            f"{folder} holds a platform that neither `mlp demo` nor `mlp replay` made, and they "
+            "would delete it. Choose another directory: "
             "MLP_HOME=/tmp/mlp-demo make demo"
         )
-    for path in others:
+    for path in contents:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _MARK).touch()

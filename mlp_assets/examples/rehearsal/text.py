@@ -1,4 +1,4 @@
-"""``mlp text``: fine-tunes a small sentence encoder on product texts, through the gates, and shows what it answers."""
+"""``mlp text``: fine-tunes a small sentence encoder on product texts, judges it, and shows some of its answers."""
 
 import contextlib
 import threading
@@ -29,28 +29,31 @@ _SHOWN, _LOOK_SECONDS = 10, 1.0
 
 
 def run(console: Console) -> None:
-    """Leaves a registered version, which the web UIs of `mlp up` show. Raises MlpError when a stage did not happen."""
-    feed.encoder_folder()  # says what to install before anything is begun
+    """Registers a version, which the web UIs of `mlp up` show. Raises MlpError when a stage did not happen."""
+    feed.encoder_folder()  # fails early where the encoder is not installed
     environment, instance, stages = LocalEnvironment(use_home()), dg.DagsterInstance.get(), Stages(console)
     job = definitions_for(project, environment=environment).resolve_implicit_global_asset_job_def()
     with stages.progress:
         with stages.stage("Reading which products were first sold when"):
             materialize(job, instance, [keys.source(project.name, first_sales)], _all_weeks())
-        with stages.stage("Dividing them into training, validation and test"):
+        with stages.stage("Splitting them into training, validation and test"):
             materialize(job, instance, [_TRAINING_SET])
-        with stages.stage("Fine-tuning, judging and registering", EPOCHS) as advance, _followed(environment, advance):
+        with (
+            stages.stage("Fine-tuning, judging and registering", EPOCHS) as advance,
+            _follow_epochs(environment, advance),
+        ):
             materialize(job, instance, [_CANDIDATE, _CHAMPION])
     stages.progress.stop()
-    told = facts(instance, _CANDIDATE)
+    metadata = facts(instance, _CANDIDATE)
     for name in ("parts", "compared", "gates"):
-        console.print(Panel(Markdown(str(told[name])), title=name, expand=False))
+        console.print(Panel(Markdown(str(metadata[name])), title=name, expand=False))
     console.print(_answers(environment))
     console.print("See it with: make up. The version, its card and its files are in MLflow.")
 
 
 @contextlib.contextmanager
-def _followed(environment: LocalEnvironment, advance: Callable[[], None]) -> Iterator[None]:
-    """Calls for each epoch that the training, which runs in a process of its own, has logged."""
+def _follow_epochs(environment: LocalEnvironment, advance: Callable[[], None]) -> Iterator[None]:
+    """Calls ``advance`` for each epoch that the training, which is another process, has logged."""
     runs, over, begun = environment.home / "training", threading.Event(), time.time()
 
     def follow() -> None:
@@ -81,13 +84,13 @@ def _all_weeks() -> dict[str, str]:
 
 
 def _answers(environment: LocalEnvironment) -> Grid:
-    """What the newest version says of some products that it was not trained on."""
+    """The newest version's answers for some products of the test split."""
     version = environment.registry.versions(keys.registered_model(project.name, product_category))[-1]
     scorer = load_scorer(environment.registry.download(version), version.digest)
     rows = environment.lake.scan(keys.table(_TRAINING_SET)).filter(pl.col("split") == "test").collect()
     shown = rows.sample(_SHOWN, seed=1)
     answers = scorer.known.classes.answers(scorer.predict(scorer.encoding.matrix(shown)))
-    grid = Grid("product", "category", "answer", "probability", title="Products that it was not trained on")
+    grid = Grid("product", "category", "answer", "probability", title="Products of the test split")
     columns = (shown["text"], shown["category"], answers["prediction"], answers["probability"])
     for text, category, answer, sure in zip(*columns, strict=True):
         grid.add_row(text, category, answer, f"{sure:.2f}", style="green" if answer == category else "")
