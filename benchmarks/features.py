@@ -1,4 +1,4 @@
-"""A year of daily windows over the retail purchases: ours, DuckDB's SQL and Polars' ``rolling``; and one more day.
+"""A year of daily windows over the retail purchases: this platform, DuckDB's SQL and Polars' ``rolling``; and one more day.
 
 Each reads the same 1.47 million events and writes what it makes; the values are compared before the times are.
 """
@@ -100,7 +100,7 @@ def seconds(python: Path | str, code: str, *arguments: object) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
 
 
-def told(line: str) -> None:
+def log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
@@ -113,12 +113,12 @@ def write_events(folder: Path) -> str:
     events = sales.select("household_id", "sales_value", bought_at=bought).filter(within)
     location = str(folder / "events")
     events.cast({"household_id": pl.Int64}).write_delta(location)
-    told(f"{events.height} events")
+    log(f"{events.height} events")
     return location
 
 
 def compare(ours: Path, others: dict[str, Path]) -> int:
-    """How many values were compared. Raises AssertionError where a contender says something else."""
+    """The number of values compared. Raises AssertionError where a contender's value differs."""
     names = [f"{kind}_{days}d" for days in WINDOWS for kind in KINDS]
     table = pl.read_delta(str(ours / "lake" / "bench" / "features" / "spending"))
     made = table.filter(pl.col("lines_90d") > 0).with_columns(day=pl.col("event_time").dt.date())
@@ -147,8 +147,8 @@ def main() -> int:
             times["rolling"].append(seconds(sys.executable, ROLLING, events, rolled))
             times["duckdb"].append(seconds(duckdb, DUCKDB, events, queried))
             if number == 0:
-                told(f"{compare(home, {'rolling': rolled, 'duckdb': queried})} values agree")
-            told(
+                log(f"{compare(home, {'rolling': rolled, 'duckdb': queried})} values agree")
+            log(
                 f"round {number + 1} of {ROUNDS}: "
                 + ", ".join(f"{name} {own[-1]:.2f} s" for name, own in times.items())
             )

@@ -1,4 +1,4 @@
-"""Time to load 200 projects of retail's shape against as many bare assets, and a sensor tick over 200 monitors."""
+"""Seconds to load 200 projects of retail's shape, to load as many bare assets, and to tick a sensor of 200 monitors."""
 
 import json
 import os
@@ -66,7 +66,7 @@ BARS = {"ratio": 3.0, "tick_s": 1.0, "linear": 1.5}
 
 
 def timed(code: str, size: int, runs: int = 3) -> list[float]:
-    """Medians of what the code printed, over fresh processes."""
+    """Medians of the numbers that the code prints, over fresh processes."""
     printed: list[list[float]] = []
     with tempfile.TemporaryDirectory() as home:
         for number in range(runs):
@@ -82,9 +82,9 @@ def timed(code: str, size: int, runs: int = 3) -> list[float]:
 def staged(name: str, work: Callable[[], list[float]]) -> list[float]:
     print(f"{name} ...", file=sys.stderr, flush=True)
     begun = time.perf_counter()
-    found = work()
-    print(f"{name}: {found} in {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
-    return found
+    result = work()
+    print(f"{name}: {result} in {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
+    return result
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Where the demo's time and memory go: each stage's seconds and peak memory of all processes of the platform."""
+"""Seconds and peak memory of each stage of the demo, over all processes of the platform."""
 
 import json
 import os

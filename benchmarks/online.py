@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import redis
-from online_timing import ENTITIES, ROUNDS, Calls, free_port, over_http, rounds, running, timed, told, told_as
+from online_timing import ENTITIES, ROUNDS, Calls, as_figures, free_port, log, over_http, rounds, running, timed
 from peers import python_of
 
 from mlp_assets.endpoints.replica.lookup import Lookup
@@ -40,12 +40,12 @@ Figures = dict[str, Any]
 
 
 def per_feature() -> dict[str, pl.Expr]:
-    """What a training set derives from ten stored features."""
+    """Derived features, computed from ten stored ones."""
     return {"ratio": pl.col("f0") / pl.col("f1"), "sum": pl.col("f2") + pl.col("f3"), "log": pl.col("f4").log()}
 
 
 def table(count: int) -> pl.DataFrame:
-    """Rows of 10 features, of which one in 20 is null; one row in 50 is past its TTL."""
+    """Rows of 10 features. One value in 20 is null; one row in 50 is older than its TTL."""
     draw = np.random.default_rng(7)
     values = {name: draw.normal(size=count) for name in FEATURES}
     nulls = [pl.when(pl.Series(draw.random(count) > 0.05)).then(name).alias(name) for name in FEATURES]
@@ -64,35 +64,37 @@ def lookup(store: OnlineStore, location: str, derive: bool = False) -> Lookup:
 
 
 def in_process(name: str, store: OnlineStore, location: str, bare: redis.Redis | None) -> Figures:
-    """The platform's own read, from keys to the model's matrix with flags; of Redis beside a bare MGET."""
+    """The platform's read, from keys to the model's matrix with flags; for Redis also a bare MGET."""
     at = datetime.now(UTC)
     plain, derived = lookup(store, location), lookup(store, location, derive=True)
     calls: Calls = {name: lambda asked: plain({"user_id": asked}, at)}
     if bare is not None:
         keys = [b"bare:%d" % user for user in range(ENTITIES)]
         calls = {**calls, "bare_mget": lambda asked: bare.mget([keys[user] for user in asked])}
-    found = rounds(calls)
-    figures = told_as(found)
+    medians = rounds(calls)
+    figures = as_figures(medians)
     if bare is not None:
-        figures |= {f"redis_{n}_ratio": round(found[name][n][0] / found["bare_mget"][n][0], 2) for n in (1, 100)}
+        figures |= {f"redis_{n}_ratio": round(medians[name][n][0] / medians["bare_mget"][n][0], 2) for n in (1, 100)}
         return figures
-    one = [timed({"derive": lambda asked: derived({"user_id": asked}, at)}, 1, 1000)["derive"] for _ in range(ROUNDS)]
-    return figures | {"derive_1_p50_us": round(statistics.median(p50 for p50, _ in one), 1)}
+    derive = [
+        timed({"derive": lambda asked: derived({"user_id": asked}, at)}, 1, 1000)["derive"] for _ in range(ROUNDS)
+    ]
+    return figures | {"derive_1_p50_us": round(statistics.median(p50 for p50, _ in derive), 1)}
 
 
 def publishing(name: str, store: OnlineStore, million: pl.DataFrame) -> Figures:
-    """Seconds to publish a million entities over a million old ones, packing included."""
+    """Seconds to publish a million entities over a million earlier ones, packing included."""
     location, taken = store.location("bench", "million"), []
     for version in range(ROUNDS + 1):
         begun = time.perf_counter()
         store.publish(location, ["user_id"], FEATURES, million, version=version)
         taken.append(time.perf_counter() - begun)
-    told(f"  publish 1 M, {name}: {', '.join(f'{one:.2f}' for one in taken)} s")
+    log(f"  publish 1 M, {name}: {', '.join(f'{seconds:.2f}' for seconds in taken)} s")
     return {f"publish_1m_{name}_s": round(statistics.median(taken[1:]), 2)}
 
 
 def differences(store: OnlineStore, location: str, rows: pl.DataFrame) -> tuple[int, int]:
-    """(values that differ from the offline join, values compared), by the check of every publication."""
+    """(values that differ from the offline join, values compared), by the same check as every publication."""
     plan = ViewPlan("view", ("user_id",), tuple(FEATURES), int(TTL.total_seconds()), location)
     known = rows.with_columns(known_at="event_time").lazy()
     published = store.open_view(location, FEATURES)
@@ -101,7 +103,7 @@ def differences(store: OnlineStore, location: str, rows: pl.DataFrame) -> tuple[
 
 
 def feast(folder: Path, rows: pl.DataFrame, ours: Lookup) -> Figures:
-    """Feast on SQLite on the same rows: first the same values for those within their TTL, then its times."""
+    """Feast on SQLite with the same rows. Checks that values within the TTL are equal, then measures."""
     python = python_of("feast", ["feast"])
     rows.write_parquet(folder / "rows.parquet")
     asked = rows.filter(pl.col("event_time") > NOW - TTL)["user_id"].sample(2000, seed=1).to_list()
@@ -118,13 +120,15 @@ def feast(folder: Path, rows: pl.DataFrame, ours: Lookup) -> Figures:
     figures: Figures = {"feast_publish_100k_s": round(times["publish_s"], 1)}
     for count in ("1", "100"):
         for place, name in enumerate(("p50", "p99")):
-            figures[f"feast_sqlite_{count}_{name}_us"] = round(statistics.median(one[place] for one in times[count]), 1)
+            figures[f"feast_sqlite_{count}_{name}_us"] = round(
+                statistics.median(pair[place] for pair in times[count]), 1
+            )
     return figures
 
 
 def of_store(name: str, store: OnlineStore, folder: Path, bare: redis.Redis | None = None) -> Figures:
     """All figures of one store."""
-    told(f"{name} ...")
+    log(f"{name} ...")
     rows, location = table(ENTITIES), store.location("bench", "view")
     store.publish(location, ["user_id"], FEATURES, rows, version=1)
     if bare is not None:
@@ -147,7 +151,7 @@ def measured(folder: Path) -> Figures:
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with running(command, client.ping):
         figures |= of_store("redis", RedisOnlineStore(f"redis://127.0.0.1:{port}/0"), folder, client)
-    told("feast ...")
+    log("feast ...")
     figures |= feast(folder, table(ENTITIES), lookup(embedded, embedded.location("bench", "view")))
     figures["differences"] = figures.pop("differences_embedded") + figures.pop("differences_redis")
     figures["feast_ratio_1"] = round(figures["feast_sqlite_1_p50_us"] / figures["embedded_1_p50_us"], 1)

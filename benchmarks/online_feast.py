@@ -1,7 +1,7 @@
 """Feast's own reads from SQLite. Runs in Feast's virtual environment: ``python online_feast.py FOLDER ROUNDS READS``.
 
 FOLDER holds ``rows.parquet`` (user_id, event_time, f0 ... f9) and ``asked.json`` (entities whose values to tell).
-Writes ``feast.parquet``, and prints one JSON object: for 1 and 100 entities each round's p50 and p99 in microseconds.
+Writes ``feast.parquet``. Prints one JSON object: p50 and p99 in microseconds of each round, for 1 and 100 entities.
 """
 
 import json
@@ -17,7 +17,7 @@ from feast.types import Float64
 
 
 def made(folder: Path, names: list[str], rows: pd.DataFrame) -> FeatureStore:
-    """A store with the rows online, in SQLite."""
+    """A Feast store with the rows online in SQLite."""
     config = RepoConfig(
         project="bench", provider="local", registry=str(folder / "registry.db"), entity_key_serialization_version=3,
         online_store={"type": "sqlite", "path": str(folder / "feast.db")},
@@ -39,7 +39,7 @@ def main() -> None:
     refs = [f"view:{name}" for name in names]
     begun = time.perf_counter()
     store = made(folder, names, rows)
-    told = {"publish_s": time.perf_counter() - begun, "1": [], "100": []}
+    figures = {"publish_s": time.perf_counter() - begun, "1": [], "100": []}
     asked = json.loads((folder / "asked.json").read_text())
     answers = []
     for start in range(0, len(asked), 500):
@@ -55,8 +55,8 @@ def main() -> None:
                 store.get_online_features(features=refs, entity_rows=entities)
                 taken.append(time.perf_counter() - begun)
             taken.sort()
-            told[str(count)].append([taken[len(taken) // 2] * 1e6, taken[int(len(taken) * 0.99)] * 1e6])
-    print(json.dumps(told))
+            figures[str(count)].append([taken[len(taken) // 2] * 1e6, taken[int(len(taken) * 0.99)] * 1e6])
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An endpoint over HTTP for the benchmark of reads: ``python online_http.py FOLDER LOCATION PORT``."""
+"""Serves an endpoint over HTTP for the benchmark of reads: ``python online_http.py FOLDER LOCATION PORT``."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from mlp_resources.online.open_view import open_view
 
 
 def artifact(folder: Path, features: list[str]) -> str:
-    """The smallest model there is: the sum of its inputs, missing ones left out."""
+    """A minimal ONNX model: the sum of its inputs, ignoring missing ones."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     nodes = [
         helper.make_node("IsNaN", ["features"], ["missing"]),
@@ -26,8 +26,8 @@ def artifact(folder: Path, features: list[str]) -> str:
         helper.make_tensor("axis", onnx.TensorProto.INT64, [1], [1]),
     ]
     given = [helper.make_tensor_value_info("features", kind, [None, len(features)])]
-    told = [helper.make_tensor_value_info("prediction", kind, [None, 1])]
-    graph = helper.make_graph(nodes, "sum", given, told, values)
+    outputs = [helper.make_tensor_value_info("prediction", kind, [None, 1])]
+    graph = helper.make_graph(nodes, "sum", given, outputs, values)
     folder.mkdir(parents=True)
     onnx.save(
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), str(folder / "m.onnx")

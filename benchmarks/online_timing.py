@@ -1,4 +1,4 @@
-"""Timing for the benchmark of online reads: calls in turns on the same entities, in process and over HTTP."""
+"""Times online reads: calls take turns on the same entities, in this process and over HTTP."""
 
 import contextlib
 import http.client
@@ -18,7 +18,7 @@ ENTITIES, ROUNDS, READS = 100_000, 3, 4000
 Calls = Mapping[str, Callable[[list[int]], object]]
 
 
-def told(line: str) -> None:
+def log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
@@ -29,7 +29,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(command: list[str], ready: Callable[[], object]) -> Iterator[None]:
-    """A server, from when it answers on."""
+    """A server process; the block begins once it answers."""
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         for _ in range(600):
@@ -44,7 +44,7 @@ def running(command: list[str], ready: Callable[[], object]) -> Iterator[None]:
 
 
 def timed(calls: Calls, count: int, reads: int) -> dict[str, tuple[float, float]]:
-    """p50 and p99 in microseconds of calls for the same random entities, one call after the other."""
+    """p50 and p99 in microseconds, by call. All calls read the same random entities, in turns."""
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(reads + reads // 10):
         asked = random.sample(range(ENTITIES), count)
@@ -53,25 +53,27 @@ def timed(calls: Calls, count: int, reads: int) -> dict[str, tuple[float, float]
             call(asked)
             if number >= reads // 10:
                 taken[name].append((time.perf_counter() - begun) * 1e6)
-    return {name: (statistics.median(one), sorted(one)[int(len(one) * 0.99)]) for name, one in taken.items()}
+    return {
+        name: (statistics.median(micros), sorted(micros)[int(len(micros) * 0.99)]) for name, micros in taken.items()
+    }
 
 
 def rounds(calls: Calls, reads: int = READS) -> dict[str, dict[int, list[float]]]:
-    """For each call, and 1 and 100 entities: the medians of the rounds' p50 and p99."""
-    found: dict[str, dict[int, list[float]]] = {name: {} for name in calls}
+    """Call -> number of entities (1, 100) -> medians over the rounds of p50 and p99."""
+    medians: dict[str, dict[int, list[float]]] = {name: {} for name in calls}
     for count, times in ((1, reads), (100, max(reads // 4, 100))):
         measured = [timed(calls, count, times) for _ in range(ROUNDS)]
         for name in calls:
-            found[name][count] = [statistics.median(one[name][place] for one in measured) for place in (0, 1)]
-        told(f"  {count} entities: { {name: round(found[name][count][0], 1) for name in calls} } us")
-    return found
+            medians[name][count] = [statistics.median(times[name][place] for times in measured) for place in (0, 1)]
+        log(f"  {count} entities: { {name: round(medians[name][count][0], 1) for name in calls} } us")
+    return medians
 
 
-def told_as(found: Mapping[str, Mapping[int, list[float]]]) -> dict[str, float]:
+def as_figures(medians: Mapping[str, Mapping[int, list[float]]]) -> dict[str, float]:
     """The figures ``<call>_<entities>_p50_us`` and ``..._p99_us``."""
     return {
         f"{name}_{count}_{percentile}_us": round(value, 1)
-        for name, by_count in found.items()
+        for name, by_count in medians.items()
         for count, both in by_count.items()
         for percentile, value in zip(("p50", "p99"), both, strict=True)
     }
@@ -99,5 +101,5 @@ def over_http(name: str, location: str, folder: Path) -> dict[str, float]:
             raise SystemExit(f"HTTP {answer.status}: {body[:300]!r}")
 
     with running(command, lambda: socket.create_connection(("127.0.0.1", port), 1).close()):
-        found = rounds({f"http_{name}": asked_for}, reads=600)
-    return told_as(found)
+        medians = rounds({f"http_{name}": asked_for}, reads=600)
+    return as_figures(medians)

@@ -1,4 +1,4 @@
-"""Virtual environments of the peers that a benchmark measures: made once, reused between runs."""
+"""Virtual environments of the peers that a benchmark measures, created once and reused."""
 
 import hashlib
 import os
@@ -14,8 +14,8 @@ _FOLDER = Path(__file__).parents[1] / ".mlp" / "peers"
 def python_of(name: str, requirements: Sequence[str]) -> Path:
     """The Python of a peer's own virtual environment, with its requirements installed.
 
-    It lies in ``MLP_PEERS`` or below ``.mlp/peers``, named after what is in it, so other requirements make another one.
-    One that was interrupted while it was made is made anew. Raises CalledProcessError when pip cannot install it.
+    It lies below ``MLP_PEERS`` or ``.mlp/peers``. Its name has a hash of the requirements, so others get another one.
+    An incomplete one is created again. Raises CalledProcessError when pip cannot install it.
     """
     ordered = sorted(requirements)
     named = hashlib.sha256("\n".join([sys.version, *ordered]).encode()).hexdigest()[:10]
@@ -24,14 +24,14 @@ def python_of(name: str, requirements: Sequence[str]) -> Path:
     if ready.exists() and python.exists():
         return python
     shutil.rmtree(folder, ignore_errors=True)
-    _told(f"{name}: making a virtual environment with {', '.join(ordered)}")
+    _log(f"{name}: creating a virtual environment with {', '.join(ordered)}")
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, stdout=sys.stderr)
     pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     subprocess.run([*pip, *ordered], check=True, stdout=sys.stderr)
     ready.touch()
-    _told(f"{name}: ready")
+    _log(f"{name}: ready")
     return python
 
 
-def _told(line: str) -> None:
+def _log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

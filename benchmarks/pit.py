@@ -48,11 +48,11 @@ def main() -> int:
                 runs[name].append(_run(pythons.get(command), command, home, labels, f"{name}, round {number + 1}"))
         _make("scale", home)
         runs["scale"].append(_run(None, OURS, home, "labels_scale", "scale"))
-    return _told(runs)
+    return _report(runs)
 
 
 def _make(case: str, home: Path) -> None:
-    print(f"{case}: making the tables", file=sys.stderr, flush=True)
+    print(f"{case}: writing the tables", file=sys.stderr, flush=True)
     subprocess.run([sys.executable, str(HERE / "pit_data.py"), case, str(home)], check=True)
 
 
@@ -63,27 +63,27 @@ def _run(python: Path | None, command: tuple[str, ...], home: Path, labels: str,
         arguments = [str(python or sys.executable), *command, str(home), labels, str(out)]
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            told = process.stdout.read()
+            output = process.stdout.read()
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise subprocess.CalledProcessError(process.returncode, arguments)
-        seconds, memory = float(told.split()[-1]), used.ru_maxrss / 1e6
+        seconds, memory = float(output.split()[-1]), used.ru_maxrss / 1e6
         check = [sys.executable, str(HERE / "pit_contenders.py"), "same", str(home), labels, str(out)]
         written = subprocess.run(check, check=True, capture_output=True, text=True).stdout.strip()
     print(f"{what}: {seconds:.2f} s, {memory:.2f} GB, {written[:40]}", file=sys.stderr, flush=True)
     return seconds, memory, written
 
 
-def _told(runs: dict[str, list[Run]]) -> int:
-    for one, other in (("ours_1m", "polars_1m"), ("ours_1m", "feast_duckdb_1m"), ("ours_5m", "polars_5m"),
+def _report(runs: dict[str, list[Run]]) -> int:
+    for first, second in (("ours_1m", "polars_1m"), ("ours_1m", "feast_duckdb_1m"), ("ours_5m", "polars_5m"),
                        ("ours_5m", "duckdb_5m"), ("wide", "polars_wide")):  # fmt: skip
-        if len({written for _, _, written in runs[one] + runs[other]}) != 1:
-            reason = f"{one} and {other} wrote different rows"
+        if len({written for _, _, written in runs[first] + runs[second]}) != 1:
+            reason = f"{first} and {second} wrote different rows"
             print(json.dumps({"benchmark": "pit", "ok": False, "reason": reason}))
             return 1
-    figures = {f"{name}_s": round(statistics.median(run[0] for run in found), 2) for name, found in runs.items()}
-    figures |= {f"{name}_gb": round(max(run[1] for run in found), 2) for name, found in runs.items()}
+    figures = {f"{name}_s": round(statistics.median(run[0] for run in timed), 2) for name, timed in runs.items()}
+    figures |= {f"{name}_gb": round(max(run[1] for run in timed), 2) for name, timed in runs.items()}
     figures["ours_5m_to_polars"] = round(figures["ours_5m_s"] / figures["polars_5m_s"], 2)
     figures["duckdb_5m_to_ours"] = round(figures["duckdb_5m_s"] / figures["ours_5m_s"], 2)
     figures["feast_1m_to_ours"] = round(figures["feast_duckdb_1m_s"] / figures["ours_1m_s"], 1)

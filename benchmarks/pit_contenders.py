@@ -1,4 +1,4 @@
-"""What the point-in-time benchmark measures in the project's own environment: ``NAME HOME LABELS OUT``.
+"""The contenders of the point-in-time benchmark that run in the project's own environment: ``NAME HOME LABELS OUT``.
 
 The last line of the output is the seconds from the first read to the commit.
 """
@@ -18,7 +18,7 @@ from mlp_assets.training_sets.training_set_asset import pinned_recipe, versions_
 
 
 def ours(home: Path, labels: str, out: Path) -> None:
-    """All that the asset of a training set does, but for the certificate and Dagster's own record."""
+    """Everything that the asset of a training set does, except the leak check and Dagster's own record."""
     training_set = training_set_of(home, labels)
     scope = scope_of(home, training_set)
     table, lake = keys.table(keys.training_set("bench", training_set)), scope.environment.lake
@@ -29,7 +29,7 @@ def ours(home: Path, labels: str, out: Path) -> None:
 
 
 def bare(home: Path, labels: str, out: Path) -> None:
-    """The join alone: it takes each row as known when it happened, and neither splits nor digests."""
+    """The join alone: each row counts as known at its event time; no split, no digest."""
     training_set = training_set_of(home, labels)
     joined = pl.scan_delta(str(home / labels)).sort("asked_at")
     for view in training_set.features:
@@ -46,15 +46,15 @@ def bare(home: Path, labels: str, out: Path) -> None:
 
 
 def same(home: Path, labels: str, out: Path) -> None:
-    """Prints a digest of what a contender wrote, the same for the same rows in any order and file format."""
+    """Prints a digest of a contender's rows, independent of their order and file format."""
     spec = training_set_of(home, labels)
-    found = pl.scan_parquet(f"{out}/*.parquet") if not (out / "_delta_log").exists() else pl.scan_delta(str(out))
-    found = found.rename({"at": "asked_at"}, strict=False)
+    frame = pl.scan_parquet(f"{out}/*.parquet") if not (out / "_delta_log").exists() else pl.scan_delta(str(out))
+    frame = frame.rename({"at": "asked_at"}, strict=False)
     asked = pl.col("asked_at")
-    if getattr(found.collect_schema()["asked_at"], "time_zone", None) is None:
+    if getattr(frame.collect_schema()["asked_at"], "time_zone", None) is None:
         asked = asked.dt.replace_time_zone("UTC")
     numbers = [pl.col(name).cast(pl.Float64) for name in (*spec.feature_names, "bought_again")]
-    rows = found.select(*spec.keys, asked.dt.convert_time_zone("UTC").dt.cast_time_unit("us"), *numbers)
+    rows = frame.select(*spec.keys, asked.dt.convert_time_zone("UTC").dt.cast_time_unit("us"), *numbers)
     total = None
     for batch in rows.collect_batches(chunk_size=500_000):
         sums = row_sums(batch)

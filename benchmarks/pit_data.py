@@ -1,4 +1,4 @@
-"""The tables of the point-in-time benchmark: features and labels made of a year of retail purchases."""
+"""The tables of the point-in-time benchmark: features and labels computed from a year of retail purchases."""
 
 import sys
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ _AT_ONCE = 2_500_000
 
 
 def make_retail(home: Path) -> None:
-    """The features of each household for each day, and of its categories for each week, as the platform writes them."""
+    """Features per household and day, and per household, category and week, as the platform writes them."""
     lines = _lines()
     daily = _grid(lines, ["household_id"], "day", DAYS, {"trips": "basket", "spend": "sales_value"}, (7, 28, 91))
     daily = daily.rename({f"{n}_{w}": f"{n}_{w}d" for n in ("trips", "spend") for w in (7, 28, 91)})
@@ -32,7 +32,7 @@ def make_retail(home: Path) -> None:
 
 
 def make_wide(home: Path) -> None:
-    """Ten views of a hundred features, four weeks of 17,000 households; a label of each."""
+    """Ten views of a hundred features, four weeks of 17,000 households; one label for each."""
     rng = np.random.default_rng(1)
     for name, features in WIDE.items():
         for week in range(4):
@@ -55,7 +55,7 @@ def make_scale(home: Path) -> None:
 def _write_labels(
     path: Path, households: pl.Series, rows: int, days: int, *, every: bool = False, category: bool = True
 ) -> None:
-    """Labelled rows in the order of their times, from March on: a household, a category, and a second."""
+    """Labelled rows in time order, from March on: household, category and time."""
     rng = np.random.default_rng(rows)
     seconds = np.sort(rng.integers(60 * 86_400, days * 86_400, rows))
     for begin in range(0, rows, _AT_ONCE):
@@ -93,7 +93,7 @@ def _lines() -> pl.DataFrame:
 def _grid(
     lines: pl.DataFrame, keys: list[str], step: str, steps: int, sums: dict[str, str], windows: tuple[int, ...]
 ) -> pl.DataFrame:
-    """For each key and step, sums over the trailing windows (in steps) that end when the step does."""
+    """For each key and step, sums over the trailing windows (in steps) that end with the step."""
     value = {name: pl.len().cast(pl.Float64) if c == "basket" else pl.col(c).sum() for name, c in sums.items()}
     summed = lines.group_by(*keys, step).agg(**value)
     every = lines.select(keys).unique().join(pl.DataFrame({step: range(steps)}), how="cross")
@@ -110,7 +110,7 @@ def _grid(
 def _write(
     home: Path, name: str, frame: pl.DataFrame, keys: list[str], features: tuple[str, ...], every: timedelta
 ) -> None:
-    """Adds rows to a view's table, and to its Parquet copy for those who read no Delta."""
+    """Adds rows to a view's table, and to its Parquet copy for contenders that cannot read Delta."""
     step = frame.columns[len(keys)]
     made = frame.with_columns(event_time=((pl.col(step) + 1) * every + START).cast(_UTC))
     made = made.with_columns(known_at="event_time", partition=(pl.col("event_time") - every).dt.strftime("%Y-%m-%d"))

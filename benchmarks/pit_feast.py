@@ -49,8 +49,8 @@ def main() -> None:
         begun = time.perf_counter()
         asked = DeltaTable(str(home / labels)).to_pandas().rename(columns={"asked_at": "event_timestamp"})
         wanted = [f"household:{name}" for name in HOUSEHOLD] + [f"shelf:{name}" for name in SHELF]
-        found: pd.DataFrame = store.get_historical_features(entity_df=asked, features=wanted).to_df()
-        found.rename(columns={"event_timestamp": "asked_at"}).to_parquet(out / "rows.parquet")
+        frame: pd.DataFrame = store.get_historical_features(entity_df=asked, features=wanted).to_df()
+        frame.rename(columns={"event_timestamp": "asked_at"}).to_parquet(out / "rows.parquet")
         print(time.perf_counter() - begun)
 
 

@@ -1,4 +1,4 @@
-"""The specs of the point-in-time benchmark: views whose tables ``pit_data`` has written, and a training set of them."""
+"""The specs of the point-in-time benchmark: views over the tables that ``pit_data`` wrote, and their training set."""
 
 from pathlib import Path
 
