@@ -18,7 +18,7 @@ from mlp_assets.endpoints.replica.model import ServedModel
 from mlp_assets.endpoints.replica.plan import ServingPlan
 from mlp_assets.models.promotions import champion, promotions
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.platform import definitions_for, planned, reproduced
+from mlp_assets.platform import definitions_for, plan_changes, reproduce_version
 from mlp_assets.tables.digest import canonical_digest
 from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.online.open_view import open_view
@@ -71,7 +71,7 @@ def test_nothing_is_stale(home: Home) -> None:
     graph = home.definitions.resolve_asset_graph()
     now = {name: graph.get(dg.AssetKey.from_user_string(name)).code_version for name in recorded}
     assert now == recorded
-    changes = planned(home.project, instance=home.instance, environment=home.environment)
+    changes = plan_changes(home.project, instance=home.instance, environment=home.environment)
     assert (changes.stale, changes.features, changes.refused, changes.gone) == ((), (), (), ())
 
 
@@ -99,7 +99,7 @@ def without_ids(response: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_version_is_reproduced(home: Home) -> None:
-    again = reproduced(home.project, home.project.models[0], "1", environment=home.environment)
+    again = reproduce_version(home.project, home.project.models[0], "1", environment=home.environment)
     assert again.holds, again
 
 

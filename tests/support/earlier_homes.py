@@ -32,6 +32,7 @@ def make_home(commit: str, folder: Path) -> Path:
     search = os.pathsep.join([str(code), str(folder)])
     done = subprocess.run(
         [sys.executable, str(script)],
+        cwd=folder,  # `python -m` would find this commit's code in the working directory
         env=os.environ | {"MLP_HOME": str(home), "PYTHONPATH": search, "DAGSTER_DISABLE_TELEMETRY": "1"},
         capture_output=True,
         text=True,
