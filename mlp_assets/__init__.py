@@ -18,6 +18,7 @@ from mlp_assets.nouns.aggregation import (
     std,
     total,
 )
+from mlp_assets.nouns.batch_score import BatchScore
 from mlp_assets.nouns.compute import Accelerate, Local
 from mlp_assets.nouns.encoders import Categories, Standardized, Tokens, Vector
 from mlp_assets.nouns.endpoint import Endpoint
@@ -47,6 +48,7 @@ __all__ = [
     "Aggregation",
     "AtLeast",
     "AtMost",
+    "BatchScore",
     "BetterThan",
     "Calibrated",
     "Categories",

@@ -1,11 +1,12 @@
 """The functions that a user's repository calls: ``definitions_for(project)`` builds Dagster definitions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import dagster as dg
 
+from mlp_assets.batch_scores.batch_score_asset import batch_score_asset, batch_score_jobs
 from mlp_assets.endpoints.endpoint_asset import endpoint_asset, feedback_asset, predictions_asset
 from mlp_assets.features.feature_asset import features_asset
 from mlp_assets.features.online_asset import online_asset
@@ -15,8 +16,14 @@ from mlp_assets.models.champion_asset import champion_asset
 from mlp_assets.models.promotions import alias_problem
 from mlp_assets.models.reproduce import Reproduction, reproduce
 from mlp_assets.monitors.monitor_asset import monitor_assets
+from mlp_assets.nouns.batch_score import BatchScore
+from mlp_assets.nouns.endpoint import Endpoint
+from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.model import Model
+from mlp_assets.nouns.monitor import Monitor
 from mlp_assets.nouns.project import Project
+from mlp_assets.nouns.source import Source
+from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.jobs import project_jobs
 from mlp_assets.orchestration.scope import Scope
@@ -65,7 +72,7 @@ def definitions_for(
     }
     if champions:
         sensors.append(alias_sensor("watch_aliases", champions, interval))
-    launched = [project_jobs(project) for project in projects]
+    launched = [jobs(project) for project in projects for jobs in (project_jobs, batch_score_jobs)]
     return dg.Definitions(
         assets=[asset for scope in scopes for asset in project_assets(scope)],
         jobs=[job for jobs, _ in launched for job in jobs],
@@ -103,17 +110,29 @@ def reproduce_version(
 
 def project_assets(scope: Scope) -> Sequence[Any]:
     """The assets of one project, sources first."""
-    project = scope.project
-    assets: list[Any] = [source_asset(scope, source) for source in project.sources]
-    for view in project.feature_views:
-        assets.append(features_asset(scope, view))
-        if view.online:
-            assets.append(online_asset(scope, view))
-    assets += [training_set_asset(scope, training_set) for training_set in project.training_sets]
-    for model in project.models:
-        assets += [candidate_asset(scope, model), champion_asset(scope, model)]
-    for endpoint in project.endpoints:
-        assets += [endpoint_asset(scope, endpoint), predictions_asset(scope, endpoint), feedback_asset(scope, endpoint)]
-    for monitor in project.monitors:
-        assets += monitor_assets(scope, monitor)
-    return assets
+    return [
+        asset
+        for noun, build in _ASSETS.items()
+        for spec in scope.project.specs_of(noun)
+        for asset in build(scope, spec)
+    ]
+
+
+def _view_assets(scope: Scope, view: FeatureView) -> Iterable[Any]:
+    yield features_asset(scope, view)
+    if view.online:
+        yield online_asset(scope, view)
+
+
+# Noun -> what builds its assets. A new noun is one more row.
+_ASSETS: Mapping[type[Any], Callable[[Scope, Any], Iterable[Any]]] = {
+    Source: lambda scope, source: [source_asset(scope, source)],
+    FeatureView: _view_assets,
+    TrainingSet: lambda scope, training_set: [training_set_asset(scope, training_set)],
+    Model: lambda scope, model: [candidate_asset(scope, model), champion_asset(scope, model)],
+    Endpoint: lambda scope, endpoint: [
+        build(scope, endpoint) for build in (endpoint_asset, predictions_asset, feedback_asset)
+    ],
+    BatchScore: lambda scope, batch: [batch_score_asset(scope, batch)],
+    Monitor: monitor_assets,
+}

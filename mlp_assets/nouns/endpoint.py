@@ -15,7 +15,7 @@ from mlp_assets.nouns.source import type_name
 
 _ROUTE = re.compile(r"(/[a-z0-9][a-z0-9_-]*)+")
 # Polars types that the request protocol has a datatype for.
-_REQUEST_TYPES = ("Int64", "Float64", "String", "Boolean")
+REQUEST_TYPES = ("Int64", "Float64", "String", "Boolean")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,10 +94,10 @@ class Endpoint(Noun):
             Problem(
                 self.where,
                 f"callers send column {name!r}, which is {type_name(dtype)}, a type that requests cannot carry",
-                f"Declare it as one of {', '.join(f'pl.{kind}' for kind in _REQUEST_TYPES)} in its sources.",
+                f"Declare it as one of {', '.join(f'pl.{kind}' for kind in REQUEST_TYPES)} in its sources.",
             )
             for name, dtype in types.items()
-            if str(dtype) not in _REQUEST_TYPES and not (name in training_set.request and isinstance(dtype, pl.List))
+            if str(dtype) not in REQUEST_TYPES and not (name in training_set.request and isinstance(dtype, pl.List))
         ]
 
     def _online_problems(self) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from mlp_assets.nouns.batch_score import BatchScore
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.nouns.entity import Entity
 from mlp_assets.nouns.feature_view import FeatureView
@@ -11,9 +12,9 @@ from mlp_assets.nouns.noun import references
 from mlp_assets.nouns.source import Source
 from mlp_assets.nouns.training_set import TrainingSet
 
-Asset = Source | FeatureView | TrainingSet | Model | Endpoint | Monitor
+Asset = Source | FeatureView | TrainingSet | Model | Endpoint | BatchScore | Monitor
 Spec = Asset | Entity
-ASSETS = (Source, FeatureView, TrainingSet, Model, Endpoint, Monitor)
+ASSETS = (Source, FeatureView, TrainingSet, Model, Endpoint, BatchScore, Monitor)
 
 
 def reachable(specs: Iterable[Spec]) -> tuple[Spec, ...]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from mlp_assets.errors import Problem, ProjectError
 from mlp_assets.nouns.checks import texts
@@ -15,6 +16,8 @@ from mlp_assets.nouns.monitor import Monitor
 from mlp_assets.nouns.noun import Noun, instances_of
 from mlp_assets.nouns.source import Source
 from mlp_assets.nouns.training_set import TrainingSet
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +64,10 @@ class Project(Noun):
         """The project that owns a spec: this one, or one that it uses."""
         homes = [project for project in self.used if any(spec is owned for owned in project.specs)]
         return homes[0] if homes else self
+
+    def specs_of(self, noun: type[T]) -> tuple[T, ...]:
+        """Its own specs of one noun."""
+        return tuple(spec for spec in self.specs if isinstance(spec, noun))
 
     @property
     def sources(self) -> tuple[Source, ...]:

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from mlp_assets.nouns.batch_score import BatchScore
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.nouns.feature_view import FeatureView, ViewInput
 from mlp_assets.nouns.model import Model
@@ -66,6 +67,10 @@ def predictions(project: str, spec: Endpoint) -> dg.AssetKey:
 
 def feedback(project: str, spec: Endpoint) -> dg.AssetKey:
     return _key(project, Kind.FEEDBACK, spec.name)
+
+
+def batch_score(project: str, spec: BatchScore) -> dg.AssetKey:
+    return dg.AssetKey([project, "batch_score", spec.name])
 
 
 def drift(project: str, spec: Monitor) -> dg.AssetKey:

@@ -46,6 +46,9 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_assets.endpoints": {
         *ASSETS, "mlp_assets.endpoints.replica", "mlp_assets.features", "mlp_assets.models",
     },
+    "mlp_assets.batch_scores": {
+        *ASSETS, "mlp_assets.endpoints", "mlp_assets.endpoints.replica", "mlp_assets.features", "mlp_assets.models",
+    },
     "mlp_assets.monitors": {*ASSETS, "mlp_assets.artifact", "mlp_assets.features", "mlp_assets.monitors.compute"},
     "mlp_assets.preview": {*ASSETS, "mlp_assets.features"},
     "mlp_assets.feature_store": {
@@ -53,8 +56,9 @@ ALLOWED: dict[str, set[str]] = {
     },
     "mlp_assets.testing": {*PURE, "mlp_assets.features.compute", "mlp_assets.training_sets.compute"},
     "mlp_assets.platform": {
-        *ASSETS, "mlp_assets.endpoints", "mlp_assets.features", "mlp_assets.models", "mlp_assets.monitors",
-        "mlp_assets.preview", "mlp_assets.training_sets", "mlp_resources.environments", "mlp_sensors",
+        *ASSETS, "mlp_assets.batch_scores", "mlp_assets.endpoints", "mlp_assets.features", "mlp_assets.models",
+        "mlp_assets.monitors", "mlp_assets.preview", "mlp_assets.training_sets", "mlp_resources.environments",
+        "mlp_sensors",
     },
     "mlp_assets.template": {"mlp_assets", "mlp_assets.platform", "mlp_assets.testing"},
     "mlp_assets.examples": {"mlp_assets"},

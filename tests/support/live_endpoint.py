@@ -18,8 +18,14 @@ from tests.support.ports import free_ports
 
 @contextlib.contextmanager
 def listening(folder: Path) -> Iterator[str]:
-    """Serves the sample plan; gives host and port."""
-    model = ServedModel(ServingPlan.from_json(plan(folder)), open_view)
+    """Serves the sample plan; yields host and port."""
+    with serving(ServedModel(ServingPlan.from_json(plan(folder)), open_view)) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving(model: ServedModel) -> Iterator[str]:
+    """Serves a model; yields host and port."""
     (port,) = free_ports(1)
     server = uvicorn.Server(uvicorn.Config(create_app(lambda: model), port=port, log_level="error"))
     thread = threading.Thread(target=server.run)

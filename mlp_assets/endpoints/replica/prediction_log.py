@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from mlp_assets.endpoints.replica.plan import TYPES, ModelPlan
@@ -15,6 +16,7 @@ from mlp_assets.endpoints.replica.spool import FEEDBACK, PREDICTIONS, Refused, r
 
 _TIME = pl.Datetime("us", "UTC")
 _MAX_LINES = 2000
+_EPOCH = "1970-01-01T00:00:00+00:00"
 
 
 def drained(file: Path, offset: int, kind: str) -> tuple[pl.DataFrame, int] | None:
@@ -109,6 +111,14 @@ def prediction_rows(entry: Mapping[str, Any]) -> pl.DataFrame:
             "partition": _texts([at.date().isoformat()] * count),
         }
     )
+
+
+def log_schema(plan: ModelPlan) -> pl.Schema:
+    """The columns of the table of the plan's predictions."""
+    nothing = RowFeatures(np.empty((0, len(plan.numbers))), {})
+    answers: dict[str, list[Any]] = {name: [] for name in plan.task.answer_columns}
+    columns: dict[str, list[Any]] = {name: [] for name in plan.columns}
+    return prediction_rows(prediction_entry(plan, [], (_EPOCH, _EPOCH), columns, nothing, answers)).schema
 
 
 def _named(flags: Mapping[str, Sequence[int]], count: int) -> list[str]:

@@ -1,0 +1,83 @@
+"""A view's feature rows as its online publication would hold them at each row's own time."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mlp_assets.features.online_reader import Read, usable_rows
+from mlp_assets.features.view_plan import ViewPlan
+from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.tables.as_of_join import FeatureTable
+
+AT = "at"
+_MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True)
+class PublishedRows:
+    """A version of a view's table, and when each of its moments became visible.
+
+    Args:
+        rows: keys, ``event_time``, ``known_at`` and features.
+        moments: ``visible_at``, sorted, and ``newest``: the newest event time of any row by then.
+    """
+
+    plan: ViewPlan
+    rows: pl.LazyFrame
+    version: int
+    moments: pl.DataFrame
+
+    @classmethod
+    def of(cls, view: FeatureView, rows: pl.LazyFrame, version: int) -> "PublishedRows":
+        known = rows.group_by("event_time").agg(pl.col("known_at").min())
+        visible = known.select(visible_at=pl.max_horizontal("event_time", "known_at"), newest="event_time")
+        moments = visible.sort("visible_at", "newest").with_columns(pl.col("newest").cum_max())
+        return cls(ViewPlan.of(view, ""), rows, version, moments.collect(engine="streaming"))
+
+    def between(self, first: datetime, last: datetime) -> "PublishedRows":
+        """Without the rows that nothing asked from ``first`` to ``last`` can see."""
+        rows = self.rows.filter(pl.col("event_time") <= last)
+        newest = self.moments.filter(pl.col("visible_at") <= first)["newest"].max()
+        if self.plan.ttl_seconds is not None and newest is not None:
+            rows = rows.filter(pl.col("event_time") >= pl.lit(newest) - pl.duration(seconds=self.plan.ttl_seconds))
+        return PublishedRows(self.plan, rows, self.version, self.moments)
+
+    @property
+    def table(self) -> FeatureTable:
+        """What the as-known join takes, with the event time beside the features; ``read`` applies the TTL."""
+        rows = self.rows.with_columns(pl.col("event_time").alias(self._time))
+        return FeatureTable(rows, self.plan.keys, (*self.plan.features, self._time), None)
+
+    def read(self, joined: pl.DataFrame) -> Read:
+        """What a look-up at each row's time would have read, of rows that were joined with ``table``.
+
+        A publication holds rows up to a TTL older than the view's newest moment, and none without any feature: an
+        entity without such a row is unknown, not expired.
+        """
+        features = joined.select(pl.col(self.plan.features).cast(pl.Float64))
+        values = np.array(features.fill_null(float("nan")).to_numpy(), order="C")
+        ttl = None if self.plan.ttl_seconds is None else self.plan.ttl_seconds * _MICROSECONDS
+        times, now = _microseconds(joined[self._time]), _microseconds(joined[AT])
+        held = features.select(pl.any_horizontal(pl.all().is_not_null())).to_series().to_numpy()
+        found = joined[self._time].is_not_null().to_numpy() & held
+        if ttl is not None:
+            found &= times >= self._newest(joined[AT]) - ttl
+        return usable_rows(values, times, found, self.version, now, ttl)
+
+    def _newest(self, at: pl.Series) -> NDArray[np.int64]:
+        """(rows,) the newest moment of the view that was visible at each time, which is sorted."""
+        asked = pl.DataFrame({AT: at})
+        found = asked.join_asof(self.moments, left_on=AT, right_on="visible_at", check_sortedness=False)
+        return _microseconds(found["newest"])
+
+    @property
+    def _time(self) -> str:
+        return f"__event_time_of_{self.plan.name}"
+
+
+def _microseconds(times: pl.Series) -> NDArray[np.int64]:
+    """(rows,) microseconds since 1970; 0 for null."""
+    return times.dt.epoch("us").fill_null(0).to_numpy()
