@@ -70,7 +70,7 @@ def feedback(project: str, spec: Endpoint) -> dg.AssetKey:
 
 
 def batch_score(project: str, spec: BatchScore) -> dg.AssetKey:
-    return dg.AssetKey([project, "batch_score", spec.name])
+    return _key(project, Kind.BATCH_SCORE, spec.name)
 
 
 def drift(project: str, spec: Monitor) -> dg.AssetKey:

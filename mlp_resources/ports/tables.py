@@ -17,6 +17,7 @@ class Kind(StrEnum):
     ENDPOINT = "endpoint"
     PREDICTIONS = "predictions"
     FEEDBACK = "feedback"
+    BATCH_SCORE = "batch_score"
     DRIFT = "drift"
     ESTIMATED_PERFORMANCE = "estimated_performance"
     REALISED_PERFORMANCE = "realised_performance"

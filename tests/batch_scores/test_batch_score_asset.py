@@ -103,4 +103,4 @@ def test_a_batch_that_can_work_has_no_problems() -> None:
     ],
 )  # fmt: skip
 def test_a_batch_that_cannot_work_is_refused(made: object, sentences: list[str]) -> None:
-    s.assert_told(made, sentences)  # type: ignore[arg-type]
+    s.assert_refused(made, sentences)  # type: ignore[arg-type]
