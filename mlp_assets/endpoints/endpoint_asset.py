@@ -39,7 +39,7 @@ def endpoint_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
             if live is None:
                 name = keys.registered_model(scope.home(model), model)
                 raise MlpError(f"{name} has no champion yet. Materialize its candidate and champion first.")
-            artifact = environment.registry.download(live)
+            artifact = environment.registry.artifact(live)
             plan = serving_plan(scope, endpoint, live.version, artifact, live.digest)
             url = environment.serving.apply(plan, {"replicas": list(endpoint.replicas), "cpus": endpoint.cpus})
         return dg.MaterializeResult(

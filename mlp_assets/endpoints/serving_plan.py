@@ -1,7 +1,6 @@
 """The serving plan: everything that a replica needs, compiled once from the specs, as plain JSON."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from mlp_assets.features.view_plan import ViewPlan
@@ -14,7 +13,7 @@ from mlp_assets.orchestration.scope import Scope
 _MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
-def serving_plan(scope: Scope, endpoint: Endpoint, version: str, artifact: Path, digest: str) -> dict[str, Any]:
+def serving_plan(scope: Scope, endpoint: Endpoint, version: str, artifact: str, digest: str) -> dict[str, Any]:
     """The plan by which the endpoint serves this version of its model."""
     online = scope.environment.online
     views = endpoint.model.training_set.features
@@ -33,7 +32,7 @@ def model_plan(
     model: Model,
     name: str,
     version: str,
-    artifact: Path,
+    artifact: str,
     digest: str,
     locations: Mapping[str, str],
 ) -> dict[str, Any]:
@@ -59,7 +58,7 @@ def model_plan(
         "model": {
             "name": f"{scope.home(model)}.{model.name}",
             "version": version,
-            "path": str(artifact),
+            "path": artifact,
             "digest": digest,
         },
         "task": model.task,

@@ -1,4 +1,4 @@
-"""Artifact addresses: ``file://`` and object store URIs, and the local folder that holds their files."""
+"""Artifact addresses: paths, ``file://`` and object store URIs, and the local folder that holds their files."""
 
 import tempfile
 from functools import cache
@@ -13,11 +13,14 @@ def local_folder(address: str) -> Path:
     """The folder with the files of an address; an object store's files are downloaded once in a process.
 
     Args:
-        address: ``file://...``, ``s3://...`` or ``gs://...``. Settings may follow a question mark.
+        address: ``file://...``, ``s3://...`` or ``gs://...``; settings may follow a question mark. A plain path too, as
+            earlier releases wrote it.
 
     Raises:
         OSError: the address cannot be read.
     """
+    if "://" not in address:
+        return Path(address)
     parts = urlsplit(address)
     if parts.scheme == "file":
         return Path(url2pathname(parts.path))

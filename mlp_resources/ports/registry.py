@@ -94,6 +94,10 @@ class Registry(Protocol):
         """Moves the alias."""
         ...
 
+    def artifact(self, version: RegisteredVersion) -> str:
+        """The address of the version's artifact, ``file://`` or of an object store, for readers in any process."""
+        ...
+
     def download(self, version: RegisteredVersion) -> Path:
         """A local folder with the files of the version's artifact, verified against its digest."""
         ...

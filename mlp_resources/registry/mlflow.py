@@ -20,19 +20,19 @@ from mlp_resources.ports.registry import Candidate, RegisteredVersion, RegistryE
 from mlp_resources.ports.search import Outcome
 
 CHAMPION = "champion"
-_DESCRIPTION = 4900  # the column of MLflow's store has 5,000
+_DESCRIPTION = 4900  # MLflow's column holds 5,000 characters
 _DATABASE = "mlflow.db"
-_WAIT_SECONDS = 3600.0  # for other registrations, one after the other
+_WAIT_SECONDS = 3600.0  # for the registrations before this one
 _KEY, _DIGEST = "mlp.key", "mlp.digest"
-# What MLflow answers for a model that is not there, and for one without the alias.
-_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+# MLflow's error codes for an unknown model and for a model without the alias.
+_NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 class MlflowRegistry:
     """Registered models below ``folder``: ``mlflow.db`` and artifacts. Links name the UI's ``port``.
 
-    A version is made under the lease ``registry``, and its creation passes the lease's fence. MLflow's runs and the
-    alias cannot be fenced: a late run becomes no version, and the signed record of promotions decides, not the alias.
+    A version is created under the lease ``registry`` and its fence. MLflow cannot fence its runs and the alias: a
+    late run becomes no version, and the signed record of promotions decides, not the alias.
     """
 
     def __init__(
@@ -44,10 +44,9 @@ class MlflowRegistry:
         self.tracking_uri = tracking_uri or self._own_store
 
     def register(self, candidate: Candidate) -> RegisteredVersion:
-        """Registers the candidate once: a second call with the same key returns the version of the first."""
         registering = holding(self._leases, "registry", wait_seconds=_WAIT_SECONDS)
         with registering as lease, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # MLflow's advice to its own callers is no news to ours
+            warnings.simplefilter("ignore")  # MLflow's hints are for people who call it directly
             for version in self.versions(candidate.model):
                 if version.tags.get(_KEY) == candidate.key:
                     return version
@@ -63,16 +62,16 @@ class MlflowRegistry:
             return RegisteredVersion(candidate.model, str(version.version), run_id, candidate.digest, tags)
 
     def versions(self, model: str) -> list[RegisteredVersion]:
-        found = self._client().search_model_versions(f"name='{model}'")
-        return sorted((_version(version) for version in found), key=lambda version: int(version.version))
+        entries = self._client().search_model_versions(f"name='{model}'")
+        return sorted(map(_version, entries), key=lambda version: int(version.version))
 
     def champion(self, model: str) -> RegisteredVersion | None:
         if self.tracking_uri == self._own_store and not (self.folder / _DATABASE).exists():
-            return None  # to ask would make the store, while the server may be making it
+            return None  # a query would create the store, maybe while the server creates it
         try:
             return _version(self._client().get_model_version_by_alias(model, CHAMPION))
         except self._mlflow_error() as error:
-            if error.error_code in _NOT_THERE:  # type: ignore[attr-defined]  # MLflow's own errors have it
+            if error.error_code in _NOT_FOUND:  # type: ignore[attr-defined]  # MLflow's own errors have it
                 return None
             raise
 
@@ -85,12 +84,15 @@ class MlflowRegistry:
                 return Path(self._client().download_artifacts(version.run_id, name, scratch)).read_text()
             except (OSError, self._mlflow_error()) as error:
                 raise RegistryError(
-                    f"Version {version.version} of {version.model} has no {name}. It was registered before that was "
-                    "kept, or somebody removed it."
+                    f"Version {version.version} of {version.model} has no {name}. It was registered by an older "
+                    "release, or the file was removed. Train the model again to have it."
                 ) from error
 
     def name_champion(self, model: str, version: str) -> None:
         self._client().set_registered_model_alias(model, CHAMPION, version)
+
+    def artifact(self, version: RegisteredVersion) -> str:
+        return self.download(version).as_uri()
 
     def download(self, version: RegisteredVersion) -> Path:
         target = self.folder / "downloads" / version.digest
@@ -99,7 +101,7 @@ class MlflowRegistry:
             with contextlib.suppress(ArtifactError):
                 verify(target, version.digest)
                 return target
-            shutil.rmtree(target, ignore_errors=True)  # a copy that is torn or was changed is fetched again
+            shutil.rmtree(target, ignore_errors=True)  # a damaged copy is downloaded again
             with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
                 fetched = Path(self._client().download_artifacts(version.run_id, "serving", scratch))
                 verify(fetched, version.digest)
@@ -107,9 +109,9 @@ class MlflowRegistry:
         return target
 
     def _clear(self, candidate: Candidate) -> None:
-        """Takes away the runs of earlier tries that became no version."""
-        mine = f"tags.`{_KEY}` = '{candidate.key}'"
-        for run in self._client().search_runs([self._experiment(candidate.model)], mine):
+        """Deletes the runs of earlier attempts that became no version."""
+        same_key = f"tags.`{_KEY}` = '{candidate.key}'"
+        for run in self._client().search_runs([self._experiment(candidate.model)], same_key):
             self._client().delete_run(run.info.run_id)
 
     def _log_run(self, candidate: Candidate) -> str:
@@ -137,7 +139,7 @@ class MlflowRegistry:
             return run.info.run_id
 
     def _log_trial(self, mlflow: Any, candidate: Candidate, trial: Outcome) -> None:
-        """A trial of the search, as a child of the run that is open."""
+        """Logs a trial of the search as a child of the active run."""
         tags = {_KEY: candidate.key, "mlp.trial": trial.state, "mlp.told": trial.reason[:500]}
         experiment, name = self._experiment(candidate.model), f"trial-{trial.number}"
         with mlflow.start_run(experiment_id=experiment, run_name=name, nested=True, tags=tags) as run:
@@ -150,13 +152,13 @@ class MlflowRegistry:
 
     def _experiment(self, name: str) -> str:
         client = self._client()
-        found = client.get_experiment_by_name(name)
-        if found is not None:
-            return found.experiment_id
+        experiment = client.get_experiment_by_name(name)
+        if experiment is not None:
+            return experiment.experiment_id
         return client.create_experiment(name, artifact_location=(self.folder / "artifacts" / name).as_uri())
 
     def _log_model(self, mlflow: Any, candidate: Candidate) -> None:
-        """The same artifact as an MLflow user expects it: with flavour, signature and input example."""
+        """Logs the artifact as MLflow users expect it: with flavour, signature and input example."""
         from mlflow.models import infer_signature
 
         manifest = verify(candidate.artifact, candidate.digest)
@@ -179,9 +181,9 @@ class MlflowRegistry:
         if manifest["format"] == "xgboost":
             import xgboost
 
-            told = {"signature": signature, "input_example": matrix, "model_format": "ubj"}
+            options = {"signature": signature, "input_example": matrix, "model_format": "ubj"}
             needs = _requirements("xgboost", "numpy", "pandas")
-            mlflow.xgboost.log_model(xgboost.Booster(model_file=path), name="model", pip_requirements=needs, **told)
+            mlflow.xgboost.log_model(xgboost.Booster(model_file=path), name="model", pip_requirements=needs, **options)
         elif manifest["format"] == "onnx":
             import onnx
 
@@ -191,8 +193,8 @@ class MlflowRegistry:
             )
         else:
             code, artifacts = str(Path(__file__).with_name("mlflow_own_model.py")), {"serving": str(candidate.artifact)}
-            told = {"signature": signature, "input_example": matrix, "pip_requirements": []}
-            mlflow.pyfunc.log_model(name="model", python_model=code, artifacts=artifacts, **told)
+            options = {"signature": signature, "input_example": matrix, "pip_requirements": []}
+            mlflow.pyfunc.log_model(name="model", python_model=code, artifacts=artifacts, **options)
 
     def _mlflow(self) -> Any:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -219,12 +221,12 @@ class MlflowRegistry:
 
 
 def _requirements(*packages: str) -> list[str]:
-    """The packages with their installed versions. MLflow would find them by predicting in another process: 5 s."""
+    """The packages with their installed versions. MLflow would infer them by predicting in another process, in 5 s."""
     return [f"{package}=={metadata.version(package)}" for package in packages]
 
 
 def _description(card: str) -> str:
-    """As much of the card as the store takes, whole lines."""
+    """The first lines of the card that fit MLflow's column."""
     if len(card) <= _DESCRIPTION:
         return card
     return card[:_DESCRIPTION].rpartition("\n")[0] + "\n\nThe rest is in the run's model-card.md."
@@ -234,11 +236,11 @@ def _dataset(candidate: Candidate) -> Any:
     from mlflow.data.delta_dataset_source import DeltaDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
 
-    found = candidate.dataset
-    source = DeltaDatasetSource(path=found.location, delta_table_version=found.version)
-    return MetaDataset(source, name=found.name, digest=found.digest[:32])
+    dataset = candidate.dataset
+    source = DeltaDatasetSource(path=dataset.location, delta_table_version=dataset.version)
+    return MetaDataset(source, name=dataset.name, digest=dataset.digest[:32])
 
 
-def _version(found: Any) -> RegisteredVersion:
-    tags = dict(found.tags)
-    return RegisteredVersion(found.name, str(found.version), found.run_id, tags.get(_DIGEST, ""), tags)
+def _version(entry: Any) -> RegisteredVersion:
+    tags = dict(entry.tags)
+    return RegisteredVersion(entry.name, str(entry.version), entry.run_id, tags.get(_DIGEST, ""), tags)

@@ -1,4 +1,4 @@
-"""What MLflow runs to load a project's own kind of model: as code, as its other way is a pickle."""
+"""The code by which MLflow loads a model of a project's own class. MLflow's other way is a pickle."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from mlp_assets.artifact.manifest import load_scorer
 
 
 class ServedArtifact(PythonModel):
-    """The artifact's scorer."""
+    """Predicts with the artifact's scorer."""
 
     def load_context(self, context: Any) -> None:
         self._scorer = load_scorer(Path(context.artifacts["serving"]))

@@ -1,4 +1,4 @@
-"""Endpoints on Ray Serve: one desired state in a file, one writer that applies it through Ray's REST interface."""
+"""Endpoints on Ray Serve: one writer applies the desired state, a file, through Ray's REST interface."""
 
 import contextlib
 import json
@@ -22,10 +22,10 @@ _WAIT_SECONDS = 3600.0  # for other writers, each of which may wait for an endpo
 
 
 class RayServing:
-    """Control of the endpoints below ``home``. Every apply writes the whole desired state, so nothing is left out.
+    """Controls the endpoints of ``home``. Every request to Ray contains all of them: Ray deletes missing ones.
 
-    One writer at a time holds the lease ``serving``. What it sends to Ray and what it stores pass the lease's fence, so
-    a writer that was stopped for longer than ``lease_seconds`` overwrites nothing of the next one.
+    One writer at a time holds the lease ``serving``. Requests to Ray and stored state pass the lease's fence, so a
+    writer that was paused for longer than ``lease_seconds`` cannot overwrite the next one.
 
     Args:
         dashboard: URL of Ray's REST interface.
@@ -49,7 +49,6 @@ class RayServing:
         return f"http://127.0.0.1:{self._port}{route}"
 
     def desired(self) -> dict[str, Any]:
-        """Application name -> its entry, as it should be."""
         path = self._folder / "desired.json"
         return json.loads(path.read_text()) if path.exists() else {}
 
@@ -71,7 +70,6 @@ class RayServing:
         return self.url(plan["route"])
 
     def reconcile(self) -> list[str]:
-        """Applies the stored state, as after a restart of Ray; returns the names of the applications."""
         with self._writing() as lease:
             desired = self.desired()
             if desired:
@@ -82,13 +80,12 @@ class RayServing:
         return list(desired)
 
     def remove(self, name: str) -> None:
-        """Takes an endpoint down."""
         with self._writing() as lease:
             if name not in self.desired():
-                raise DeploymentFailedError(f"There is no endpoint {name}. There are: {sorted(self.desired())}.")
-            left = {key: value for key, value in self.desired().items() if key != name}
-            self._put(lease, left)
-            self._store(lease, left)
+                raise DeploymentFailedError(f"There is no endpoint {name}. The endpoints are {sorted(self.desired())}.")
+            others = {key: value for key, value in self.desired().items() if key != name}
+            self._put(lease, others)
+            self._store(lease, others)
 
     def _put(self, lease: Lease, desired: Mapping[str, Any]) -> None:
         config = {
@@ -101,23 +98,23 @@ class RayServing:
 
     def _wait(self, lease: Lease, name: str, version: str, route: str, endpoint: str) -> None:
         deadline = time.monotonic() + _READY_SECONDS
-        told = ""
+        message = ""
         while time.monotonic() < deadline:
             application = self._request("GET").json()["applications"].get(name, {})
-            if not application:  # not there yet, or a newer writer took it away
+            if not application:  # not there yet, or removed by a newer writer
                 with self._leases.fenced(lease):
                     pass
-            status, told = application.get("status"), application.get("message", "")
+            status, message = application.get("status"), application.get("message", "")
             if status == "DEPLOY_FAILED":
-                raise DeploymentFailedError(f"Endpoint {name} did not start with version {version}: {told[-1500:]}")
-            if status == "RUNNING" and self._answers(route, endpoint) == version:
+                raise DeploymentFailedError(f"Endpoint {name} did not start with version {version}: {message[-1500:]}")
+            if status == "RUNNING" and self._live_version(route, endpoint) == version:
                 return
             time.sleep(0.2)
         raise DeploymentFailedError(
-            f"Endpoint {name} was not ready after {_READY_SECONDS:g} s. Ray says: {told[-1500:]}"
+            f"Endpoint {name} was not ready after {_READY_SECONDS:g} s. Ray says: {message[-1500:]}"
         )
 
-    def _answers(self, route: str, endpoint: str) -> str | None:
+    def _live_version(self, route: str, endpoint: str) -> str | None:
         with contextlib.suppress(httpx.HTTPError, ValueError, KeyError, IndexError):
             answer = httpx.get(f"{self.url(route)}/v2/models/{endpoint}", timeout=5)
             return str(answer.json()["versions"][0])
@@ -145,13 +142,17 @@ class RayServing:
 
 
 def _without_route(desired: Mapping[str, Any], name: str, plan: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries without one that had the plan's route under another name, as of an endpoint that was renamed."""
+    """The entries except one of another name with the plan's route: that endpoint was renamed.
+
+    Raises:
+        DeploymentFailedError: another project's endpoint has the route.
+    """
     others = [other for other, entry in desired.items() if other != name and entry["plan"]["route"] == plan["route"]]
     foreign = [other for other in others if desired[other]["plan"]["project"] != plan["project"]]
     if foreign:
         raise DeploymentFailedError(
-            f"Route {plan['route']} of endpoint {name} is already that of {foreign[0]}. Write another route, or take "
-            f"that one down: mlp remove {foreign[0]}"
+            f"Endpoint {name} cannot have route {plan['route']}, which {foreign[0]} has. Write another route, or take "
+            f"that endpoint down: mlp remove {foreign[0]}"
         )
     return {other: entry for other, entry in desired.items() if other not in others}
 
@@ -180,12 +181,12 @@ def _application(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "route_prefix": plan["route"],
         "import_path": "mlp_assets.endpoints.replica.deployment:application",
         "args": {},
-        "runtime_env": _finds(entry.get("folder")),
+        "runtime_env": _python_path(entry.get("folder")),
         "deployments": [deployment],
     }
 
 
-def _finds(folder: str | None) -> dict[str, Any]:
-    """A surrounding in which a replica finds the package of ``derive``, which Ray was not started with."""
+def _python_path(folder: str | None) -> dict[str, Any]:
+    """A runtime environment whose replicas find the package of ``derive``, which Ray was not started with."""
     search = os.pathsep.join(filter(None, [inherited_python_path(), folder]))
     return {"env_vars": {"PYTHONPATH": search}} if folder else {}

@@ -172,7 +172,9 @@ def test_the_tables_of_real_runs_and_a_look_up_have_the_same_bits(home: Path) ->
         made.run("features", tags={"dagster/partition": f"{FIRST + timedelta(days=7 * week):%Y-%m-%d}"})
     made.run("online", "training_set")
     (endpoint,) = made.project.endpoints
-    plan = ServingPlan.from_json(serving_plan(Scope(made.project, made.environment), endpoint, "1", home, "none"))
+    plan = ServingPlan.from_json(
+        serving_plan(Scope(made.project, made.environment), endpoint, "1", home.as_uri(), "none")
+    )
     now = FIRST + timedelta(days=35)
     table = made.environment.lake.scan(Table("shop", "training_set", "history"))
     trained = table.filter(pl.col("at") == now).sort("user_id").collect()

@@ -51,7 +51,7 @@ def consequences_of(platform: Platform, changed: mlp.Project) -> Consequences:
 def serve(platform: Platform) -> None:
     """Writes the desired state of a live endpoint, as the serving adapter does."""
     (endpoint,) = platform.project.endpoints
-    plan = serving_plan(Scope(platform.project, platform.environment), endpoint, "1", Path("model.onnx"), "0" * 64)
+    plan = serving_plan(Scope(platform.project, platform.environment), endpoint, "1", "file:///model.onnx", "0" * 64)
     state = platform.environment.home / "serving" / "desired.json"
     state.parent.mkdir(parents=True)
     state.write_text(json.dumps({"shop.score": {"plan": plan, "options": {}}}))

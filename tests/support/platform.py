@@ -72,7 +72,7 @@ class Platform:
         scope = Scope(self.project, self.environment)
         live = champion(scope, endpoint.model)
         assert live is not None
-        plan = serving_plan(scope, endpoint, live.version, self.environment.registry.download(live), live.digest)
+        plan = serving_plan(scope, endpoint, live.version, self.environment.registry.artifact(live), live.digest)
         model = ServedModel(ServingPlan.from_json(plan), self.environment.online.open_view)
         return TestClient(create_app(lambda: model)), model
 

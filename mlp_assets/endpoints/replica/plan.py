@@ -43,7 +43,7 @@ class ModelPlan:
     numbers: tuple[str, ...]
     model_name: str
     model_version: str
-    model_path: Path
+    model_address: str
     model_digest: str
     task: Task
     target: str
@@ -68,7 +68,7 @@ class ModelPlan:
             "label": plan.get("label", "Float64"),
             "model_name": model["name"],
             "model_version": str(model["version"]),
-            "model_path": Path(model["path"]),
+            "model_address": model["path"],
             "model_digest": model["digest"],
         }
 

@@ -9,6 +9,7 @@ from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.endpoints.replica.plan import ModelPlan
 from mlp_assets.endpoints.replica.row_features import Columns, RowFeatures
 from mlp_assets.errors import MlpError
+from mlp_assets.jobs.local_folder import local_folder
 
 
 class Predictor:
@@ -20,7 +21,7 @@ class Predictor:
 
     def __init__(self, plan: ModelPlan) -> None:
         self._numbers = plan.numbers
-        self._scorer = load_scorer(plan.model_path, plan.model_digest)
+        self._scorer = load_scorer(local_folder(plan.model_address), plan.model_digest)
         self.classes = self._scorer.known.classes
         if self._scorer.encoding.inputs != plan.inputs:
             raise MlpError(

@@ -1,4 +1,4 @@
-"""The registry on a real MLflow store: one version a candidate, one champion, nothing unverified."""
+"""The registry on a real MLflow store: one version per candidate, one champion, every download verified."""
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ def test_versions_and_the_champion(tmp_path: Path) -> None:
     assert (champion.version, champion.digest) == ("2", second.digest)
 
 
-def test_a_run_shows_what_an_mlflow_user_expects(tmp_path: Path) -> None:
+def test_a_run_has_everything_that_an_mlflow_user_expects(tmp_path: Path) -> None:
     registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     version = registry.register(candidate(tmp_path, "one"))
     client = registry._client()
@@ -42,8 +42,8 @@ def test_a_run_shows_what_an_mlflow_user_expects(tmp_path: Path) -> None:
     assert {item.path for item in client.list_artifacts(version.run_id)} == {
         "serving", "pictures", "model-card.md", "checks.json",
     }  # fmt: skip
-    (given,) = run.inputs.dataset_inputs
-    assert (given.dataset.name, given.dataset.digest) == (DATASET.name, DATASET.digest[:32])
+    (logged,) = run.inputs.dataset_inputs
+    assert (logged.dataset.name, logged.dataset.digest) == (DATASET.name, DATASET.digest[:32])
     assert client.get_model_version("shop.buys", "1").description == "# card"
     from mlflow.models import get_model_info
 
@@ -51,7 +51,7 @@ def test_a_run_shows_what_an_mlflow_user_expects(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["xgboost", "own"])
-def test_mlflow_itself_loads_every_format_and_unpickles_none(
+def test_mlflow_loads_every_format_without_unpickling(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mlflow
@@ -60,12 +60,12 @@ def test_mlflow_itself_loads_every_format_and_unpickles_none(
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     model = xgboost.XGBRegressor(n_estimators=3).fit(X, Y) if kind == "xgboost" else near()
     (tmp_path / "run").mkdir()
-    digest = export(run_of(tmp_path / "run", "regression"), model, tmp_path / "made")
-    features = load_scorer(tmp_path / "made").encoding.inputs
+    digest = export(run_of(tmp_path / "run", "regression"), model, tmp_path / "exported")
+    features = load_scorer(tmp_path / "exported").encoding.inputs
     example = pl.DataFrame({name: [0.25, 0.75] for name in features})
-    given = replace(candidate(tmp_path, "one"), artifact=tmp_path / "made", digest=digest, example=example)
+    own_candidate = replace(candidate(tmp_path, "one"), artifact=tmp_path / "exported", digest=digest, example=example)
     registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
-    version = registry.register(given)
+    version = registry.register(own_candidate)
     source = registry._client().get_model_version("shop.buys", version.version).source
     loaded = mlflow.pyfunc.load_model(source)
     matrix = example.to_numpy().astype(np.float32)
@@ -84,17 +84,18 @@ def test_a_changed_artifact_is_not_downloaded(tmp_path: Path) -> None:
         registry.download(version)
 
 
-def test_a_changed_copy_is_fetched_again_by_all_who_ask_at_once(tmp_path: Path) -> None:
+def test_a_changed_copy_is_downloaded_again_for_concurrent_callers(tmp_path: Path) -> None:
     registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     version = registry.register(candidate(tmp_path, "one"))
     copy = registry.download(version)
+    assert registry.artifact(version) == copy.as_uri()
     (copy / "stray.py").write_text("")
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(lambda _: registry.download(version), range(4))) == {copy}
     assert {path.name for path in copy.iterdir()} == {"model.json", "model.onnx"}
 
 
-def test_a_store_that_cannot_be_read_is_not_a_model_without_a_champion(tmp_path: Path) -> None:
+def test_an_unreadable_store_is_an_error_and_not_a_missing_champion(tmp_path: Path) -> None:
     registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     version = registry.register(candidate(tmp_path, "one"))
     assert registry.champion("shop.unknown") is None
@@ -105,12 +106,12 @@ def test_a_store_that_cannot_be_read_is_not_a_model_without_a_champion(tmp_path:
         registry.champion(version.model)
 
 
-def test_a_long_card_is_cut_for_the_version_and_whole_in_the_run(tmp_path: Path) -> None:
+def test_a_long_card_is_shortened_in_the_version_and_complete_in_the_run(tmp_path: Path) -> None:
     registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     version = registry.register(replace(candidate(tmp_path, "one"), card="| a line |\n" * 1000))
-    told = registry._client().get_model_version("shop.buys", version.version).description
-    assert len(told) < 5000
-    assert told.endswith("| a line |\n\nThe rest is in the run's model-card.md.")
+    card = registry._client().get_model_version("shop.buys", version.version).description
+    assert len(card) < 5000
+    assert card.endswith("| a line |\n\nThe rest is in the run's model-card.md.")
 
 
 def test_a_version_has_a_page(tmp_path: Path) -> None:

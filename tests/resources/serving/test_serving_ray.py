@@ -1,4 +1,4 @@
-"""Endpoints on a real local Ray: live, moved to another version under load, and kept when a new one is broken."""
+"""Endpoints on a real local Ray: deployed, moved to another version under load, kept when a new one is broken."""
 
 import importlib
 import os
@@ -37,19 +37,19 @@ def serving() -> Iterator[RayServing]:
         supervisor.stop()
         os.environ.pop("MLP_HOME") if before is None else os.environ.update(MLP_HOME=before)
         shutil.rmtree(folder, ignore_errors=True)
-    left = [
+    leftovers = [
         p.info["pid"]
         for p in psutil.process_iter(["pid", "cmdline"])
         if str(folder) in " ".join(p.info["cmdline"] or [])
     ]
-    assert left == []
+    assert leftovers == []
 
 
 def version(plan_of: dict[str, Any], number: str) -> dict[str, Any]:
     return plan_of | {"model": plan_of["model"] | {"version": number}}
 
 
-def test_live_moved_under_load_and_kept(serving: RayServing, tmp_path: Path) -> None:
+def test_an_endpoint_moves_under_load_and_survives_a_broken_version(serving: RayServing, tmp_path: Path) -> None:
     first = plan(tmp_path)
     url = f"{serving.apply(first, OPTIONS)}/v2/models/score/infer"
     statuses: list[tuple[int, str]] = []
@@ -83,21 +83,21 @@ def test_live_moved_under_load_and_kept(serving: RayServing, tmp_path: Path) -> 
     renamed = version(first, "4") | {"endpoint": "rating"}
     serving.apply(renamed, OPTIONS)
     assert list(serving.desired()) == ["shop.rating"]
-    with pytest.raises(DeploymentFailedError, match="is already that of shop.rating"):
+    with pytest.raises(DeploymentFailedError, match="which shop.rating has"):
         serving.apply(renamed | {"project": "other"}, OPTIONS)
-    with pytest.raises(DeploymentFailedError, match=r"There is no endpoint shop.score. There are: \['shop.rating'\]"):
+    with pytest.raises(DeploymentFailedError, match=r"no endpoint shop.score. The endpoints are \['shop.rating'\]"):
         serving.remove("shop.score")
     serving.remove("shop.rating")
     assert serving.desired() == {}
 
 
-def test_without_ray_it_says_what_to_start(tmp_path: Path) -> None:
+def test_without_ray_the_message_says_what_to_start(tmp_path: Path) -> None:
     serving = RayServing(tmp_path, dashboard=f"http://127.0.0.1:{free_ports(1)[0]}", port=1)
     with pytest.raises(ServingUnavailableError, match="Start the platform with `mlp up`"):
         serving.apply(plan(tmp_path / "plan"), OPTIONS)
 
 
-def test_a_derive_of_a_package_that_ray_was_not_started_with(
+def test_derive_may_be_in_a_package_that_ray_was_not_started_with(
     serving: RayServing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "elsewhere_of_ray"
@@ -109,7 +109,7 @@ def test_a_derive_of_a_package_that_ray_was_not_started_with(
     with monkeypatch.context() as path:
         path.syspath_prepend(str(tmp_path))
         module = importlib.import_module("elsewhere_of_ray.derived")
-    # As in a code location: loaded, and no longer on the path.
+    # Like in a code location: imported, and no longer on the path.
     named = plan(tmp_path, request={"minute": "Float64"}, derive=f"{module.__name__}:hours")
     url = f"{serving.apply(named, OPTIONS)}/v2/models/score/infer"
     body = request([1], [120])
