@@ -36,7 +36,7 @@ def served(built: Platform, name: str, week: datetime) -> ServedModel:
     (endpoint,) = (one for one in built.project.endpoints if one.name == name)
     live = champion(scope, endpoint.model)
     assert live is not None
-    plan = serving_plan(scope, endpoint, live.version, built.environment.registry.download(live), live.digest)
+    plan = serving_plan(scope, endpoint, live.version, built.environment.registry.artifact(live), live.digest)
     return ServedModel(ServingPlan.from_json(plan), open_view)
 
 
