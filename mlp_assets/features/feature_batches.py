@@ -9,7 +9,7 @@ from mlp_assets.features.compute.windows import feature_rows
 from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration.partitions import Windows
-from mlp_assets.tables.sharding import row_bytes
+from mlp_assets.tables.sharding import schema_row_bytes
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _bytes_read(view: FeatureView, events: pl.LazyFrame, first: datetime | None,
     """(bytes, rows) that the view reads of the events from ``first`` to ``last``."""
     read = [*view.entity.keys, view.source.event_time, *(column for part in view.parts for column in part.columns)]
     rows = _within(view, events, first, last).select(pl.len()).collect(engine="streaming").item()
-    return rows * (row_bytes(events.select(*dict.fromkeys(read))) + 3 * 8), rows
+    return rows * (schema_row_bytes(events.select(*dict.fromkeys(read))) + 3 * 8), rows
 
 
 def _entities(view: FeatureView, events: pl.LazyFrame, first: datetime | None, last: datetime) -> int:

@@ -67,9 +67,9 @@ def shards_of(
         most_bytes: the bytes that a shard joins: its rows of the spine with all features, and the rows of the largest
             feature table that become visible in its time. Only the largest counts, as tables are joined one by one.
     """
-    features = sum(row_bytes(table.rows.select(table.features)) for table in tables)
-    own = (row_bytes(spine) + features) * _count(spine)
-    costs = [_count(table.rows) * row_bytes(table.rows.select(table.columns)) for table in tables]
+    features = sum(schema_row_bytes(table.rows.select(table.features)) for table in tables)
+    own = (schema_row_bytes(spine) + features) * _count(spine)
+    costs = [_count(table.rows) * schema_row_bytes(table.rows.select(table.columns)) for table in tables]
     total = own + max(costs, default=0)
     if total <= most_bytes:
         return [WHOLE]
@@ -121,6 +121,6 @@ def _sample(rows: pl.LazyFrame, cost: int) -> pl.DataFrame:
     return sample.with_columns(pl.lit(cost / max(1, sample.height)).alias(_WEIGHT))
 
 
-def row_bytes(rows: pl.LazyFrame) -> int:
-    """About how many bytes a row takes."""
+def schema_row_bytes(rows: pl.LazyFrame) -> int:
+    """About how many bytes a row takes, by the types of its columns alone; no row is read."""
     return sum(8 if dtype.is_numeric() or dtype.is_temporal() else 24 for dtype in rows.collect_schema().dtypes())
