@@ -77,12 +77,14 @@ class LocalLeases:
         lock = FileLock(self._holder(name, number), timeout=0, thread_local=False)
         lock.acquire()
         self._held[name, number] = lock
-        return self._write(name, f"process {os.getpid()} on {socket.gethostname()}", number, time.time() + seconds)
+        owner = f"process {os.getpid()} on {socket.gethostname()}"
+        # A number that was given must never be given again, not even after a loss of power.
+        return self._write(name, owner, number, time.time() + seconds, durable=True)
 
-    def _write(self, name: str, owner: str, number: int, expires: float) -> Lease:
+    def _write(self, name: str, owner: str, number: int, expires: float, *, durable: bool = False) -> Lease:
         record = self._record(name)
         text = json.dumps({"number": number, "owner": owner, "expires": expires})
-        replace_text(record, text, durable=True)  # a number that was given must never be given again
+        replace_text(record, text, durable=durable)
         return Lease(name, owner, number, expires, Fence(str(record), number))
 
     def _record(self, name: str) -> Path:

@@ -23,7 +23,7 @@ from mlp_resources.leases.local import LocalLeases
 from mlp_resources.ports.training import run_job
 from mlp_resources.serving.ray import RayServing
 from tests.support.job_processes import no_process_left
-from tests.support.processes import read_line, script
+from tests.support.processes import read_line, script, stop_outside
 from tests.training.test_resume import begun, job
 
 __all__ = ["no_process_left"]
@@ -129,7 +129,7 @@ def test_the_desired_state_of_a_late_writer_is_refused(tmp_path: Path, cluster: 
     serving = RayServing(tmp_path, f"http://127.0.0.1:{port}", port)
     with script(APPLY, str(tmp_path), str(port)) as late:
         assert cluster.asked.wait(60)  # the late one has sent its state, and waits for the endpoint
-        late.send_signal(signal.SIGSTOP)
+        stop_outside(tmp_path / "leases" / "serving.lock", late)
         cluster.ready.set()
         assert serving.apply({**PLAN, "endpoint": "b", "route": "/b"}, OPTIONS)
         late.send_signal(signal.SIGCONT)
@@ -142,7 +142,7 @@ def test_checkpoints_of_a_late_attempt_are_refused(tmp_path: Path) -> None:
     location, leases, counter = str(tmp_path / "checkpoints"), LocalLeases(tmp_path), Counter()
     with script(SAVE, str(tmp_path), location) as late:
         assert read_line(late) == "saved"
-        late.send_signal(signal.SIGSTOP)
+        stop_outside(tmp_path / "attempt.lock", late)
         lease = leases.acquire("attempt", seconds=600, wait_seconds=30)
         resumed = checkpoints(location, counter, lease.fence)
         assert counter.value == 1

@@ -12,7 +12,7 @@ from mlp_assets.jobs.fence import LeaseLostError
 from mlp_resources.leases.holding import holding
 from mlp_resources.leases.local import LocalLeases
 from mlp_resources.ports.lease import LeaseHeldError
-from tests.support.processes import read_line, script
+from tests.support.processes import read_line, script, stop_outside
 
 HOLD = """
 import sys, time
@@ -74,7 +74,7 @@ def test_a_holder_that_was_stopped_for_too_long_is_refused(tmp_path: Path) -> No
     target = tmp_path / "out"
     with script(HOLD, str(tmp_path), "1", str(target)) as late:
         assert read_line(late) == "1"
-        late.send_signal(signal.SIGSTOP)
+        stop_outside(tmp_path / "state.lock", late)
         leases = LocalLeases(tmp_path)
         with holding(leases, "state", wait_seconds=30) as lease, leases.fenced(lease):
             target.write_text("the newer one")

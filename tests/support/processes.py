@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from filelock import FileLock, Timeout
 
 from mlp_assets.local_platform.leftovers import MARK
 from mlp_resources.compute.processes import end, tree
@@ -69,6 +70,15 @@ def script(code: str, *arguments: str, **options: Any) -> Iterator["subprocess.P
     }
     with child(sys.executable, "-c", code, *arguments, **(pipes | options)) as process:
         yield process
+
+
+def stop_outside(lock: Path, process: "subprocess.Popen[Any]") -> None:
+    """Suspends the process at a moment in which it does not hold the lock."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        with contextlib.suppress(Timeout), FileLock(lock, timeout=0.5):
+            return
+        process.send_signal(signal.SIGCONT)
 
 
 def read_line(process: "subprocess.Popen[str]") -> str:
