@@ -40,12 +40,12 @@ def rows_drained(model: ServedModel, kind: str) -> list[dict[str, Any]]:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "not Unicode": ({"prediction_id": ["\ud800"], "label": [1]}, "not Unicode"),
-    "a long id": ({"prediction_id": ["x" * 201], "label": [1]}, "at most 200 letters"),
+    "not Unicode": ({"prediction_id": ["\ud800"], "label": [1]}, "Send Unicode text"),
+    "a long id": ({"prediction_id": ["x" * 201], "label": [1]}, "at most 200 characters"),
     "an empty id": ({"prediction_id": [""], "label": [1]}, "that an infer response gave"),
-    "a number for an id": ({"prediction_id": [1], "label": [1]}, "that an infer response gave"),
-    "neither 0 nor 1": ({"prediction_id": ["a"], "label": [7.0]}, "'label' holds 7.0. What came true is yes or no"),
-    "a probability": ({"prediction_id": ["a"], "label": [0.5]}, "send 1 or 0"),
+    "a number for an id": ({"prediction_id": [1], "label": [1]}, "Send Unicode text"),
+    "neither 0 nor 1": ({"prediction_id": ["a"], "label": [7.0]}, "'label' holds 7.0. Labels of a binary model"),
+    "a probability": ({"prediction_id": ["a"], "label": [0.5]}, "1 or 0"),
 }
 
 

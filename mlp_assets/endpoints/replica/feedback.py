@@ -1,37 +1,41 @@
-"""What callers tell came true: checked in full, as requests are."""
+"""Labels that callers send for predictions, checked in full as requests are."""
 
-from typing import Any, cast
+from typing import Any
 
-from mlp_assets.endpoints.replica.protocol import ID_LETTERS, parse_json
-from mlp_assets.endpoints.replica.values import CHECKS, ProtocolError, text
+import msgspec
+
+from mlp_assets.endpoints.replica.protocol import parse_body
+from mlp_assets.endpoints.replica.request_values import IDS, VALUES, ProtocolError, check_values
 from mlp_assets.nouns.task import REGRESSION, Task
+
+_TEMPLATE = '{"prediction_id": ["..."], "label": [1.0]}'
+
+
+class _FeedbackBody(msgspec.Struct):
+    prediction_id: list[Any]
+    label: list[Any]
 
 
 def parse_feedback(
     body: bytes, max_rows: int, task: Task = REGRESSION, label: str = "Float64"
 ) -> tuple[list[str], list[Any]]:
-    """Checks a feedback call: the ids of predictions and what came true, 0 or 1 if binary, or the class.
+    """The ids and labels of a feedback call, as many of each. Raises ProtocolError 400 or 422.
 
-    Raises ProtocolError. ``label`` is the Polars type of a class.
+    Args:
+        label: Polars type name of a label.
     """
-    request = parse_json(body)
-    ids, labels = request.get("prediction_id"), request.get("label")
-    if (
-        not isinstance(ids, list)
-        or not isinstance(labels, list)
-        or len(cast("list[Any]", ids)) != len(cast("list[Any]", labels))
-    ):
-        raise ProtocolError(422, 'Send {"prediction_id": ["..."], "label": [1.0]} with as many labels as ids.')
-    if not 1 <= len(cast("list[Any]", ids)) <= max_rows:
-        raise ProtocolError(422, f"Send 1 to {max_rows} labels in one call.")
-    if not all(isinstance(identity, str) and identity for identity in cast("list[Any]", ids)):
-        raise ProtocolError(422, "Each prediction_id is a text that an infer response gave.")
-    checked = [text("prediction_id", identity, ID_LETTERS) for identity in cast("list[str]", ids)]
-    return checked, [_label(value, task, label) for value in cast("list[Any]", labels)]
-
-
-def _label(value: Any, task: Task, kind: str) -> Any:
-    label = CHECKS[kind]("label", value)
-    if task.label_values is not None and label not in task.label_values:
-        raise ProtocolError(422, f"Input 'label' holds {label!r}. What came true is yes or no here: send 1 or 0.")
-    return label
+    feedback = parse_body(body, _FeedbackBody, f"{_TEMPLATE} with as many labels as ids")
+    ids, labels = feedback.prediction_id, feedback.label
+    if len(ids) != len(labels):
+        raise ProtocolError(
+            422, f"There are {len(ids)} ids and {len(labels)} labels. Send {_TEMPLATE} with as many labels as ids."
+        )
+    if not 1 <= len(ids) <= max_rows:
+        raise ProtocolError(422, f"{len(ids)} labels in one call are not accepted. Send 1 to {max_rows}.")
+    if "" in ids:
+        raise ProtocolError(422, "A prediction_id is empty. Send the ids that an infer response gave.")
+    checked = check_values("label", labels, VALUES[label])
+    wrong = [value for value in checked if task.label_values is not None and value not in task.label_values]
+    if wrong:
+        raise ProtocolError(422, f"Input 'label' holds {wrong[0]!r}. Labels of a binary model are 1 or 0.")
+    return check_values("prediction_id", ids, IDS), checked
