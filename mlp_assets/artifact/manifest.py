@@ -8,14 +8,14 @@ from typing import Any, cast
 
 from mlp_assets.artifact.encoding import Encoding, Fitted
 from mlp_assets.artifact.formats.registry import FORMATS, load
-from mlp_assets.artifact.formats.scorer import ArtifactError, Known, Scorer
+from mlp_assets.artifact.formats.scorer import ArtifactError, ModelFacts, Scorer
 from mlp_assets.artifact.pickles import check_no_pickles
 from mlp_assets.metrics.classes import Classes
 
 MANIFEST, ENCODERS = "model.json", "encoders.json"
-_KEYS = {"format", "file", "features", "task", "files"}
+_REQUIRED = {"format", "file", "features", "task", "files"}
 _LOADER, _ENCODERS, _CLASSES = "loader", "encoders", "classes"
-_MAY = {_LOADER, _ENCODERS, _CLASSES}
+_OPTIONAL = {_LOADER, _ENCODERS, _CLASSES}
 
 
 def write_manifest(
@@ -32,14 +32,14 @@ def write_manifest(
     """Writes ``model.json`` with the SHA-256 of every file of the folder; returns the artifact's digest.
 
     Args:
-        features: the inputs, before they are encoded.
-        encoders: of some of the inputs; they are kept in a file of their own.
-        classes: of a multiclass model, in the order of its outputs.
+        features: the inputs, before encoding.
+        encoders: input -> its fitted encoder; they are written to a file of their own.
+        classes: classes of a multiclass model, in the order of its outputs.
         loader: the class ``module:name`` that loads an own model's files; None for all other formats.
     """
     if encoders:
-        told = Encoding(features, encoders).to_dict()
-        (directory / ENCODERS).write_text(json.dumps(told, sort_keys=True, ensure_ascii=False), encoding="utf-8")
+        stored = Encoding(features, encoders).to_dict()
+        (directory / ENCODERS).write_text(json.dumps(stored, sort_keys=True, ensure_ascii=False), encoding="utf-8")
     files = {
         path.name: _sha256(path) for path in sorted(directory.iterdir()) if path.is_file() and path.name != MANIFEST
     }
@@ -52,12 +52,12 @@ def write_manifest(
 
 
 def artifact_digest(directory: Path) -> str:
-    """SHA-256 of the manifest in canonical JSON; as the manifest has every file's hash, it names the whole content."""
+    """SHA-256 of the manifest in canonical JSON. The manifest has the hash of every file, so it covers the content."""
     return hashlib.sha256(json.dumps(_manifest(directory), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def verify(directory: Path, expected_digest: str | None = None) -> dict[str, Any]:
-    """Returns the manifest after every file was compared with its hash. Raises ArtifactError on any difference."""
+    """The manifest, after every file was compared with its hash. Raises ArtifactError on any difference."""
     manifest = _manifest(directory)
     if expected_digest is not None and artifact_digest(directory) != expected_digest:
         raise ArtifactError(f"The artifact in {directory.name} is not the registered one: its digest differs.")
@@ -69,7 +69,9 @@ def verify(directory: Path, expected_digest: str | None = None) -> dict[str, Any
         if _sha256(directory / name) != digest:
             raise ArtifactError(f"File {name} of the artifact was changed after it was registered.")
     if manifest["format"] not in FORMATS:
-        raise ArtifactError(f"Format {manifest['format']!r} is not served. Served without unpickling: {FORMATS}.")
+        raise ArtifactError(
+            f"Format {manifest['format']!r} is not served. Formats that need no unpickling are {FORMATS}."
+        )
     check_no_pickles(directory)
     return manifest
 
@@ -78,16 +80,16 @@ def load_scorer(directory: Path, expected_digest: str | None = None) -> Scorer:
     """Loads a verified artifact.
 
     Raises:
-        ArtifactError: something was changed, before anything is loaded; or what serves the format is not installed.
+        ArtifactError: a file was changed (found before any is loaded), or the library of the format is not installed.
     """
     manifest = verify(directory, expected_digest)
-    told: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
     if _ENCODERS in manifest:
-        told = json.loads((directory / ENCODERS).read_text(encoding="utf-8"))
-    encoding = Encoding.from_dict(manifest["features"], told)
+        stored = json.loads((directory / ENCODERS).read_text(encoding="utf-8"))
+    encoding = Encoding.from_dict(manifest["features"], stored)
     classes = Classes(tuple(manifest.get(_CLASSES, ())))
-    known = Known(encoding, manifest["task"], artifact_digest(directory), classes)
-    return load(manifest["format"], directory, manifest["file"], manifest.get(_LOADER), known)
+    facts = ModelFacts(encoding, manifest["task"], artifact_digest(directory), classes)
+    return load(manifest["format"], directory, manifest["file"], manifest.get(_LOADER), facts)
 
 
 def _manifest(directory: Path) -> dict[str, Any]:
@@ -95,18 +97,15 @@ def _manifest(directory: Path) -> dict[str, Any]:
         manifest = json.loads((directory / MANIFEST).read_text())
     except (OSError, ValueError) as error:
         raise ArtifactError(f"The artifact in {directory.name} has no readable {MANIFEST}.") from error
-    if not isinstance(manifest, dict) or set(cast("dict[str, Any]", manifest)) - _MAY != _KEYS:
-        raise ArtifactError(f"The artifact's {MANIFEST} is not one of this platform's.")
-    found = cast("dict[str, Any]", manifest)
-    names = [found["file"], *found["files"]]
-    if _ENCODERS in found and (found[_ENCODERS] != ENCODERS or ENCODERS not in found["files"]):
+    if not isinstance(manifest, dict) or set(cast("dict[str, Any]", manifest)) - _OPTIONAL != _REQUIRED:
+        raise ArtifactError(f"The artifact's {MANIFEST} was not written by this platform.")
+    read = cast("dict[str, Any]", manifest)
+    names = [read["file"], *read["files"]]
+    if _ENCODERS in read and (read[_ENCODERS] != ENCODERS or ENCODERS not in read["files"]):
         raise ArtifactError(f"The artifact's {MANIFEST} names encoders that are not among its files.")
-    if (
-        any(not isinstance(name, str) or Path(name).name != name for name in names)
-        or found["file"] not in found["files"]
-    ):
+    if any(not isinstance(name, str) or Path(name).name != name for name in names) or read["file"] not in read["files"]:
         raise ArtifactError(f"The artifact's {MANIFEST} names a file outside of its folder.")
-    return found
+    return read
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Signed records: anybody with the public key can tell who wrote one, and that nobody has changed it since."""
+"""Signed records: the public key proves who wrote a record and that it was not changed since."""
 
 import base64
 import hashlib
@@ -17,8 +17,8 @@ def sign(record: Mapping[str, Any], private: bytes) -> str:
     """The record and its signature as one line of JSON.
 
     Args:
-        record: plain values.
-        private: 32 bytes, an Ed25519 key.
+        record: plain JSON values.
+        private: an Ed25519 key of 32 bytes.
 
     Source: RFC 8032, over the record in canonical JSON.
     """
@@ -29,17 +29,17 @@ def sign(record: Mapping[str, Any], private: bytes) -> str:
 
 
 def read(text: str, public: bytes) -> dict[str, Any]:
-    """The record, its signature checked.
+    """The record, after its signature was checked.
 
     Raises:
-        RecordError: it is no record, or was not signed with the key's other half.
+        RecordError: it is not a record, or was not signed with the private key of ``public``.
     """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:
-        found = json.loads(text)
-        record, signature = found["record"], base64.b64decode(found["signature"])
+        signed = json.loads(text)
+        record, signature = signed["record"], base64.b64decode(signed["signature"])
         Ed25519PublicKey.from_public_bytes(public).verify(signature, _canonical(record))
     except (ValueError, KeyError, TypeError, InvalidSignature) as error:
         raise RecordError("the record is not signed with this platform's key, or was changed since") from error
@@ -47,7 +47,7 @@ def read(text: str, public: bytes) -> dict[str, Any]:
 
 
 def digest(value: object) -> str:
-    """SHA-256 of a plain value in canonical JSON; of a text as it is."""
+    """SHA-256 of a plain value in canonical JSON, or of a text itself."""
     data = value.encode() if isinstance(value, str) else _canonical(value)
     return hashlib.sha256(data).hexdigest()
 

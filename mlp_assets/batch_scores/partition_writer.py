@@ -27,7 +27,7 @@ from mlp_assets.tables.digest import RowSums
 from mlp_assets.tables.events import WITHDRAWN, as_declared
 from mlp_assets.tables.memory import batch_bytes
 from mlp_assets.tables.sharding import shards_of
-from mlp_resources.ports.lake import Part, Table, Transaction, WriteResult
+from mlp_resources.ports.lake import Table, Transaction, WriteResult
 from mlp_resources.ports.registry import RegisteredVersion
 
 Versions = Mapping[str, int | None]
@@ -97,7 +97,6 @@ def score_partitions(
     before = {name: lake.transaction(table, _application(name)) or 0 for name, _ in windows}
     todo = [(name, window) for name, window in windows if before[name] != mark]
     shards = _shards(scope, batch, versions, todo, materialized)
-    published: list[Part] = []
     scored: dict[str, PartitionScores] = {}
     try:
         results = scope.environment.shards.map(work, [shard for own in shards.values() for shard in own])
@@ -107,10 +106,9 @@ def score_partitions(
             step = Transaction(_application(name), mark, before[name])
             written = lake.publish_partition(table, name, parts, work.schema, step)
             if written.changed:  # otherwise another run wrote the partition meanwhile, and its rows count
-                published += parts
                 scored[name] = _summary(done, written)
     finally:
-        lake.unstage(table, work.run, but=published)
+        lake.unstage(table, work.run)
     return Scores(tuple(scored.get(name) or _stored(work, name) for name, _ in windows), versions)
 
 

@@ -1,4 +1,4 @@
-"""Endpoint -> the live application, its predictions and its callers' feedback."""
+"""Endpoint -> the live application, its prediction log, and its callers' feedback."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +7,11 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from mlp_assets.endpoints.replica.prediction_log import drained
-from mlp_assets.endpoints.replica.spool import FEEDBACK, PREDICTIONS, is_left, lines_set_aside, spooled_files
+from mlp_assets.endpoints.replica.prediction_log import read_rows
+from mlp_assets.endpoints.replica.spool import FEEDBACK, PREDICTIONS, count_set_aside, is_complete, spooled_files
 from mlp_assets.endpoints.serving_plan import serving_plan
 from mlp_assets.errors import MlpError
+from mlp_assets.jobs.local_folder import local_folder
 from mlp_assets.models.promotions import champion
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.orchestration import keys
@@ -21,7 +22,7 @@ from mlp_resources.ports.lake import Lake, Table, Transaction
 
 
 def endpoint_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
-    """The asset of a live endpoint: it serves what was promoted last, whatever run materializes it."""
+    """The asset of a live endpoint. It serves the champion, whatever run materializes it."""
     model = endpoint.model
     views = [keys.online(scope.home(view), view) for view in model.training_set.features]
 
@@ -57,12 +58,12 @@ def endpoint_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
 
 
 def predictions_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
-    """The asset of the prediction log: drains the endpoint's spool into its table, each line once."""
+    """The asset of the prediction log: moves every line of the endpoint's spool to its table, once."""
     return _drain_asset(scope, endpoint, PREDICTIONS, keys.predictions(scope.project.name, endpoint))
 
 
 def feedback_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
-    """The asset of what callers told came true."""
+    """The asset of the labels that callers sent."""
     return _drain_asset(scope, endpoint, FEEDBACK, keys.feedback(scope.project.name, endpoint))
 
 
@@ -81,35 +82,37 @@ def _drain_asset(scope: Scope, endpoint: Endpoint, kind: str, key: dg.AssetKey) 
     def drain() -> dg.MaterializeResult:
         lake, table = scope.environment.lake, keys.table(key)
         with measured() as cost:
-            folder = Path(scope.environment.spool_path(scope.project.name, endpoint.name))
-            written = [one for file in spooled_files(folder, kind) for one in _drained_file(lake, file, kind, table)]
+            folder = local_folder(scope.environment.spool_path(scope.project.name, endpoint.name))
+            written = [
+                append for file in spooled_files(folder, kind) for append in _drain_file(lake, file, kind, table)
+            ]
             version = lake.version(table)
             facts = _table_facts(lake, table, version) if version is not None else {}
             facts |= {"dagster/column_lineage": column_lineage(looked_up)} if looked_up else {}
-        drained = {
+        metadata = {
             "rows_drained": sum(rows for rows, _ in written),
-            "lines_set_aside": lines_set_aside(folder, kind),
+            "lines_set_aside": count_set_aside(folder, kind),
             "bytes": sum(size for _, size in written),
             "spool": dg.MetadataValue.path(str(folder)),
         }
         return dg.MaterializeResult(
-            metadata=drained | facts | cost.shown, data_version=dg.DataVersion(drained_version(version))
+            metadata=metadata | facts | cost.shown, data_version=dg.DataVersion(drained_version(version))
         )
 
     return drain
 
 
-def _drained_file(lake: Lake, file: Path, kind: str, table: Table) -> Iterator[tuple[int, int]]:
-    """Moves what is new in one file, and removes one that is drained to its end; (rows, bytes) of each append."""
-    application, left = f"spool:{file.name}", is_left(file)
+def _drain_file(lake: Lake, file: Path, kind: str, table: Table) -> Iterator[tuple[int, int]]:
+    """Moves the new lines of one file, and removes a complete file at its end; (rows, bytes) of each append."""
+    application, complete = f"spool:{file.name}", is_complete(file)  # before reading: a later line must not be lost
     offset = lake.transaction(table, application) or 0
-    while (found := drained(file, offset, kind)) is not None:
-        frame, end = found
+    while (read := read_rows(file, offset, kind)) is not None:
+        frame, end = read
         written = lake.append(table, frame, Transaction(application, end, after=offset))
         if written.changed:
             yield frame.height, written.bytes
         offset = lake.transaction(table, application) or 0
-    if left:
+    if complete:
         file.unlink(missing_ok=True)
 
 

@@ -93,7 +93,7 @@ def judge_candidate(
 ) -> tuple[Judgement, Evaluation]:
     """Evaluates the gates; returns what they answer and what they looked at."""
     scorer, test = load_scorer(result.folder, result.digest), LabelledRows.of_part(training_set, "test")
-    rival = _rival(scope, model, test, champion, scorer.known.classes)
+    rival = _rival(scope, model, test, champion, scorer.facts.classes)
     evaluation = Evaluation(
         task=model.task_kind,
         target=model.training_set.target,
@@ -136,12 +136,12 @@ def _rival(scope: Scope, model: Model, test: LabelledRows, champion: Champion | 
         return _Rival(None, (), None, own)
     scorer = load_scorer(scope.environment.registry.download(champion.version), champion.version.digest)
     lacks = tuple(name for name in scorer.encoding.inputs if name not in test.schema)
-    if scorer.known.task != model.task:
-        lacks = (f"a target for task={scorer.known.task!r}",)
-    new, classes = _new_rows(model, test, champion.trained_on), own.union(scorer.known.classes)
+    if scorer.facts.task != model.task:
+        lacks = (f"a target for task={scorer.facts.task!r}",)
+    new, classes = _new_rows(model, test, champion.trained_on), own.union(scorer.facts.classes)
     if lacks:
         return _Rival(None, lacks, new, classes)
-    prediction = scorer.known.classes.reordered_to(test.predict(scorer.predict, scorer.encoding), classes)
+    prediction = scorer.facts.classes.reordered_to(test.predict(scorer.predict, scorer.encoding), classes)
     return _Rival(prediction, lacks, new, classes)
 
 

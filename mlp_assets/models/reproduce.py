@@ -146,8 +146,8 @@ def _compare(
     old = load_scorer(registry.download(version), version.digest)
     new = load_scorer(result.folder, result.digest)
     before, after = (test.predict(scorer.predict, scorer.encoding) for scorer in (old, new))
-    classes = old.known.classes.union(new.known.classes)
-    before, after = old.known.classes.reordered_to(before, classes), new.known.classes.reordered_to(after, classes)
+    classes = old.facts.classes.union(new.facts.classes)
+    before, after = old.facts.classes.reordered_to(before, classes), new.facts.classes.reordered_to(after, classes)
     truth = classes.truth(test.column(model.training_set.target))
     metrics = [scores(model.task_kind, truth, predicted) for predicted in (before, after)]
     return Reproduction(

@@ -69,7 +69,7 @@ class TrialWork:
             return self._without(trial, "failed", str(error), (), started)
         scorer = load_scorer(result.folder, result.digest)
         rows = LabelledRows.of_part(scan_delta(job.table, job.version), "validation")
-        truth = scorer.known.classes.truth(rows.column(job.target))
+        truth = scorer.facts.classes.truth(rows.column(job.target))
         value = METRICS[self.metric].compute(truth, rows.predict(scorer.predict, scorer.encoding))
         if value != value:
             return self._without(trial, "failed", f"its {self.metric} is not a number", result.history, started)

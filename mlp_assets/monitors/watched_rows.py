@@ -180,7 +180,7 @@ def _reference(
     if isinstance(training_set.split, SplitByGroup):
         kept = kept.filter(pl.col("split") == "test")  # the model was trained on the other rows, however new they are
     rows = kept.select("window", *inputs, training_set.target).collect()
-    answers = scorer.known.classes.answers(scorer.predict(scorer.encoding.matrix(rows)))
+    answers = scorer.facts.classes.answers(scorer.predict(scorer.encoding.matrix(rows)))
     features = [name for name in inputs if name not in training_set.keys]
     numbers = tuple(name for name in features if rows.schema[name].is_numeric())
     encoders = scorer.encoding.encoders

@@ -110,7 +110,9 @@ class DeltaLake:
         return self._commit(table, frame, write, lambda now: _has_moved_on(now, transaction))
 
     def unstage(self, table: Table, run: str, but: Sequence[Part] = ()) -> None:
-        unstage(self.location(table), run, {part.path for part in but})
+        handle = self._handle(table)
+        live = _paths(handle) if handle is not None else set[str]()  # a commit that reported an error may have landed
+        unstage(self.location(table), run, live | {part.path for part in but})
 
     def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> WriteResult:
         properties = _properties(transaction)

@@ -1,4 +1,4 @@
-"""Encoders against the plain meaning of their words: on any rows, in one piece or many, kept as plain data."""
+"""Encoders do what their names say on any rows, in one batch or many, and after a round trip through JSON."""
 
 import json
 import unicodedata
@@ -34,15 +34,15 @@ def frame(rows: list[dict[str, object]]) -> pl.DataFrame:
 
 @settings(max_examples=60, deadline=None)
 @given(train=st.lists(ROW, min_size=1, max_size=30), rows=st.lists(ROW, min_size=1, max_size=12))
-def test_every_value_is_what_its_encoder_says(train: list[dict[str, object]], rows: list[dict[str, object]]) -> None:
+def test_every_value_is_encoded_as_declared(train: list[dict[str, object]], rows: list[dict[str, object]]) -> None:
     encoding = fit_encoders(INPUTS, ENCODE, frame(train).lazy())
     assert encoding.columns == ("hour", "looks[0]", "looks[1]", "brand", "spend")
-    made = encoding.matrix(frame(rows))
-    counts = [one["brand"] for one in train]
+    matrix = encoding.matrix(frame(rows))
+    counts = [row["brand"] for row in train]
     known = sorted({value for value in counts if value is not None and counts.count(value) >= 2})
-    spends = np.array([one["spend"] for one in train if one["spend"] is not None], dtype=float)
+    spends = np.array([row["spend"] for row in train if row["spend"] is not None], dtype=float)
     mean, deviation = (spends.mean(), spends.std() or 1.0) if spends.size else (0.0, 1.0)
-    for got, row in zip(made, rows, strict=True):
+    for got, row in zip(matrix, rows, strict=True):
         wanted = [
             *(row[name] if row[name] is not None else float("nan") for name in ("hour",)),
             *(row["looks"] or [float("nan")] * 2),  # type: ignore[misc]
@@ -54,17 +54,17 @@ def test_every_value_is_what_its_encoder_says(train: list[dict[str, object]], ro
 
 @settings(max_examples=40, deadline=None)
 @given(rows=st.lists(ROW, min_size=2, max_size=20), cut=st.integers(1, 19))
-def test_pieces_and_plain_data_give_the_same_bits(rows: list[dict[str, object]], cut: int) -> None:
+def test_batches_and_stored_encoders_give_the_same_bits(rows: list[dict[str, object]], cut: int) -> None:
     encoding = fit_encoders(INPUTS, ENCODE, frame(rows).lazy())
     again = Encoding.from_dict(INPUTS, json.loads(json.dumps(encoding.to_dict())))
     whole = encoding.matrix(frame(rows))
-    pieces = [again.matrix(frame(part)) for part in (rows[:cut], rows[cut:]) if part]
-    assert np.concatenate(pieces).tobytes() == whole.tobytes()
+    batches = [again.matrix(frame(part)) for part in (rows[:cut], rows[cut:]) if part]
+    assert np.concatenate(batches).tobytes() == whole.tobytes()
     columns = {name: [row[name] for row in rows] for name in INPUTS}
     assert encoding.matrix_of(len(rows), columns).tobytes() == whole.tobytes()
 
 
-def test_a_list_of_another_size_is_told_with_its_input() -> None:
+def test_a_list_of_another_size_is_refused_with_its_input() -> None:
     encoding = fit_encoders(("looks",), {"looks": mlp.Vector(size=3)}, pl.LazyFrame())
     with pytest.raises(mlp.MlpError, match=r"Input 'looks': a list has 2 numbers where mlp.Vector\(size=3\) is decl"):
         encoding.matrix(pl.DataFrame({"looks": [[1.0, 2.0]]}))
@@ -84,24 +84,24 @@ TEXTS = st.lists(st.none() | st.text(max_size=30), max_size=8)
 
 @settings(max_examples=40, deadline=None)
 @given(texts=TEXTS, train=st.lists(st.text(max_size=20), max_size=20), length=st.integers(1, 9))
-def test_tokens_are_padded_and_cut_and_depend_on_the_text_alone(
+def test_tokens_are_padded_and_cut_and_depend_only_on_the_text(
     texts: list[str | None], train: list[str], length: int
 ) -> None:
     learnt = [pl.LazyFrame({"brand": part}, schema={"brand": pl.String}) for part in (train, train[::-1] * 2)]
     encoders = [fit_encoders(["brand"], {"brand": mlp.Tokens(length, vocabulary=512)}, rows) for rows in learnt]
-    assert encoders[0].to_dict() == encoders[1].to_dict()  # whatever their order, and how often they are there
+    assert encoders[0].to_dict() == encoders[1].to_dict()  # neither order nor repetition matters
     again = Encoding.from_dict(["brand"], json.loads(json.dumps(encoders[0].to_dict())))
-    made = again.matrix_of(len(texts), {"brand": texts})
-    assert made.shape == (len(texts), length)
-    assert made.astype(np.float32).tolist() == made.tolist()
-    for row, text in zip(made, texts, strict=True):
+    matrix = again.matrix_of(len(texts), {"brand": texts})
+    assert matrix.shape == (len(texts), length)
+    assert matrix.astype(np.float32).tolist() == matrix.tolist()
+    for row, text in zip(matrix, texts, strict=True):
         assert row.tolist() == again.matrix_of(1, {"brand": [text]})[0].tolist()
         kept = row[row != 0]
         assert (row[len(kept) :] == 0).all()
         assert bool(len(kept)) == bool(unicodedata.normalize("NFKC", text or "").lower())
 
 
-def test_a_pretrained_tokenizer_is_kept_as_it_is(tmp_path: Path) -> None:
+def test_a_pretrained_tokenizer_is_stored_unchanged(tmp_path: Path) -> None:
     encoding = fit_encoders(["brand"], {"brand": mlp.Tokens(6, tokenizer=feed.encoder_tokenizer)}, pl.LazyFrame())
     tokens = encoding.encoders["brand"]
     assert isinstance(tokens, FittedTokens)
@@ -118,6 +118,6 @@ def no_tokenizer() -> Path:
     return Path(__file__)
 
 
-def test_what_is_no_tokenizer_is_told() -> None:
+def test_a_file_that_is_not_a_tokenizer_is_refused() -> None:
     with pytest.raises(mlp.MlpError, match=r"test_encoding.py is no tokenizer.*leave tokenizer out to learn one"):
         fit_encoders(["brand"], {"brand": mlp.Tokens(6, tokenizer=no_tokenizer)}, pl.LazyFrame())

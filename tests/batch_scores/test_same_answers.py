@@ -11,7 +11,7 @@ import pytest
 import mlp_assets as mlp
 from mlp_assets.endpoints.replica.model import ServedModel
 from mlp_assets.endpoints.replica.plan import ServingPlan
-from mlp_assets.endpoints.replica.prediction_log import drained
+from mlp_assets.endpoints.replica.prediction_log import read_rows
 from mlp_assets.endpoints.replica.protocol import datatype
 from mlp_assets.endpoints.replica.spool import PREDICTIONS, spooled_files
 from mlp_assets.endpoints.serving_plan import serving_plan
@@ -56,7 +56,7 @@ def logged_by(model: ServedModel) -> pl.DataFrame:
     frames: list[pl.DataFrame] = []
     for file in spooled_files(model.plan.spool, PREDICTIONS):
         offset = 0
-        while (found := drained(file, offset, PREDICTIONS)) is not None:
+        while (found := read_rows(file, offset, PREDICTIONS)) is not None:
             frames.append(found[0])
             offset = found[1]
     return pl.concat(frames, how="diagonal")

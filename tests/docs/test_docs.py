@@ -106,7 +106,7 @@ def test_classes_are_learnt_as_documented(tmp_path: Path, monkeypatch: pytest.Mo
     sys.modules.pop("blocks_of_models")
     scorer = load_scorer(result.folder, result.digest)
     asked = scorer.encoding.matrix_of(2, {"title": ["milk of another brand", "a soap"]})
-    assert scorer.known.classes.answers(scorer.predict(asked))["prediction"] == ["milk", "soap"]
+    assert scorer.facts.classes.answers(scorer.predict(asked))["prediction"] == ["milk", "soap"]
 
 
 def test_the_readme_shows_a_project_in_thirty_lines() -> None:

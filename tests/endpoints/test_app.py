@@ -1,4 +1,4 @@
-"""The endpoint's HTTP: right answers, right refusals, and never a 500."""
+"""The endpoint's HTTP: right answers, right refusals, and never a status 500."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from mlp_assets.artifact.manifest import ArtifactError, load_scorer
 from mlp_assets.endpoints.replica.app import create_app
 from mlp_assets.endpoints.replica.model import ServedModel
 from mlp_assets.endpoints.replica.plan import ServingPlan
-from mlp_assets.endpoints.replica.prediction_log import drained
+from mlp_assets.endpoints.replica.prediction_log import read_rows
 from mlp_assets.endpoints.replica.spool import PREDICTIONS, spooled_files
 from mlp_resources.online.open_view import open_view
 from tests.support.doubling_endpoint import (
@@ -49,7 +49,7 @@ def test_known_expired_and_unknown_entities(client: TestClient) -> None:
 
 def test_a_prediction_is_spooled_before_it_is_answered(client: TestClient) -> None:
     answer = client.post(INFER, json=request([1, 2], [5, 6]))
-    found = [drained(file, 0, PREDICTIONS) for file in spooled_files(client.spool, PREDICTIONS)]  # type: ignore[attr-defined]
+    found = [read_rows(file, 0, PREDICTIONS) for file in spooled_files(client.spool, PREDICTIONS)]  # type: ignore[attr-defined]
     rows = pl.concat(frame for frame, _ in (part for part in found if part is not None))
     mine = rows.filter(pl.col("prediction_id").is_in(outputs(answer)["prediction_id"]))
     assert mine.select("user_id", "spend", "hour", "prediction", "expired_views").rows() == [
@@ -109,7 +109,7 @@ REFUSED: dict[str, tuple[bytes, int, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_bad_request_is_told_what_to_send(client: TestClient, case: str) -> None:
+def test_a_bad_request_is_refused_with_what_to_send(client: TestClient, case: str) -> None:
     body, status, sentence = REFUSED[case]
     answer = client.post(INFER, content=body, headers=HEADERS)
     assert (answer.status_code, sentence in answer.json()["error"]) == (status, True), answer.text
@@ -121,7 +121,7 @@ def test_a_version_may_be_named_and_must_be_the_live_one(client: TestClient) -> 
     assert client.get("/v2/models/score/versions/3/ready").json()["ready"]
     refused = client.post("/v2/models/score/versions/2/infer", json=request([1], [5]))
     assert refused.status_code == 404
-    assert refused.json()["error"].startswith("Version '2' of 'score' is not live here, version '3' is.")
+    assert refused.json()["error"].startswith("Version '2' of 'score' is not live. Version '3' is.")
 
 
 def test_only_the_outputs_asked_for_are_sent(client: TestClient) -> None:
@@ -143,8 +143,8 @@ def test_health_metadata_openapi_docs_and_feedback(client: TestClient) -> None:
     assert client.get("/v2/models/score").json()["inputs"][0] == {"name": "user_id", "datatype": "INT64", "shape": [-1]}
     assert "/score/v2/models/score/infer" in client.get("/openapi.json").json()["paths"]
     assert "curl" in client.get("/docs").text
-    told = client.post("/v2/models/score/feedback", json={"prediction_id": ["a-0"], "label": [1]})
-    assert (told.status_code, told.json()) == (202, {"accepted": 1})
+    feedback = client.post("/v2/models/score/feedback", json={"prediction_id": ["a-0"], "label": [1]})
+    assert (feedback.status_code, feedback.json()) == (202, {"accepted": 1})
     assert client.post("/v2/models/score/feedback", json={"prediction_id": ["a"], "label": []}).status_code == 422
 
 
@@ -166,7 +166,7 @@ tensors = st.fixed_dictionaries(
     )
 )
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_body_breaks_it(client: TestClient, body: dict[str, Any]) -> None:
+def test_no_body_causes_an_error_of_the_server(client: TestClient, body: dict[str, Any]) -> None:
     answer = client.post(INFER, content=json.dumps(body).encode("utf-8", "surrogatepass"), headers=HEADERS)
     assert answer.status_code in (200, 400, 413, 422)
 

@@ -1,4 +1,4 @@
-"""Unknown entities, rows past their TTL and partial rows: told in the answer, counted, refused where so declared."""
+"""Unknown entities, rows past their TTL and partial rows: named in the answer, counted, and refused if so declared."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from mlp_assets.endpoints.replica.app import create_app
 from mlp_assets.endpoints.replica.model import ServedModel
 from mlp_assets.endpoints.replica.plan import ServingPlan
-from mlp_assets.endpoints.replica.prediction_log import drained
+from mlp_assets.endpoints.replica.prediction_log import read_rows
 from mlp_assets.endpoints.replica.spool import PREDICTIONS, spooled_files
 from mlp_assets.features.online_reader import EXPIRED, FINE, PARTIAL, REASONS, UNKNOWN, ViewReader
 from mlp_assets.features.view_plan import ViewPlan
@@ -51,7 +51,7 @@ def served(folder: Path, **changes: Any) -> tuple[TestClient, ServedModel]:
     return TestClient(create_app(lambda: model)), model
 
 
-def test_every_row_says_what_is_amiss_and_each_reason_is_counted(tmp_path: Path) -> None:
+def test_every_row_names_its_reasons_and_each_reason_is_counted(tmp_path: Path) -> None:
     client, _ = served(tmp_path)
     answer = outputs(client.post(INFER, json=ASK))
     assert answer["reasons"] == ["", "spending:expired", "spending:partial", "spending:expired", "spending:unknown"]
@@ -61,7 +61,7 @@ def test_every_row_says_what_is_amiss_and_each_reason_is_counted(tmp_path: Path)
     assert (counts["rows"], counts["views"]) == (6, {"spending": {"unknown": 2, "expired": 2, "partial": 1}})
     assert datetime.fromisoformat(counts["since"]) < datetime.now(UTC)
     (file,) = spooled_files(tmp_path / "spool", PREDICTIONS)
-    found = drained(file, 0, PREDICTIONS)
+    found = read_rows(file, 0, PREDICTIONS)
     assert found is not None
     logged = found[0].select("missing_views", "expired_views", "partial_views", "degraded").rows()
     old, new = ("", "spending", "", True), ("", "spending", "", True)
@@ -72,18 +72,18 @@ def test_every_row_says_what_is_amiss_and_each_reason_is_counted(tmp_path: Path)
 def test_a_client_may_ask_for_the_reasons_alone(tmp_path: Path) -> None:
     client, _ = served(tmp_path)
     answer = client.post(INFER, json=ASK | {"outputs": [{"name": "reasons"}]}).json()["outputs"]
-    assert [(one["name"], one["datatype"], one["shape"]) for one in answer] == [("reasons", "BYTES", [5])]
+    assert [(output["name"], output["datatype"], output["shape"]) for output in answer] == [("reasons", "BYTES", [5])]
 
 
 @pytest.mark.parametrize(
     ("refuses", "row", "sentence"),
     [
-        ("unknown", 4, "view 'spending' knows nothing of its entity (1 such rows)"),
+        ("unknown", 4, "view 'spending' has no row of its entity (1 such rows)"),
         ("expired", 1, "the features of its entity in view 'spending' have expired (2 such rows)"),
         ("partial", 2, "view 'spending' lacks some features of its entity (1 such rows)"),
     ],
 )
-def test_what_an_endpoint_does_not_score_is_refused_and_counted(
+def test_rows_that_an_endpoint_does_not_score_are_refused_and_counted(
     tmp_path: Path, refuses: str, row: int, sentence: str
 ) -> None:
     client, model = served(tmp_path, refuses=[refuses])
@@ -93,7 +93,7 @@ def test_what_an_endpoint_does_not_score_is_refused_and_counted(
         refuses
     ]
     assert client.post(INFER, json=request(fine, [5] * len(fine))).status_code == 200
-    assert model.counts.told()["views"]["spending"][refuses] == (2 if refuses == "expired" else 1)
+    assert model.counts.to_dict()["views"]["spending"][refuses] == (2 if refuses == "expired" else 1)
 
 
 def test_the_policy_is_declared_on_the_endpoint() -> None:
@@ -104,7 +104,7 @@ def test_the_policy_is_declared_on_the_endpoint() -> None:
 
 
 @NEEDED
-def test_a_store_that_does_not_answer_is_no_unknown_entity(tmp_path: Path) -> None:
+def test_a_store_that_does_not_answer_is_not_an_unknown_entity(tmp_path: Path) -> None:
     given = plan(tmp_path)
     rows = pl.DataFrame({"user_id": [WHOLE], "spend": [10.0], "event_time": [AT]})
     with redis_server(tmp_path) as url:

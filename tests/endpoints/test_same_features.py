@@ -1,4 +1,4 @@
-"""Offline and online are one: the same bits in a training row and in a request at the same time."""
+"""Offline and online agree: a training row and a request at the same time have the same bits."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ STORED, REQUEST = ("a", "b"), {"hour": "Float64", "visits": "Int64", "member": "
 
 
 def many() -> dict[str, pl.Expr]:
-    """Expressions that would tell null, NaN, infinity and the types of columns apart."""
+    """Expressions that distinguish null, NaN, infinity and the types of columns."""
     a, b, hour, visits, member = (pl.col(name) for name in (*STORED, *REQUEST))
     return {
         "ratio": a / b,

@@ -1,4 +1,4 @@
-"""A client that was written for another server of the protocol: NVIDIA's, by HTTP."""
+"""NVIDIA's HTTP client, which was written for another server of the protocol."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -179,7 +179,7 @@ def test_it_is_made_again_alike_and_a_tie_passes(built: Platform) -> None:
 def test_the_scorer_says_what_its_classes_are(built: Platform) -> None:
     version = built.environment.registry.versions("shop.comes_again")[-1]
     scorer = load_scorer(built.environment.registry.download(version), version.digest)
-    assert scorer.known.task == "multiclass"
+    assert scorer.facts.task == "multiclass"
     assert scorer.predict(np.full((2, 7), np.nan)).shape == (2, 3)
 
 

@@ -40,7 +40,7 @@ def answers(folder: Path, model: Any, task: str, x: np.ndarray = X) -> np.ndarra
     digest = export(replace(run_of(folder, task, x), classes=classes), model, folder / "artifact")
     scorer = load_scorer(folder / "artifact", digest)
     assert scorer.encoding == Encoding(FEATURES)
-    assert scorer.known.classes.values == classes
+    assert scorer.facts.classes.values == classes
     together = scorer.predict(x.astype(np.float64))
     assert together.shape == ((len(x), len(KINDS)) if classes else (len(x),))
     assert scorer.predict(x[:1].astype(np.float64)) == pytest.approx(together[:1], abs=1e-6)

@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from mlp_assets.artifact.formats.scorer import Known, Loaded, Matrix
+from mlp_assets.artifact.formats.scorer import LoadedModel, Matrix, ModelFacts
 
 
-class LightgbmScorer(Loaded):
-    """The text holds the trees up to the best iteration, where the training stopped early."""
+class LightgbmScorer(LoadedModel):
+    """The text holds the trees up to the best iteration if the training stopped early."""
 
-    def __init__(self, known: Known, directory: Path, file: str, loader: str | None) -> None:
+    def __init__(self, facts: ModelFacts, directory: Path, file: str, loader: str | None) -> None:
         import lightgbm
 
-        super().__init__(known)
+        super().__init__(facts)
         self._booster: Any = lightgbm.Booster(model_file=str(directory / file))
 
     def predict(self, matrix: Matrix) -> Matrix:
-        return self.shaped(self._booster.predict(matrix, num_threads=1), len(matrix))
+        return self.reshape(self._booster.predict(matrix, num_threads=1), len(matrix))

@@ -5,19 +5,19 @@ from typing import Any, cast
 
 import numpy as np
 
-from mlp_assets.artifact.formats.scorer import Known, Loaded, Matrix
+from mlp_assets.artifact.formats.scorer import LoadedModel, Matrix, ModelFacts
 
-# What a model makes on the way may be hundreds of times its rows: the heads of a transformer.
+# Intermediate tensors may be hundreds of times the size of the rows, for example in a transformer's heads.
 _ROWS_AT_ONCE = 1024
 
 
-class OnnxScorer(Loaded):
-    """Takes float32 (rows, features); its first output has a number for each row, or one for each class."""
+class OnnxScorer(LoadedModel):
+    """Takes float32 (rows, features). Its first output has one number per row, or one per row and class."""
 
-    def __init__(self, known: Known, directory: Path, file: str, loader: str | None) -> None:
+    def __init__(self, facts: ModelFacts, directory: Path, file: str, loader: str | None) -> None:
         import onnxruntime
 
-        super().__init__(known)
+        super().__init__(facts)
         runtime = cast("Any", onnxruntime)
         options = runtime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -31,4 +31,4 @@ class OnnxScorer(Loaded):
         rows = matrix.astype(np.float32)
         parts = [rows[begin : begin + _ROWS_AT_ONCE] for begin in range(0, len(rows), _ROWS_AT_ONCE)] or [rows]
         answers = [self._session.run(None, {self._input: part})[0] for part in parts]
-        return self.shaped(np.concatenate(answers), len(matrix))
+        return self.reshape(np.concatenate(answers), len(matrix))

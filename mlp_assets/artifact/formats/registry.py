@@ -1,11 +1,11 @@
-"""The formats that are served without unpickling, and what loads each."""
+"""The formats that are served without unpickling, and the scorer of each."""
 
 import importlib
 from pathlib import Path
 
-from mlp_assets.artifact.formats.scorer import ArtifactError, Known, Scorer
+from mlp_assets.artifact.formats.scorer import ArtifactError, ModelFacts, Scorer
 
-# Format -> the scorer, and the extra that brings what it needs.
+# Format -> the scorer, and the extra that installs its library.
 _SCORERS = {
     "onnx": ("mlp_assets.artifact.formats.onnx:OnnxScorer", "torch"),
     "lightgbm": ("mlp_assets.artifact.formats.lightgbm:LightgbmScorer", "lightgbm"),
@@ -15,16 +15,16 @@ _SCORERS = {
 FORMATS = tuple(_SCORERS)
 
 
-def load(format: str, directory: Path, file: str, loader: str | None, known: Known) -> Scorer:
+def load(format: str, directory: Path, file: str, loader: str | None, facts: ModelFacts) -> Scorer:
     """Loads the model of a verified folder.
 
     Raises:
-        ArtifactError: what the format needs is not installed, or an own model's class is not there.
+        ArtifactError: the library of the format is not installed, or an own model's class cannot be imported.
     """
     path, extra = _SCORERS[format]
     module, _, name = path.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)(known, directory, file, loader)
+        return getattr(importlib.import_module(module), name)(facts, directory, file, loader)
     except ModuleNotFoundError as error:
         if not extra:
             raise

@@ -1,4 +1,4 @@
-"""What a loaded model is, whatever its format."""
+"""A loaded model, whatever its format."""
 
 import math
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ Matrix = NDArray[np.float64]
 
 
 class ArtifactError(MlpError):
-    """An artifact is incomplete, was changed, or is of a format that is not served."""
+    """An artifact is incomplete, was changed, or has a format that cannot be served."""
 
 
 @dataclass(frozen=True)
-class Known:
-    """What the manifest says of a model."""
+class ModelFacts:
+    """The facts of a model in its manifest."""
 
     encoding: Encoding
     task: str
@@ -29,10 +29,10 @@ class Known:
 
 
 class Scorer(Protocol):
-    """A loaded model. ``predict`` takes the matrix that ``encoding`` makes, and returns (rows,), or (rows, classes)."""
+    """A loaded model. ``predict`` takes the matrix of ``encoding`` and returns (rows,), or (rows, classes)."""
 
     @property
-    def known(self) -> Known: ...
+    def facts(self) -> ModelFacts: ...
 
     @property
     def encoding(self) -> Encoding: ...
@@ -41,19 +41,19 @@ class Scorer(Protocol):
 
 
 @dataclass
-class Loaded:
-    """What all scorers have in common."""
+class LoadedModel:
+    """The base of all scorers."""
 
-    known: Known
+    facts: ModelFacts
 
     @property
     def encoding(self) -> Encoding:
-        return self.known.encoding
+        return self.facts.encoding
 
-    def shaped(self, answer: Any, rows: int) -> Matrix:
+    def reshape(self, answer: Any, rows: int) -> Matrix:
         """The answer as (rows,), or (rows, classes) of a multiclass model. Raises ArtifactError for another size."""
-        made, classes = np.asarray(answer, dtype=np.float64), len(self.known.classes)
+        prediction, classes = np.asarray(answer, dtype=np.float64), len(self.facts.classes)
         shape = (rows, classes) if classes else (rows,)
-        if made.size != math.prod(shape):
-            raise ArtifactError(f"The model gave shape {made.shape} for {rows} rows, where {shape} is due.")
-        return made.reshape(shape)
+        if prediction.size != math.prod(shape):
+            raise ArtifactError(f"The model returned shape {prediction.shape} for {rows} rows. It must return {shape}.")
+        return prediction.reshape(shape)

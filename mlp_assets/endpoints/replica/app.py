@@ -1,4 +1,4 @@
-"""The HTTP application of an endpoint. Runs in a Ray Serve replica, and without Ray in tests."""
+"""The HTTP application of an endpoint. It runs in a Ray Serve replica, and in tests without Ray."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(current: Current) -> Starlette:
-    """The application. ``current`` gives the model that answers now; each request asks once and keeps it."""
+    """The application. ``current`` returns the live model; a request calls it once and keeps that model."""
     handlers = _Handlers(current)
     get, post = ["GET"], ["POST"]
     routes = [
@@ -43,7 +43,7 @@ def create_app(current: Current) -> Starlette:
         Route("/docs", handlers.docs, methods=get),
     ]
     return Starlette(
-        routes=routes, exception_handlers={ProtocolError: _refused, HTTPException: _not_found, Exception: _failed}
+        routes=routes, exception_handlers={ProtocolError: _refuse, HTTPException: _http_error, Exception: _failure}
     )
 
 
@@ -80,7 +80,7 @@ class _Handlers:
                     {"name": n, "datatype": kind, "shape": [-1, len(model.classes)] if n == PROBABILITIES else [-1]}
                     for n, kind in model.outputs.items()
                 ],
-                "counts": model.counts.told(),
+                "counts": model.counts.to_dict(),
             }
             | ({"parameters": {"classes": list(model.classes.values)}} if len(model.classes) else {})
         )
@@ -110,45 +110,43 @@ class _Handlers:
     def _model(self, request: Request) -> ServedModel:
         model, name = self._current(), request.path_params["name"]
         if name != model.plan.endpoint:
-            raise ProtocolError(
-                404, f"There is no model {name[:80]!r} here. This endpoint serves {model.plan.endpoint!r}."
-            )
+            raise ProtocolError(404, f"This endpoint does not serve {name[:80]!r}. Ask for {model.plan.endpoint!r}.")
         version, live = request.path_params.get("version"), model.plan.model_version
         if version is not None and version != live:
-            what = f"Version {version[:80]!r} of {name!r} is not live here, version {live!r} is."
-            raise ProtocolError(404, f"{what} Leave /versions/... out to be answered by whichever is.")
+            what = f"Version {version[:80]!r} of {name!r} is not live. Version {live!r} is."
+            raise ProtocolError(404, f"{what} Leave /versions/... out to ask the live version.")
         return model
 
 
 async def _body(request: Request, limit: int) -> bytes:
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise ProtocolError(415, f"Content-Type {kind[:80]!r} is not read. Send application/json.")
+        raise ProtocolError(415, f"Content-Type {kind[:80]!r} is not supported. Send application/json.")
     if "inference-header-content-length" in request.headers:
-        raise ProtocolError(415, "Binary tensors are not read. Send JSON (in Triton's client: binary_data=False).")
+        raise ProtocolError(415, "Binary tensors are not supported. Send JSON (in Triton's client: binary_data=False).")
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise ProtocolError(415, "Compressed bodies are not read. Send plain JSON.")
+        raise ProtocolError(415, "Compressed bodies are not supported. Send plain JSON.")
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > limit:
-            raise ProtocolError(413, f"The body is over {limit} bytes. Send fewer rows in a request.")
+            raise ProtocolError(413, f"The body is over {limit} bytes. Send fewer rows in one request.")
         parts.append(part)
     return b"".join(parts)
 
 
-async def _refused(request: Request, error: Any) -> Response:
+async def _refuse(request: Request, error: Any) -> Response:
     return JSONResponse({"error": str(error)}, status_code=error.status)
 
 
-async def _not_found(request: Request, error: Any) -> Response:
-    told = {
+async def _http_error(request: Request, error: Any) -> Response:
+    messages = {
         404: f"There is nothing at {request.url.path[:200]}. See <route>/docs.",
-        405: f"{request.method} is not for this path.",
+        405: f"{request.method} is not allowed on this path. See <route>/docs.",
     }
-    sentence = {"error": told.get(error.status_code, str(error.detail))}
-    return JSONResponse(sentence, status_code=error.status_code, headers=error.headers)  # a 405's headers say Allow
+    message = {"error": messages.get(error.status_code, str(error.detail))}
+    return JSONResponse(message, status_code=error.status_code, headers=error.headers)  # a 405 has the header Allow
 
 
-async def _failed(request: Request, error: Exception) -> Response:
+async def _failure(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "The prediction failed; the replica's log says why."}, status_code=500)

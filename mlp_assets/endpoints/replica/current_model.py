@@ -1,22 +1,22 @@
-"""The model that answers in this replica. A module of its own, as Ray copies the deployment class but imports this."""
+"""The replica's current model. Kept in a module because Ray pickles the deployment class by value but imports this."""
 
 from mlp_assets.endpoints.replica.model import ServedModel
 from mlp_assets.errors import MlpError
 
-_held: list[ServedModel] = []
+_loaded: list[ServedModel] = []
 
 
 def current() -> ServedModel:
-    """The model that answers now. Raises MlpError before the first one is loaded."""
-    if not _held:
+    """The live model. Raises MlpError before the first one is loaded."""
+    if not _loaded:
         raise MlpError("No model is loaded yet.")
-    return _held[-1]
+    return _loaded[-1]
 
 
 def swap(model: ServedModel) -> None:
-    """Makes this the model that answers; requests under way finish on the one they began with."""
-    _held[:] = [model]
+    """Makes the model live. Requests in progress finish on the one that they began with."""
+    _loaded[:] = [model]
 
 
-def holds() -> bool:
-    return bool(_held)
+def is_loaded() -> bool:
+    return bool(_loaded)

@@ -13,18 +13,18 @@ from mlp_resources.online.open_view import view_opener
 
 
 def _app() -> Any:
-    """Made inside the replica, where the holder is the one that ``reconfigure`` fills."""
+    """Built inside the replica, whose ``current_model`` is the one that ``reconfigure`` sets."""
     return create_app(current_model.current)
 
 
 @serve.deployment(name="endpoint", health_check_period_s=2, health_check_timeout_s=5)
 @serve.ingress(_app)
 class EndpointReplica:
-    """One replica. A new plan is loaded whole and proved by a prediction before it takes over."""
+    """One replica. A new plan is loaded completely and makes a test prediction before it goes live."""
 
     def reconfigure(self, plan: dict[str, Any]) -> None:
         parsed = ServingPlan.from_json(plan)
-        spool = current_model.current().spool if current_model.holds() else None
+        spool = current_model.current().spool if current_model.is_loaded() else None
         settings = load_settings()
         open_view = view_opener(secret(settings.online), secret(settings.redis_password))
         model = ServedModel(parsed, open_view, spool)
@@ -36,5 +36,5 @@ class EndpointReplica:
 
 
 def application(args: dict[str, Any]) -> Any:
-    """Builds the application; the plan comes as ``user_config``."""
+    """Builds the application. Ray passes the plan as ``user_config``."""
     return EndpointReplica.bind()  # pyrefly: ignore[missing-attribute]  # the decorator adds it

@@ -21,7 +21,7 @@ from mlp_resources.ports.serving import OnlineUnavailableError, OpenView
 
 _PROBE_VALUES: dict[str, Any] = {"String": "", "List": None}
 _REFUSED = {
-    "unknown": "view {view!r} knows nothing of its entity",
+    "unknown": "view {view!r} has no row of its entity",
     "expired": "the features of its entity in view {view!r} have expired",
     "partial": "view {view!r} lacks some features of its entity",
 }
@@ -44,7 +44,7 @@ class ServedModel:
         self.counts = Counts(view.name for view in plan.views)
 
     def infer(self, request: InferRequest) -> dict[str, Any]:
-        """The response of the protocol; the predictions are in the spool before it is returned."""
+        """The response of the protocol. The predictions are in the spool before it is returned."""
         features = self._look_up(request)
         self.counts.add(features.reads, request.rows)
         self._check_reasons(features)

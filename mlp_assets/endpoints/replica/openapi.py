@@ -1,4 +1,4 @@
-"""The endpoint's OpenAPI description, and a page that a person can read."""
+"""The endpoint's OpenAPI description, and its documentation page."""
 
 import json
 from html import escape
@@ -19,7 +19,7 @@ pre{background:#f5f7fa;border:1px solid #e4e8ef;border-radius:6px;padding:1rem;o
 
 
 def example_request(plan: ServingPlan) -> dict[str, Any]:
-    """A request of one row that has the right form."""
+    """A valid request of one row."""
     return {
         "inputs": [
             {
@@ -45,7 +45,7 @@ def openapi(plan: ServingPlan) -> dict[str, Any]:
     """OpenAPI 3.1 of the endpoint."""
     model = f"{plan.route}/v2/models/{plan.endpoint}"
     error = {
-        "description": "What to send instead.",
+        "description": "The error, with what to send instead.",
         "content": {"application/json": {"schema": _object({"error": _type("string")})}},
     }
     refused: dict[str, Any] = dict.fromkeys(("400", "404", "413", "415", "422"), error)
@@ -64,7 +64,11 @@ def openapi(plan: ServingPlan) -> dict[str, Any]:
             f"{model}/infer": {"post": _post("Predicts.", _infer_schema(plan), example_request(plan), "200", refused)},
             f"{model}/feedback": {
                 "post": _post(
-                    "What came true.", feedback, {"prediction_id": ["..."], "label": [example]}, "202", refused
+                    "Sends labels for predictions.",
+                    feedback,
+                    {"prediction_id": ["..."], "label": [example]},
+                    "202",
+                    refused,
                 )
             },
         },
@@ -72,7 +76,7 @@ def openapi(plan: ServingPlan) -> dict[str, Any]:
 
 
 def _labels(plan: ServingPlan) -> tuple[dict[str, Any], Any]:
-    """What callers may tell came true, and an example of it."""
+    """The schema of the labels that callers send, and an example label."""
     if plan.task.label_values is not None:
         return {"type": "array", "items": {"enum": [int(value) for value in plan.task.label_values]}}, 1.0
     json_type = {"String": "string", "Int64": "integer"}.get(plan.label, "number")
@@ -119,18 +123,18 @@ def _post(summary: str, schema: dict[str, Any], example: Any, code: str, refused
 
 
 def _answers(plan: ServingPlan) -> str:
-    """What a person may not expect of the answer."""
+    """A paragraph about the answer of a multiclass model; empty for other tasks."""
     if not plan.task.many_classes:
         return ""
     asked = escape('"outputs": [{"name": "probabilities"}]')
     return (
         "<p>The answer has the class in <code>prediction</code> and its <code>probability</code>. With "
-        f"<code>{asked}</code> it has that of each class, in the order that the model's own path tells.</p>"
+        f"<code>{asked}</code> it has the probability of every class, in the order of the model's metadata.</p>"
     )
 
 
 def docs_page(plan: ServingPlan, base: str) -> str:
-    """A page without any script or outside resource: what to send, what comes back, and a call to copy."""
+    """A page without scripts or external resources: the inputs, the paths, and a call to copy."""
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code></td><td>{datatype(kind)}{_size(plan, name)}</td><td>{'key' if name in plan.keys else 'request'}</td></tr>"
         for name, kind in plan.columns.items()
@@ -138,11 +142,11 @@ def docs_page(plan: ServingPlan, base: str) -> str:
     views = "".join(
         f"<tr><td><code>{escape(v.name)}</code></td><td>{escape(', '.join(v.features))}</td></tr>" for v in plan.views
     )
-    looked = f"<h2>Looked up</h2><table><tr><th>view</th><th>features</th></tr>{views}</table>" if views else ""
+    lookups = f"<h2>Looked up</h2><table><tr><th>view</th><th>features</th></tr>{views}</table>" if views else ""
     paths = "".join(
-        f"<tr><td><span class=m>{method.upper()}</span> <code>{escape(path)}</code></td><td>{escape(told['summary'])}</td></tr>"
+        f"<tr><td><span class=m>{method.upper()}</span> <code>{escape(path)}</code></td><td>{escape(operation['summary'])}</td></tr>"
         for path, methods in openapi(plan)["paths"].items()
-        for method, told in methods.items()
+        for method, operation in methods.items()
     )
     call = (
         f"curl -s {base}/v2/models/{plan.endpoint}/infer \\\n  -H 'Content-Type: application/json' \\\n"
@@ -152,6 +156,6 @@ def docs_page(plan: ServingPlan, base: str) -> str:
 <style>{_STYLE}</style></head><body><h1>{escape(plan.endpoint)}</h1>
 <p class="sub">Predicts <b>{escape(plan.target)}</b> · model {escape(plan.model_name)} version {escape(plan.model_version)} ·
 <a href="openapi.json">OpenAPI</a></p><h2>Send</h2><table><tr><th>input</th><th>datatype</th><th></th></tr>{rows}</table>
-<p>At most {plan.max_rows} rows in a request. <code>parameters.at</code> (ISO 8601) asks for another time than now.</p>
-<pre>{escape(call)}</pre>{_answers(plan)}{looked}
+<p>At most {plan.max_rows} rows in a request. <code>parameters.at</code> (ISO 8601) asks as of another time than now.</p>
+<pre>{escape(call)}</pre>{_answers(plan)}{lookups}
 <h2>Paths</h2><table>{paths}</table></body></html>"""

@@ -1,4 +1,4 @@
-"""What answers a model's questions: its artifact, the features to look up, and the columns that callers send."""
+"""The plans of replicas and batches: a model's artifact, the features to look up, and the columns that callers send."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from typing import Any, Self
 import polars as pl
 
 from mlp_assets.features.view_plan import ViewPlan
+from mlp_assets.jobs.local_folder import local_folder
 from mlp_assets.nouns.task import Task
 
 # The types that a key or a request column may have, by the name that a plan gives them.
@@ -30,6 +31,7 @@ class ModelPlan:
         derive: ``package.module:function`` that returns the derived features, or None.
         inputs: inputs of the model, in order; ``numbers`` are the inputs that are numbers without an encoder.
         sizes: request column that is a list -> its length.
+        model_address: of the artifact: a URI, or a plain path in plans of earlier releases.
         label: Polars type name of the prediction.
     """
 
@@ -88,6 +90,7 @@ class ServingPlan(ModelPlan):
     """Everything that a replica of an endpoint needs, read once from plain JSON.
 
     Args:
+        spool: folder of the prediction log's spool on the replica's machine.
         refuses: reasons for missing features for which a request is refused.
     """
 
@@ -100,7 +103,7 @@ class ServingPlan(ModelPlan):
     @classmethod
     def _arguments(cls, plan: Mapping[str, Any]) -> dict[str, Any]:
         plain = {name: plan[name] for name in ("route", "max_rows", "max_body_bytes")}
-        own = {"refuses": tuple(plan["refuses"]), "spool": Path(plan["spool"])}
+        own = {"refuses": tuple(plan["refuses"]), "spool": local_folder(plan["spool"])}
         return super()._arguments(plan) | plain | own
 
     def shape(self, name: str, rows: int) -> list[int]:

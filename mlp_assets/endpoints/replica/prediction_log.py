@@ -1,4 +1,4 @@
-"""Spooled lines -> rows of the predictions and feedback tables."""
+"""Turns lines of the spool into rows of the predictions and feedback tables."""
 
 import json
 import math
@@ -12,36 +12,36 @@ import polars as pl
 
 from mlp_assets.endpoints.replica.plan import TYPES, ModelPlan
 from mlp_assets.endpoints.replica.row_features import RowFeatures
-from mlp_assets.endpoints.replica.spool import FEEDBACK, PREDICTIONS, Refused, read_lines, set_aside
+from mlp_assets.endpoints.replica.spool import FEEDBACK, PREDICTIONS, UnreadableLine, read_lines, set_aside
 
 _TIME = pl.Datetime("us", "UTC")
 _MAX_LINES = 2000
 _EPOCH = "1970-01-01T00:00:00+00:00"
 
 
-def drained(file: Path, offset: int, kind: str) -> tuple[pl.DataFrame, int] | None:
-    """The rows of at most 2,000 lines from ``offset`` on, and where they end; None when there are none.
+def read_rows(file: Path, offset: int, kind: str) -> tuple[pl.DataFrame, int] | None:
+    """The rows of at most 2,000 lines from ``offset`` on, and the offset after them; None if there are none.
 
-    A line that no row can be made of is set aside, see ``lines_set_aside``: waiting for it would stop all after it.
+    Lines that cannot become rows are set aside, so that they do not block the lines after them.
     """
     frames: list[pl.DataFrame] = []
-    refused: list[Refused] = []
+    unreadable: list[UnreadableLine] = []
     types: dict[str, pl.DataType] = {}
     for start, line in read_lines(file, offset):
         try:
             frame = _READERS[kind](json.loads(line))
         except (Exception, pl.exceptions.PanicException) as error:
-            refused.append(Refused(start, line, f"{type(error).__name__}: {error}"))
+            unreadable.append(UnreadableLine(start, line, f"{type(error).__name__}: {error}"))
         else:
-            if any(types.get(name, found) != found for name, found in frame.schema.items()):
-                break  # a key changed its type between two lines: they cannot be rows of one frame
+            if any(types.get(name, dtype) != dtype for name, dtype in frame.schema.items()):
+                break  # a key changed its type between two lines: one frame cannot hold both
             types |= frame.schema
             frames.append(frame)
         offset = start + len(line)
         if len(frames) == _MAX_LINES:
             break
-    if refused:
-        set_aside(file, refused)
+    if unreadable:
+        set_aside(file, unreadable)
     return (pl.concat(frames, how="diagonal"), offset) if frames else None
 
 
@@ -53,7 +53,11 @@ def prediction_entry(
     features: RowFeatures,
     answers: Mapping[str, Sequence[Any]],
 ) -> dict[str, Any]:
-    """One request as a line of the spool."""
+    """One request as an entry of the spool.
+
+    Args:
+        times: ISO times of the request and of the moment that it asks for.
+    """
     matrix = features.matrix
     inputs = {
         name: [value if math.isfinite(value) else None for value in matrix[:, place].tolist()]
@@ -84,7 +88,7 @@ def _rows_of(flags: Mapping[str, Any]) -> dict[str, list[int]]:
 
 
 def prediction_rows(entry: Mapping[str, Any]) -> pl.DataFrame:
-    """One row a prediction: ids, versions, times, keys, the inputs it was made from, and what was missing."""
+    """One row per prediction: ids, versions, times, keys, inputs, the answer, and the views that lacked features."""
     count = len(entry["ids"])
     missing, expired = _named(entry["missing"], count), _named(entry["expired"], count)
     at = _time(entry["at"])
@@ -103,7 +107,9 @@ def prediction_rows(entry: Mapping[str, Any]) -> pl.DataFrame:
             },
             "prediction": _column(entry["prediction"], TYPES[entry.get("label_type", "Float64")]),
             **({"probability": _column(entry["probability"], pl.Float64)} if "probability" in entry else {}),
-            "degraded": _column([bool(one or two) for one, two in zip(missing, expired, strict=True)], pl.Boolean),
+            "degraded": _column(
+                [bool(unknown or old) for unknown, old in zip(missing, expired, strict=True)], pl.Boolean
+            ),
             "missing_views": _texts(missing),
             "expired_views": _texts(expired),
             "partial_views": _texts(_named(entry.get("partial", {}), count)),
@@ -126,11 +132,11 @@ def _named(flags: Mapping[str, Sequence[int]], count: int) -> list[str]:
     for name, rows in flags.items():
         for row in rows:
             names[row].append(name)
-    return [",".join(found) for found in names]
+    return [",".join(views) for views in names]
 
 
 def feedback_rows(entry: Mapping[str, Any]) -> pl.DataFrame:
-    """One row a label that a caller sent."""
+    """One row per label that a caller sent."""
     ids = _texts(entry["prediction_id"])
     times = _column([_time(entry["received_at"])] * len(ids), _TIME)
     return pl.DataFrame(
@@ -147,7 +153,7 @@ def _texts(values: Sequence[str]) -> pl.Series:
 
 
 def _column(values: Sequence[Any], dtype: Any) -> pl.Series:
-    """Strict: a value of another type is an error. By keyword, as a lone text would be taken for the series' name."""
+    """Strict: a value of another type is an error. ``values=`` because a single text would become the series' name."""
     return pl.Series(values=values, dtype=dtype)
 
 

@@ -1,4 +1,4 @@
-"""The local spool: a prediction is in a file before it is in an answer. An asset drains it to the lake later."""
+"""The spool: a prediction is written to a local file before it is answered. An asset moves it to the lake later."""
 
 import json
 import os
@@ -14,29 +14,29 @@ from filelock import lock_descriptor
 
 PREDICTIONS, FEEDBACK = "predictions", "feedback"
 _ROTATE_BYTES = 64 * 1024 * 1024
-_REFUSED = ".refused"
+_SET_ASIDE = ".refused"
 
 
 class Spool:
-    """One writer's files: ``<kind>-<host>-<pid>-<start>.jsonl``, one JSON line a request, never rewritten.
+    """One writer's files, ``<kind>-<host>-<pid>-<start>.jsonl``: one JSON line per request, only appended to.
 
-    A file is locked for as long as its writer has it open, so whoever drains it knows when no more will come.
+    The writer keeps a file locked while it is open, so a reader can tell when the file is complete.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[str, BinaryIO] = {}
-        self._writing = threading.Lock()
+        self._lock = threading.Lock()
 
     def __del__(self) -> None:
-        """Whoever holds it last, a request on a replaced model say, closes its files."""
+        """A replaced model's spool is closed when the last request that uses it ends."""
         for file in self._files.values():
             file.close()
 
     def append(self, kind: str, entry: dict[str, Any]) -> None:
-        """Appends one line and hands it to the operating system before it returns. Threads may call it at once."""
+        """Appends one line and hands it to the operating system before it returns. Thread-safe."""
         line = json.dumps(entry, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-        with self._writing:
+        with self._lock:
             file = self._files.get(kind)
             if file is None or file.tell() > _ROTATE_BYTES:
                 file = self._open(kind)
@@ -61,8 +61,8 @@ def spooled_files(folder: Path, kind: str) -> list[Path]:
     return sorted(folder.glob(f"{kind}-*.jsonl"))
 
 
-def is_left(file: Path) -> bool:
-    """Whether the writer has closed the file or died over it: what is in it now is all that there will be."""
+def is_complete(file: Path) -> bool:
+    """Whether the writer has closed the file or died, so that no more lines will come."""
     try:
         with file.open("rb") as opened:
             return lock_descriptor(opened.fileno(), blocking=False)
@@ -71,9 +71,9 @@ def is_left(file: Path) -> bool:
 
 
 def read_lines(file: Path, offset: int) -> Iterator[tuple[int, bytes]]:
-    """(where it begins, line) of each whole line from ``offset`` on; a line still being written is left for later.
+    """(offset, line) of each complete line from ``offset`` on. A line that is still being written is left out.
 
-    A file that another process has drained to its end and removed has no lines.
+    A file that another process has drained and removed has no lines.
     """
     try:
         opened = file.open("rb")
@@ -89,28 +89,28 @@ def read_lines(file: Path, offset: int) -> Iterator[tuple[int, bytes]]:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A whole line of a spool file that no row can be made of: where it begins, and why."""
+class UnreadableLine:
+    """A complete line of a spool file that cannot become a row: its offset, and the reason."""
 
     offset: int
     line: bytes
-    why: str
+    reason: str
 
 
-def set_aside(file: Path, refused: Sequence[Refused]) -> None:
-    """Keeps the lines in ``<name>.refused`` beside their file, as "offset, tab, why, tab, line"; each once."""
-    with file.with_name(file.name + _REFUSED).open("a+b") as kept:
-        lock_descriptor(kept.fileno())  # two drains may meet the same line; each writes it as the other would
+def set_aside(file: Path, unreadable: Sequence[UnreadableLine]) -> None:
+    """Appends the lines to ``<name>.refused`` beside their file, each once, as "offset, tab, reason, tab, line"."""
+    with file.with_name(file.name + _SET_ASIDE).open("a+b") as kept:
+        lock_descriptor(kept.fileno())  # two drains may read the same line; both write it alike
         kept.seek(0)
         whole = [line for line in kept if line.endswith(b"\n")]
-        kept.truncate(sum(map(len, whole)))  # what a drain that died over it had not finished
+        kept.truncate(sum(map(len, whole)))  # drops a line that a killed drain left unfinished
         known = {int(line.partition(b"\t")[0]) for line in whole}
-        for one in refused:
-            if one.offset not in known:
-                why = " ".join(one.why.split())[:300].encode(errors="backslashreplace")
-                kept.write(b"%d\t%s\t%s" % (one.offset, why, one.line))
+        for entry in unreadable:
+            if entry.offset not in known:
+                reason = " ".join(entry.reason.split())[:300].encode(errors="backslashreplace")
+                kept.write(b"%d\t%s\t%s" % (entry.offset, reason, entry.line))
 
 
-def lines_set_aside(folder: Path, kind: str) -> int:
-    """How many lines of one kind wait beside the spool for a person to look at them."""
-    return sum(len(file.read_bytes().splitlines()) for file in folder.glob(f"{kind}-*.jsonl{_REFUSED}"))
+def count_set_aside(folder: Path, kind: str) -> int:
+    """The number of lines of one kind that were set aside for a person to look at."""
+    return sum(len(file.read_bytes().splitlines()) for file in folder.glob(f"{kind}-*.jsonl{_SET_ASIDE}"))

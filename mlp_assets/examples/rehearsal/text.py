@@ -89,7 +89,7 @@ def _answers(environment: LocalEnvironment) -> Grid:
     scorer = load_scorer(environment.registry.download(version), version.digest)
     rows = environment.lake.scan(keys.table(_TRAINING_SET)).filter(pl.col("split") == "test").collect()
     shown = rows.sample(_SHOWN, seed=1)
-    answers = scorer.known.classes.answers(scorer.predict(scorer.encoding.matrix(shown)))
+    answers = scorer.facts.classes.answers(scorer.predict(scorer.encoding.matrix(shown)))
     grid = Grid("product", "category", "answer", "probability", title="Products of the test split")
     columns = (shown["text"], shown["category"], answers["prediction"], answers["probability"])
     for text, category, answer, sure in zip(*columns, strict=True):

@@ -115,3 +115,10 @@ def test_unpublished_parts_of_a_partition_are_removed(tmp_path: Path, scheme: st
     lake.stage(SCORES, rows(5), "run-b-0", "b")
     lake.unstage(SCORES, "run-a", but=[kept])
     assert sorted(path.name.partition(".")[0] for path in tmp_path.rglob("*.parquet")) == ["run-a-0", "run-b-0"]
+
+
+def test_parts_that_are_published_stay(tmp_path: Path) -> None:
+    lake = DeltaLake(tmp_path)
+    assert stage_and_publish(lake, "a", rows(1), number=1)
+    lake.unstage(SCORES, "run")
+    assert stored_numbers(lake) == [("a", 1)]
