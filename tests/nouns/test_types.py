@@ -54,7 +54,7 @@ REFUSED: dict[str, tuple[Callable[[], object], list[str]]] = {
     "name of a project": (lambda: s.project(uses=["x"]), ["uses[0]='x' is not a Project", "Write the Project object"]),
     "project among the assets": (
         lambda: s.project(s.project(name="theirs")),
-        ["assets[0]=Project 'theirs' is not a Source, FeatureView, TrainingSet, Model, Endpoint or Monitor"],
+        ["assets[0]=Project 'theirs' is not a Source, FeatureView,", "Write the Source, FeatureView,"],
     ),
     "no name": (lambda: s.view(name=None), ["FeatureView None: name=None is not a text", "Write name as a text"]),
     "column that is neither": (
