@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from mlp_assets.endpoints.replica.app import create_app
 from mlp_assets.endpoints.replica.model import ServedModel
 from mlp_assets.endpoints.replica.plan import ServingPlan
-from mlp_assets.models.promotions import champion, promotions
+from mlp_assets.models.promotions import champion, read_record
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import definitions_for, plan_changes, reproduce_version
 from mlp_assets.tables.digest import canonical_digest
@@ -115,4 +115,4 @@ def test_the_next_week_goes_on_where_it_stood(home: Home) -> None:
     assert home.table("features", "spending").height > before
     for kind in ("candidate", "champion", "drift"):
         home.run(kind)
-    assert [one.version for one in promotions(home.scope, home.project.models[0])] == ["1", "2"]
+    assert [promotion.version for promotion in read_record(home.scope, home.project.models[0]).promotions] == ["1", "2"]
