@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlp_assets.artifact.tokens import FittedTokens, distinct_texts, fit_tokens
 from mlp_assets.errors import MlpError
 from mlp_assets.nouns.encoders import Categories, Encoder, Standardized, Tokens, Vector
-from mlp_assets.tables.batches import batches
+from mlp_assets.tables.batches import column_batches
 
 Matrix = NDArray[np.float64]
 # 32 MB of numbers. Fixed, so that a fit does not depend on the memory of the machine.
@@ -170,14 +170,14 @@ def _fit(encoder: Encoder, name: str, rows: pl.LazyFrame, note: Callable[[str], 
             counted = rows.filter(pl.col(name).is_not_null()).group_by(name).len().collect(engine="streaming")
             return FittedCategories(counted.filter(pl.col("len") >= encoder.min_rows)[name].sort().to_list())
         case Standardized():
-            return _fit_standardized(lambda: batches(rows.select(name), _ROWS_AT_ONCE))
+            return _fit_standardized(lambda: column_batches(rows, name, _ROWS_AT_ONCE))
         case Tokens():
             return fit_tokens(encoder, lambda: distinct_texts(rows, name, note))
         case Vector():
             return FittedVector(encoder.size)
 
 
-def _fit_standardized(column: Callable[[], Iterator[pl.DataFrame]]) -> FittedStandardized:
+def _fit_standardized(column: Callable[[], Iterator[pl.Series]]) -> FittedStandardized:
     """Two passes: the mean, then the squared distances from it, as ``numpy.std`` computes them."""
     count, total, squares = 0, 0.0, 0.0
     for values in map(_finite, column()):
@@ -191,8 +191,8 @@ def _fit_standardized(column: Callable[[], Iterator[pl.DataFrame]]) -> FittedSta
     return FittedStandardized(mean, float(np.sqrt(squares / count)) or 1.0)
 
 
-def _finite(batch: pl.DataFrame) -> Matrix:
-    values = _numbers(batch.to_series())
+def _finite(batch: pl.Series) -> Matrix:
+    values = _numbers(batch)
     return values[np.isfinite(values)]
 
 

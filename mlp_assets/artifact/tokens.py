@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlp_assets.errors import MlpError
 from mlp_assets.nouns.encoders import Tokens
-from mlp_assets.tables.batches import batches
+from mlp_assets.tables.batches import column_batches
 
 _PADDINGS = ("[PAD]", "<pad>", "<|padding|>")
 _TEXTS_AT_ONCE = 1 << 17
@@ -87,8 +87,8 @@ def distinct_texts(
         note: called with a sentence where a sample was drawn.
     """
     held, share = pl.Series(name, [], dtype=pl.String), 1.0
-    for batch in batches(rows.select(pl.col(name).drop_nulls()), _TEXTS_AT_ONCE):
-        held = pl.concat([held, _of_share(batch.to_series().unique(), share)]).unique()
+    for batch in column_batches(rows, name, _TEXTS_AT_ONCE):
+        held = pl.concat([held, _of_share(batch.drop_nulls().unique(), share)]).unique()
         while int(held.str.len_bytes().sum()) > most_bytes:
             share /= 2
             held = _of_share(held, share)

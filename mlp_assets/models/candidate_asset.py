@@ -63,7 +63,7 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             card = model_card(model, evaluation, judgement, validation, result.history, tags, notes)
             judged = JudgedTraining(
                 dataset, result, judgement, card, champion, trained_on(model, parts), search,
-                validation.rows.select(model.inputs).head(5).collect(), tags,
+                validation.rows.select(model.inputs).head(5).collect(engine="streaming"), tags,
             )  # fmt: skip
             described, run = time.monotonic(), context.run
             origin = run.root_run_id or run.run_id

@@ -57,7 +57,7 @@ def dataset_of(scope: Scope, model: Model, version: int, recorded: Mapping[str, 
 def digest_in_batches(rows: pl.LazyFrame) -> str:
     """The canonical digest of a table that may be larger than memory."""
     most = max(1, BATCH_BYTES // row_bytes(rows))
-    return reduce(add, (row_sums(batch) for batch in batches(rows, most))).digest()
+    return reduce(add, (row_sums(batch) for batch in batches(rows, rows.collect_schema().names(), most))).digest()
 
 
 def training_job(model: Model, dataset: Dataset, code: str, note: Callable[[str], None] = lambda _: None) -> JobSpec:

@@ -32,22 +32,29 @@ class LabelledRows:
     """Rows of a part, in the order of their table. A position is the number of a row in this order, from 0.
 
     Args:
-        rows: the query that reads them.
+        table: a scan of the training set.
+        where: which of its rows; None for all.
         batch_bytes: about so many bytes of rows, and of the matrix made of them, are in memory at a time.
     """
 
-    rows: pl.LazyFrame
+    table: pl.LazyFrame
+    where: pl.Expr | None = None
     batch_bytes: int = BATCH_BYTES
     _held: dict[str, pl.Series] = field(default_factory=dict[str, pl.Series], repr=False)
 
     @classmethod
     def of_part(cls, training_set: pl.LazyFrame, part: str) -> "LabelledRows":
         """The rows whose column ``split`` is ``part``: ``train``, ``validation`` or ``test``."""
-        return cls(training_set.filter(pl.col("split") == part))
+        return cls(training_set, pl.col("split") == part)
+
+    @property
+    def rows(self) -> pl.LazyFrame:
+        """The query that reads the rows."""
+        return self.table if self.where is None else self.table.filter(self.where)
 
     @cached_property
     def schema(self) -> pl.Schema:
-        return self.rows.collect_schema()
+        return self.table.collect_schema()
 
     @cached_property
     def height(self) -> int:
@@ -56,7 +63,7 @@ class LabelledRows:
     @cached_property
     def _whole(self) -> pl.DataFrame | None:
         """All rows, where they fit into one batch."""
-        return self.rows.collect() if self.height * row_bytes(self.rows) <= self.batch_bytes else None
+        return self.rows.collect() if self.height * row_bytes(self.table) <= self.batch_bytes else None
 
     def column(self, name: str) -> pl.Series:
         """A column of all rows. It stays in memory."""
@@ -73,13 +80,12 @@ class LabelledRows:
         """
         most = self._rows_at_once(names, matrix_columns)
         if self._whole is None:
-            yield from batches(self.rows.select(names), most)
+            yield from batches(self.table, names, most, self.where)
         else:
             yield from self._whole.select(names).iter_slices(most)
 
     def _rows_at_once(self, names: Sequence[str], matrix_columns: int) -> int:
-        rows = self.rows if self._whole is None else self._whole.lazy()
-        fitting = self.batch_bytes // (row_bytes(rows.select(names)) + 8 * matrix_columns)
+        fitting = self.batch_bytes // (row_bytes(self.table.select(names)) + 8 * matrix_columns)
         return max(_MULTIPLE, fitting // _MULTIPLE * _MULTIPLE)
 
     def draw(self, most: int, seed: int) -> Positions:
