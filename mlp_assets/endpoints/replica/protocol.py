@@ -172,7 +172,7 @@ def _tensor_values(tensor: _Tensor, kind: str, max_rows: int) -> list[Any]:
         values = _rows_of_lists(name, tensor.data, shape, max_rows)
         return check_values(name, values, VALUES[kind])
     values = tensor.data
-    if values and all(isinstance(value, list) for value in values):
+    if values and isinstance(values[0], list) and all(isinstance(value, list) for value in values):
         values = [item for value in values for item in value]
     if shape not in ([len(values)], [len(values), 1]):
         raise ProtocolError(

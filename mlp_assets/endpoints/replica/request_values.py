@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from mlp_assets.errors import MlpError
 
-_UNITS = r"\A[^\x00\x1f\ud800-\udfff]*\Z"  # JSON can spell halves of surrogate pairs, which no UTF-8 text holds
+_CHARACTERS = r"\A[^\x00\x1f\ud800-\udfff]*\Z"  # JSON can spell halves of surrogate pairs, which no UTF-8 text holds
 _NUMBER = Annotated[float, Meta(ge=-1e300, le=1e300)]
 
 
@@ -24,23 +24,29 @@ class ProtocolError(MlpError):
 
 
 class ValueType(NamedTuple):
-    """What msgspec accepts as the data of a tensor, and what to tell a caller who sent something else."""
+    """The struct whose field ``data`` holds the values of a tensor, and what to tell a caller who sent others."""
 
-    data: Any
+    form: Any
     advice: str
 
 
+def _value_type(item: Any, advice: str) -> ValueType:
+    # msgspec remembers how to convert a struct; of a bare list it would derive that for each request.
+    return ValueType(msgspec.defstruct("Values", [("data", list[item])]), advice)
+
+
 def _texts(length: int) -> ValueType:
-    text = Annotated[str, Meta(max_length=length, pattern=_UNITS)]
-    return ValueType(list[text], f"Send Unicode text of at most {length} characters, none of them control characters.")
+    text = Annotated[str, Meta(max_length=length, pattern=_CHARACTERS)]
+    advice = f"Send Unicode text of at most {length} characters, none of them control characters."
+    return _value_type(text, advice)
 
 
 VALUES: Mapping[str, ValueType] = {
-    "Int64": ValueType(list[Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]], "Send whole 64-bit numbers."),
-    "Float64": ValueType(list[_NUMBER], "Send finite numbers."),
+    "Int64": _value_type(Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)], "Send whole 64-bit numbers."),
+    "Float64": _value_type(_NUMBER, "Send finite numbers."),
     "String": _texts(1000),
-    "Boolean": ValueType(list[bool], "Send true or false."),
-    "List": ValueType(list[list[_NUMBER]], "Send finite numbers."),
+    "Boolean": _value_type(bool, "Send true or false."),
+    "List": _value_type(list[_NUMBER], "Send finite numbers."),
 }
 """Polars type name -> the values that callers may send for it."""
 IDS = _texts(200)
@@ -49,7 +55,7 @@ IDS = _texts(200)
 def check_values(name: str, values: list[Any], kind: ValueType) -> list[Any]:
     """The values, as floats in a column of floats. Raises ProtocolError 422 for the first that does not fit."""
     try:
-        return msgspec.convert(values, kind.data)
+        return msgspec.convert({"data": values}, kind.form).data
     except msgspec.ValidationError as error:
         places = [int(place) for place in re.findall(r"\[(\d+)\]", str(error))]
         wrong: Any = reduce(getitem, places, values)
