@@ -136,7 +136,7 @@ def test_what_came_true_is_the_name_of_a_class(built: Platform) -> None:
     assert client.post("/v2/models/score/feedback", json=sent).status_code == 202
     refused = client.post("/v2/models/score/feedback", json=sent | {"label": [1, 0]})
     assert refused.status_code == 422
-    assert "Send plain texts" in refused.json()["error"]
+    assert "Send Unicode text" in refused.json()["error"]
     schema = client.get("/openapi.json").json()["paths"]["/score/v2/models/score/feedback"]["post"]["requestBody"]
     assert schema["content"]["application/json"]["schema"]["properties"]["label"]["items"] == {"type": "string"}
 
