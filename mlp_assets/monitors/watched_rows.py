@@ -19,7 +19,7 @@ from mlp_assets.nouns.training_set import SplitByGroup
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.events import UTC_TIME
-from mlp_resources.ports import tables
+from mlp_resources.ports import registry_tags, tables
 from mlp_resources.ports.lake import Lake, Table
 
 Versions = Mapping[str, int | None]
@@ -162,7 +162,7 @@ def _trained_version(scope: Scope, monitor: Monitor, version: str) -> _TrainedVe
             f"{monitor.where}: version {version} of {name} made predictions, but the registry no longer has it, so "
             "its training set is unknown. Restore the version in the registry."
         )
-    ((table, table_version),) = json.loads(registered.tags["mlp.training_set"]).items()
+    ((table, table_version),) = json.loads(registered.tags[registry_tags.TRAINING_SET]).items()
     artifact = registry.download(registered)
     return _TrainedVersion(Table(*table.split("/")), table_version, artifact, registered.digest)
 

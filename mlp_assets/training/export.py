@@ -29,7 +29,7 @@ def export(run: TrainingRun, model: Any, directory: Path) -> str:
         ArtifactError: reading a file would run code.
     """
     directory.mkdir(parents=True)
-    rows = run.validation.x[:_ROWS_COMPARED]
+    rows = run.validation.head(_ROWS_COMPARED)
     stored = _framework_of(model).store(model, rows, Task.of(run.task), directory)
     digest = write_manifest(
         directory,

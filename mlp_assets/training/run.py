@@ -50,6 +50,10 @@ class Split:
     def y(self) -> NDArray[np.float32]:
         return self._read[1]
 
+    def head(self, rows: int) -> NDArray[np.float32]:
+        """The first rows of ``x``, at most ``rows`` of them, without reading the others."""
+        return self._rows_until(min(rows, len(self)))[0]
+
     def frame(self) -> pl.DataFrame:
         """All columns, including keys and times."""
         rows = scan_delta(self.rows.location, self.rows.version)
@@ -57,8 +61,11 @@ class Split:
 
     @cached_property
     def _read(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        x, y = np.empty((len(self), len(self.rows.encoding.columns)), np.float32), np.empty(len(self), np.float32)
-        self.rows.read(0, len(self), x, y)
+        return self._rows_until(len(self))
+
+    def _rows_until(self, end: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        x, y = np.empty((end, len(self.rows.encoding.columns)), np.float32), np.empty(end, np.float32)
+        self.rows.read(0, end, x, y)
         return x, y
 
 

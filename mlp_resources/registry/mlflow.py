@@ -191,10 +191,12 @@ class MlflowRegistry:
             mlflow.onnx.log_model(
                 onnx.load(path), name="model", signature=signature, input_example=matrix, pip_requirements=needs
             )
-        else:
+        elif manifest["format"] == "own":
             code, artifacts = str(Path(__file__).with_name("mlflow_own_model.py")), {"serving": str(candidate.artifact)}
             options = {"signature": signature, "input_example": matrix, "pip_requirements": []}
             mlflow.pyfunc.log_model(name="model", python_model=code, artifacts=artifacts, **options)
+        else:
+            raise RegistryError(f"The registry does not know how to log a model of the format {manifest['format']!r}.")
 
     def _mlflow(self) -> Any:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

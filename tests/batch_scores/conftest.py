@@ -1,6 +1,6 @@
 """A project whose models are trained and whose rows are scored, once for all tests of the folder."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -8,23 +8,10 @@ from tests.support import visits
 from tests.support.platform import Platform, weeks
 
 
-class Clock:
-    """The time that the platform goes by."""
-
-    def __init__(self, time: datetime) -> None:
-        self.time = time
-
-    def __call__(self) -> datetime:
-        return self.time
-
-
-CLOCK = Clock(visits.FIRST)
-
-
 @pytest.fixture(scope="package")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    CLOCK.time = visits.FIRST + timedelta(weeks=20)
-    platform = Platform(visits.project, tmp_path_factory.mktemp("built"), now=CLOCK)
+    visits.CLOCK.time = visits.FIRST + timedelta(weeks=20)
+    platform = Platform(visits.project, tmp_path_factory.mktemp("built"), now=visits.CLOCK)
     platform.run("source", "features", tags=weeks("2024-01-01", "2024-05-13"))
     platform.run("training_set", "candidate", "champion")
     platform.run("batch_score", tags=weeks("2024-04-08", "2024-05-13"))

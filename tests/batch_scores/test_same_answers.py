@@ -19,7 +19,6 @@ from mlp_assets.models.promotions import champion
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.online.open_view import open_view
 from mlp_resources.ports.lake import Table
-from tests.batch_scores.conftest import CLOCK
 from tests.support import visits
 from tests.support.live_endpoint import serving
 from tests.support.platform import Platform
@@ -30,7 +29,7 @@ HOW_IT_WAS_SCORED = ["prediction_id", "requested_at", "endpoint", "view_versions
 
 def served(built: Platform, name: str, week: datetime) -> ServedModel:
     """The endpoint as it stands when the week begins: with the features that were published by then."""
-    CLOCK.time = week
+    visits.CLOCK.time = week
     built.run("online")
     scope = Scope(built.project, built.environment)
     (endpoint,) = (one for one in built.project.endpoints if one.name == name)

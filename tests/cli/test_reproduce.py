@@ -12,8 +12,8 @@ from rich.console import Console
 import mlp_assets as mlp
 from mlp_assets.cli.reproduce import report
 from mlp_assets.platform import Reproduction, reproduce_version
-from tests.models.test_champion_asset import WEEKS
 from tests.support import shop
+from tests.support.champions import WEEKS
 from tests.support.platform import Platform
 
 NAME = "shop.comes_again"

@@ -66,6 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_assets.local_platform": {*FOUNDATION, "mlp_resources.compute", "mlp_resources.environments"},
     "mlp_assets.examples.rehearsal": {
         *ASSETS, "mlp_assets.artifact", "mlp_assets.examples", "mlp_assets.jobs", "mlp_assets.local_platform",
+        "mlp_assets.models",
         "mlp_assets.models.evaluation", "mlp_assets.platform", "mlp_resources.compute", "mlp_resources.environments",
         "mlp_sensors",
     },
@@ -153,6 +154,15 @@ def test_folders_are_small(folder: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_are_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 260
+
+
+def test_what_tests_share_lies_in_support() -> None:
+    wrong: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        names = {name for name in imports(path) if name.startswith("tests.") and not name.startswith("tests.support.")}
+        if names:
+            wrong[module_of(path)] = names
+    assert not wrong
 
 
 def test_the_public_names_are_sorted_and_there() -> None:

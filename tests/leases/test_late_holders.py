@@ -24,7 +24,7 @@ from mlp_resources.ports.training import run_job
 from mlp_resources.serving.ray import RayServing
 from tests.support.job_processes import no_process_left
 from tests.support.processes import read_line, script, stop_outside
-from tests.training.test_resume import begun, job
+from tests.support.resumable_training import begun, job
 
 __all__ = ["no_process_left"]
 

@@ -1,123 +1,18 @@
 """`mlp up` for real: all services, a second start, the doctor, Ctrl-C, `mlp down`, and no process left."""
 
 import json
-import os
-import re
-import shutil
 import signal
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import psutil
-import pytest
 
 from mlp_assets.local_platform.services import health_urls
 from tests.support.browser import rendered
-from tests.support.ports import platform_ports
-from tests.support.processes import end_services, end_tree
+from tests.support.installed import Installed, flat, installed, run_status
 
-MLP = str(Path(sys.executable).parent / "mlp")
-START_SECONDS = 300
-LAUNCH = """
-mutation($params: ExecutionParams!) {
-  launchRun(executionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { runId } }
-    ... on Error { message }
-  }
-}"""
-STATUS = "query($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }"
-
-
-class Installed:
-    """The `mlp` command with a home and ports of its own, as a user has it."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.output = home.with_suffix(".out")
-        self.ports = platform_ports()
-        self.environment = os.environ | {name: str(port) for name, port in self.ports.by_variable().items()}
-        self._started: list[subprocess.Popen[bytes]] = []
-        self.environment |= {"MLP_HOME": str(home), "MLP_SENSOR_SECONDS": "5"}
-
-    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [MLP, *words], env=self.environment, capture_output=True, text=True, timeout=120, check=False
-        )
-
-    def up(self, *words: str) -> "subprocess.Popen[bytes]":
-        """Starts `mlp up` and returns when it says that it is up."""
-        with self.output.open("wb") as out:
-            process = subprocess.Popen(
-                [MLP, "up", *words], env=self.environment, stdout=out, stderr=out, preexec_fn=_accept_interrupts
-            )
-        self._started.append(process)
-        deadline = time.monotonic() + START_SECONDS
-        while "The platform is up" not in self.printed():
-            assert time.monotonic() < deadline, self.output.read_text()
-            assert process.poll() is None, self.output.read_text()
-            time.sleep(0.2)
-        return process
-
-    def printed(self) -> str:
-        """The output of `mlp up` so far."""
-        return _flat(self.output.read_text())
-
-    def left(self) -> list[str]:
-        """Running processes whose command line names this home."""
-        commands = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
-        return [command[:200] for command in commands if str(self.home) in command]
-
-    def end(self) -> None:
-        """Kills every process that was started, however far the test came."""
-        for process in self._started:
-            end_tree(process)
-        end_services(self.home)
-
-
-def _accept_interrupts() -> None:
-    """Undoes that a shell starts background jobs, such as the tests, with Ctrl-C ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@pytest.fixture
-def installed() -> Iterator[Installed]:
-    home = Path(tempfile.mkdtemp(prefix="mlp", dir="/tmp"))
-    platform = Installed(home)
-    try:
-        yield platform
-    finally:
-        platform.end()
-        shutil.rmtree(home, ignore_errors=True)
-        platform.output.unlink(missing_ok=True)
-
-
-def _flat(text: str) -> str:
-    return re.sub(r"\s+", " ", text)
-
-
-def run_status(installed: Installed, job: str, tags: dict[str, str], location: str = "retail") -> str:
-    """The final status of a run that is launched as the web UI does it."""
-    url = f"http://127.0.0.1:{installed.ports.dagster}/graphql"
-    selector = {
-        "repositoryLocationName": location, "repositoryName": "__repository__", "pipelineName": job,
-    }  # fmt: skip
-    metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
-    params = {"selector": selector, "mode": "default", "executionMetadata": metadata, "runConfigData": {}}
-    answer = httpx.post(url, json={"query": LAUNCH, "variables": {"params": params}}, timeout=60).json()
-    assert "run" in answer["data"]["launchRun"], answer
-    run = answer["data"]["launchRun"]["run"]["runId"]
-    deadline, status = time.monotonic() + START_SECONDS, ""
-    while time.monotonic() < deadline and status not in ("SUCCESS", "FAILURE", "CANCELED"):
-        response = httpx.post(url, json={"query": STATUS, "variables": {"run": run}}, timeout=60).json()
-        status = response["data"]["runOrError"]["status"]
-        time.sleep(0.5)
-    return status
+__all__ = ["installed"]  # a fixture
 
 
 def _with_a_broken_location(home: Path) -> Path:
@@ -147,9 +42,9 @@ def test_up_listens_on_this_machine_only_and_leaves_no_process(installed: Instal
 
     second = installed.run("up")
     assert second.returncode == 1
-    assert f"The platform is up already (process {process.pid}). Stop it with `mlp down`." in _flat(second.stdout)
+    assert f"The platform is up already (process {process.pid}). Stop it with `mlp down`." in flat(second.stdout)
     doctor = installed.run("doctor")
-    assert f"up (process {process.pid})" in _flat(doctor.stdout)
+    assert f"up (process {process.pid})" in flat(doctor.stdout)
     assert doctor.returncode == 0, doctor.stdout
 
     process.send_signal(signal.SIGINT)

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from mlp_assets.cli.init import make
-from tests.local_platform.test_up import Installed, installed, run_status
 from tests.support.browser import rendered
+from tests.support.installed import Installed, installed, run_status
 from tests.support.platform import weeks
 
 __all__ = ["installed"]

@@ -8,18 +8,17 @@ import pytest
 import mlp_assets as mlp
 from mlp_assets.errors import MlpError
 from mlp_assets.models.champion_asset import choose_version
-from mlp_assets.models.promotions import champion, promote, read_record
+from mlp_assets.models.promotions import promote, read_record
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.ports import registry_tags
 from mlp_resources.ports.lake import Table
 from mlp_resources.ports.registry import RegisteredVersion
 from tests.support import shop
-from tests.support.platform import Platform, failure, infer_body, weeks
+from tests.support.champions import WEEKS, live_version, scope_and_model
+from tests.support.platform import Platform, failure, infer_body
 from tests.support.shop import DEPLOYED, MONITORED
 from tests.support.snapshots import Snapshots
-
-WEEKS = weeks("2024-01-01", "2024-04-22")
 
 
 def promoted(home: Path, snapshots: Snapshots) -> Platform:
@@ -30,17 +29,6 @@ def promoted(home: Path, snapshots: Snapshots) -> Platform:
 def promote_first(platform: Platform) -> None:
     platform.run("source", "features", tags=WEEKS)
     platform.run("online", "training_set", "candidate", "champion")
-
-
-def scope_and_model(made: Platform) -> tuple[Scope, mlp.Model]:
-    (model,) = made.project.models
-    return Scope(made.project, made.environment), model
-
-
-def live_version(made: Platform) -> str:
-    live = champion(*scope_and_model(made))
-    assert live is not None
-    return live.version
 
 
 def versions(scope: Scope, *verdicts: bool | None) -> list[RegisteredVersion]:

@@ -20,8 +20,8 @@ from mlp_assets.endpoints.replica.prediction_log import prediction_rows
 from mlp_assets.endpoints.replica.spool import PREDICTIONS, read_lines, spooled_files
 from mlp_assets.platform import reproduce_version
 from mlp_resources.ports.lake import Table
-from tests.models.test_champion_asset import WEEKS
 from tests.support import shop
+from tests.support.champions import WEEKS
 from tests.support.platform import Platform
 
 CHANNELS, AT = ["app", "shop", "web"], datetime(2024, 4, 29, tzinfo=UTC)

@@ -14,8 +14,8 @@ from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.endpoints.replica.openapi import example_request
 from mlp_assets.platform import reproduce_version
 from mlp_resources.ports.lake import Table
-from tests.models.test_champion_asset import WEEKS
 from tests.support import shop
+from tests.support.champions import WEEKS
 from tests.support.platform import Platform
 
 CHANNELS, AT = ["app", "shop", "web"], datetime(2024, 4, 29, tzinfo=UTC)

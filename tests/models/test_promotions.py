@@ -22,8 +22,8 @@ from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.ports import registry_tags
 from mlp_resources.ports.lake import Transaction
 from mlp_resources.ports.registry import RegistryError
-from tests.models.test_champion_asset import WEEKS, live_version, scope_and_model
 from tests.support import shop
+from tests.support.champions import WEEKS, live_version, scope_and_model
 from tests.support.platform import Platform, failure
 
 NAME = "shop.comes_again"

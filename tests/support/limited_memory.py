@@ -51,7 +51,7 @@ class _Sampler(threading.Thread):
     def __init__(self, pid: int, group: Path | None, limit_bytes: int) -> None:
         super().__init__(daemon=True)
         self.peak, self._ended = 0, threading.Event()
-        self._pid, self._kill_above = pid, limit_bytes if group is None else None
+        self._pid, self._group, self._limit = pid, group, limit_bytes
 
     def __enter__(self) -> "_Sampler":
         self.start()
@@ -64,13 +64,19 @@ class _Sampler(threading.Thread):
     def run(self) -> None:
         while not self._ended.wait(_EVERY_SECONDS):
             with contextlib.suppress(psutil.Error, OSError):
-                process = psutil.Process(self._pid)
-                tree = [process, *process.children(recursive=True)]
-                used = sum(_held_bytes(each.pid) for each in tree)
+                pids = self._pids()
+                used = sum(_held_bytes(pid) for pid in pids)
                 self.peak = max(self.peak, used)
-                if self._kill_above is not None and used > self._kill_above:
-                    for each in tree:
-                        each.kill()
+                if self._group is None and used > self._limit:
+                    for pid in pids:
+                        psutil.Process(pid).kill()
+
+    def _pids(self) -> list[int]:
+        """The group's processes, also those that left their parent; without a group, the process and its children."""
+        if self._group is not None:
+            return [int(pid) for pid in (self._group / "cgroup.procs").read_text().split()]
+        process = psutil.Process(self._pid)
+        return [self._pid, *(child.pid for child in process.children(recursive=True))]
 
 
 def _held_bytes(pid: int) -> int:

@@ -6,11 +6,11 @@ In a thread of the tests it would wait for ever: delta-rs holds Python's lock wh
 import contextlib
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 
 import pytest
 
-BUCKET = "lake"
 KEY, SECRET = "AKIAEXAMPLEOFTESTS", "example-secret-of-tests"
 _SERVER = """
 import logging, sys
@@ -26,8 +26,10 @@ server.stop()
 
 @contextlib.contextmanager
 def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of an empty bucket."""
+    """The address of an empty bucket. Its name is new: delta-rs keeps the server that it first found a bucket on."""
     from pyarrow import fs
+
+    bucket = f"lake-{uuid.uuid4().hex[:8]}"
 
     with subprocess.Popen(
         [sys.executable, "-c", _SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -40,8 +42,8 @@ def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
         try:
-            fs.FileSystem.from_uri(f"s3://{BUCKET}?allow_bucket_creation=true")[0].create_dir(BUCKET)
-            yield f"s3://{BUCKET}"
+            fs.FileSystem.from_uri(f"s3://{bucket}?allow_bucket_creation=true")[0].create_dir(bucket)
+            yield f"s3://{bucket}"
         finally:
             server.stdin.close()
             server.wait(20)

@@ -1,5 +1,6 @@
 """Small training jobs on a table of fifty rows."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import polars as pl
 from deltalake import DeltaTable
 
+import mlp_assets as mlp
 from mlp_assets.jobs.job_spec import JobSpec
 
 
@@ -29,3 +31,8 @@ def job(folder: Path, function: Callable[..., Any], processes: int = 1, **fields
         seed=0,
         **fields,
     )
+
+
+def hanging(run: mlp.TrainingRun) -> object:
+    time.sleep(300)
+    return None

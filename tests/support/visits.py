@@ -119,3 +119,16 @@ project = mlp.Project(
         mlp.Endpoint("kind", model=kinds),
     ],
 )
+
+
+class Clock:
+    """The time that the platform goes by."""
+
+    def __init__(self, time: datetime) -> None:
+        self.time = time
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+CLOCK = Clock(FIRST)

@@ -16,7 +16,7 @@ from mlp_assets.jobs.job_spec import JobSpec
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.ports.training import TrainingFailedError, TrainingResult, run_job
 from tests.support.job_processes import no_process_left
-from tests.support.object_store import BUCKET, object_store
+from tests.support.object_store import object_store
 
 __all__ = ["no_process_left"]
 pytestmark = pytest.mark.usefixtures("no_process_left")
@@ -152,11 +152,12 @@ def checkpoint_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_training_resumes_from_an_object_store(tmp_path: Path, checkpoint_store: str) -> None:
-    compute, (store, _) = mlp.Accelerate(processes=2), fs.FileSystem.from_uri(checkpoint_store)
+    compute, (store, path) = mlp.Accelerate(processes=2), fs.FileSystem.from_uri(checkpoint_store)
+    bucket = path.partition("/")[0]
     runners = [LocalRunner(tmp_path / machine, checkpoint_store) for machine in ("one", "other")]
     with pytest.raises(TrainingFailedError, match="it fails on purpose"):
         run_job(runners[0], job(tmp_path, compute, resume_key="kept", dies=23))
-    files = store.get_file_info(fs.FileSelector(BUCKET, recursive=True))
+    files = store.get_file_info(fs.FileSelector(bucket, recursive=True))
     names = sorted({each.path.split("/")[3] for each in files if each.path.count("/") > 2})
     assert names == ["step-000000000015", "step-000000000020"]
     (newest,) = [each.path for each in files if each.path.endswith(f"{names[-1]}/state.pt")]
@@ -165,7 +166,7 @@ def test_a_training_resumes_from_an_object_store(tmp_path: Path, checkpoint_stor
     result = run_job(runners[1], job(tmp_path, compute, resume_key="kept"))
     assert facts(result)["begun"] == 15
     assert result.digest == run_job(LocalRunner(tmp_path / "whole"), job(tmp_path, compute)).digest
-    left = store.get_file_info(fs.FileSelector(BUCKET, recursive=True))
+    left = store.get_file_info(fs.FileSelector(bucket, recursive=True))
     assert not [each.path for each in left if each.is_file]
 
 

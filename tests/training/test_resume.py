@@ -11,90 +11,31 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import psutil
 import pytest
-from deltalake import DeltaTable
 
 import mlp_assets as mlp
 from mlp_assets.artifact.manifest import load_scorer
-from mlp_assets.jobs.job_spec import JobSpec
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.ports.training import TrainingFailedError, TrainingResult, run_job
 from tests.support.job_processes import StartPython, no_process_left, processes_of, ranks_of, start_python
+from tests.support.resumable_training import BATCH, EPOCHS, begun, job
 
 __all__ = ["no_process_left", "start_python"]
 pytestmark = pytest.mark.usefixtures("no_process_left")
 LONG = bool(os.environ.get("MLP_LONG"))
-EPOCHS, BATCH = 3, 32
 RUN = """
 import sys
 from pathlib import Path
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.ports.training import run_job
-from tests.training.test_resume import job
+from tests.support.resumable_training import job
 run_job(LocalRunner(Path(sys.argv[1])), job(Path(sys.argv[2]), resume_key="kept"))
 """
 
 
-def train(run: mlp.TrainingRun) -> object:
-    """Draws random numbers of every kind, so that a generator missing from the checkpoints shows."""
-    import torch
-    from torch import nn
-
-    torch.manual_seed(run.seed + run.rank)
-    np.random.seed(run.rank)
-    random.seed(run.rank)
-    accelerator = run.accelerator()
-    network = nn.Sequential(nn.Linear(2, 16), nn.Dropout(0.3), nn.SiLU(), nn.Linear(16, 1), nn.Flatten(0))
-    model, optimizer = accelerator.prepare(network, torch.optim.AdamW(network.parameters(), lr=0.01))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 1000)
-    loader, best = run.loader(BATCH), run.best(network)
-    saved = run.checkpoints(every=7, model=network, optimizer=optimizer, schedule=schedule, loader=loader, best=best)
-    begun = saved.done
-    for batches in loader.epochs(EPOCHS):
-        for x, y in batches:
-            noise = torch.randn_like(y) + float(np.random.normal()) + random.random()
-            loss = ((model(x) - y - 0.01 * noise) ** 2).mean()
-            optimizer.zero_grad()
-            accelerator.backward(loss)
-            optimizer.step()
-            schedule.step()
-            saved.step()
-            time.sleep(run.params["pause"])
-        with torch.no_grad():
-            network.eval()
-            score = (
-                ((network(torch.from_numpy(run.validation.x)) - torch.from_numpy(run.validation.y)) ** 2).mean().item()
-            )
-            network.train()
-        best.offer(score)
-        run.log(saved.done, loss=score, begun=begun)
-    best.restore()
-    return network
-
-
-def job(folder: Path, resume_key: str = "", processes: int = 2, pause: float = 0.01) -> JobSpec:
-    table = folder / "table"
-    if not table.exists():
-        draw = np.random.default_rng(0)
-        x = draw.normal(size=(3000, 2))
-        rows = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": x[:, 0] - 2 * x[:, 1]})
-        split = pl.when(pl.int_range(pl.len()) < 2500).then(pl.lit("train")).otherwise(pl.lit("validation"))
-        rows.with_columns(split=split).write_delta(str(table))
-    path = f"{train.__module__}:{train.__qualname__}"
-    return JobSpec(
-        name="kept", function=path, table=str(table), version=DeltaTable(table).version(), features=("a", "b"),
-        target="y", task="regression", processes=processes, seed=3, params={"pause": pause}, resume_key=resume_key,
-    )  # fmt: skip
-
-
 def weights(result: TrainingResult) -> bytes:
     return (result.folder / "model.onnx").read_bytes()
-
-
-def begun(result: TrainingResult) -> list[float]:
-    return [value for _, name, value in result.history if name == "begun"]
 
 
 def wait_for_checkpoint(runs: Path, after: str, process: "subprocess.Popen[bytes]") -> str:

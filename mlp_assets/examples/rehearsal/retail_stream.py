@@ -14,10 +14,12 @@ from mlp_assets.errors import MlpError
 from mlp_assets.examples.rehearsal.run_assets import materialize
 from mlp_assets.examples.retail import feed
 from mlp_assets.examples.retail.project import demand_health, project, purchases, repurchase_health
+from mlp_assets.models.promotions import champion
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.nouns.model import Model
 from mlp_assets.nouns.source import Window
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import definitions_for
 from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Table
@@ -90,7 +92,7 @@ class RetailStream:
 
     def champion(self, model: Model) -> RegisteredVersion:
         """Raises RehearsalError where the model has none."""
-        version = self.environment.registry.champion(f"{project.name}.{model.name}")
+        version = champion(Scope(project, self.environment), model)
         if version is None:
             raise RehearsalError(f"{model.name} has no champion.")
         return version

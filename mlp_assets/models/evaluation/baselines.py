@@ -18,7 +18,7 @@ from mlp_assets.metrics.metrics import Vector
 from mlp_assets.models.evaluation.labelled_rows import LabelledRows
 
 _PRIOR_ROWS = 2.0
-_SPARSE = 10.0  # most words are rare: with 1 the rival would be a poor one
+_SPARSE = 10.0  # most words are rare, and 1 would make a poor rival
 _FIT_BYTES = 64_000_000  # of the numbers of a regression; fixed, so that no gate depends on a machine's memory
 _TEXT_BYTES = 16_000_000  # of texts: their words and pairs of words take several times as much
 

@@ -71,7 +71,7 @@ def _unusable(evaluation: Evaluation) -> str | None:
     if not (usable := finite(evaluation.candidate)).all():
         return f"{int((~usable).sum())} of {evaluation.rows.height} predictions are not finite."
     if evaluation.task.has_classes and evaluation.rows.column(evaluation.target).n_unique() < 2:
-        return "The rows to judge on hold one class only."
+        return "The rows to judge on are of one class only."
     return None
 
 

@@ -1,4 +1,4 @@
-"""Small pictures of a model, as PNG bytes of well under 50 kB."""
+"""Small pictures of a model, as PNG files of well under 50 kB."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,8 +17,11 @@ _POINTS, _BARS, _CONFUSIONS = 2000, 20, 12
 
 
 def performance_picture(task: Task, target: Vector, prediction: Vector, classes: Sequence[Any] = ()) -> bytes:
-    """ROC and calibration of a binary model; confusions and calibration of a multiclass one; predicted against actual,
-    and residuals, of a regression."""
+    """Draws what suits the task.
+
+    A binary model: ROC and calibration. A multiclass model: confusions and calibration. A regression: predicted against
+    actual values, and residuals.
+    """
     draw = task.choose(binary=_binary, multiclass=_multiclass, regression=_regression)
     return draw(target, prediction, classes)
 
@@ -29,7 +32,7 @@ def curves_picture(history: Sequence[tuple[int, str, float]]) -> bytes | None:
         return None
     figure, (axis,) = axes(4.2, 3.0)
     for place, name in enumerate(dict.fromkeys(name for _, name, _ in history)):
-        points = [(step, value) for step, found, value in history if found == name]
+        points = [(step, value) for step, logged, value in history if logged == name]
         axis.plot(
             *zip(*points, strict=True),
             label=name,
@@ -42,31 +45,31 @@ def curves_picture(history: Sequence[tuple[int, str, float]]) -> bytes | None:
     return png(figure)
 
 
-def importance_picture(found: Sequence[Importance], metric: str) -> bytes:
-    """The features that the model leans on most."""
-    shown = list(found[:_BARS])[::-1]
+def importance_picture(importances: Sequence[Importance], metric: str) -> bytes:
+    """The features that the model relies on most."""
+    shown = list(importances[:_BARS])[::-1]
     figure, (axis,) = axes(5.6, 0.9 + 0.24 * len(shown))
-    axis.barh([one.feature for one in shown], [one.loss for one in shown], color=_LINE)
-    axis.set(title="what it leans on", xlabel=f"loss of {metric} when the feature is shuffled")
+    axis.barh([each.feature for each in shown], [each.loss for each in shown], color=_LINE)
+    axis.set(title="what it relies on", xlabel=f"loss of {metric} when the feature is shuffled")
     return png(figure)
 
 
-def slices_picture(column: str, found: Sequence[Slice], metric: str, higher_is_better: bool) -> bytes:
+def slices_picture(column: str, slices: Sequence[Slice], metric: str, higher_is_better: bool) -> bytes:
     """The metric on each value of a column, the weakest on top."""
-    usable = [one for one in found if one.metric == one.metric]  # NaN where there is no metric
-    shown = sorted(usable, key=lambda one: one.metric, reverse=not higher_is_better)[:_BARS][::-1]
+    usable = [part for part in slices if part.metric == part.metric]  # without NaN
+    shown = sorted(usable, key=lambda part: part.metric, reverse=not higher_is_better)[:_BARS][::-1]
     figure, (axis,) = axes(5.6, 0.9 + 0.24 * len(shown))
-    axis.barh([f"{one.value} ({one.rows})" for one in shown], [one.metric for one in shown], color=_LINE)
+    axis.barh([f"{part.value} ({part.rows})" for part in shown], [part.metric for part in shown], color=_LINE)
     title = f"by {column}" + (f": the weakest {_BARS} of {len(usable)}" if len(usable) > _BARS else "")
     axis.set(title=title, xlabel=f"{metric} (rows in brackets)")
-    values = [one.metric for one in shown]
+    values = [part.metric for part in shown]
     if metric == "roc_auc" and values:
         axis.set_xlim(min(0.5, *values), 1.0)
     return png(figure)
 
 
 def search_picture(values: Sequence[float | None], metric: str, higher_is_better: bool) -> bytes:
-    """What each trial of a search came to, and the best so far; trials without a value are left out."""
+    """The value of each trial of a search, and the best so far; trials without a value are left out."""
     points = [(number, value) for number, value in enumerate(values, 1) if value is not None]
     figure, (axis,) = axes(5.6, 3.0)
     axis.scatter(*zip(*points, strict=True), s=14, color=_LINE)
@@ -101,11 +104,11 @@ def _multiclass(target: Vector, prediction: Vector, classes: Sequence[Any]) -> b
 
 
 def _confusions(axis: Any, target: Vector, guess: Vector, classes: Sequence[Any]) -> None:
-    """The most frequent mistakes, as a matrix would be too large to read."""
+    """The most frequent mistakes; a whole confusion matrix would be too large to read."""
     pairs, counts = np.unique(np.stack([target, guess])[:, target != guess], axis=1, return_counts=True)
     first = np.argsort(-counts, kind="stable")[:_CONFUSIONS][::-1]
     names = [_class_name(number, classes) for number in range(-1, len(classes))]
-    shown = [f"{names[int(true) + 1]} → {names[int(told) + 1]}" for true, told in pairs[:, first].T]
+    shown = [f"{names[int(true) + 1]} → {names[int(guessed) + 1]}" for true, guessed in pairs[:, first].T]
     axis.barh(range(len(shown)), counts[first], color=_LINE)
     axis.set_yticks(range(len(shown)), shown, fontsize=7)
     axis.set(title=f"mistakes, {int((target != guess).sum())} of {len(target)} rows", xlabel="rows")

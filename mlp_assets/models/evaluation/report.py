@@ -44,7 +44,7 @@ class Importance:
 
 def part_scores(evaluation: Evaluation, parts: Sequence[tuple[str, LabelledRows]]) -> list[PartScore]:
     """Every metric of the task on each part: on all of its rows, or on 100,000 drawn by the seed."""
-    found: list[PartScore] = []
+    scores: list[PartScore] = []
     for name, rows in parts:
         drawn = rows.draw(_PART_ROWS, evaluation.seed)
         scored = evaluation.score(rows, drawn)
@@ -52,8 +52,8 @@ def part_scores(evaluation: Evaluation, parts: Sequence[tuple[str, LabelledRows]
             value, low, high = interval(
                 metric.name, scored.truth, scored.prediction, scored.groups, seed=evaluation.seed
             )
-            found.append(PartScore(name, len(drawn), metric.name, value, low, high, rows.height))
-    return found
+            scores.append(PartScore(name, len(drawn), metric.name, value, low, high, rows.height))
+    return scores
 
 
 def importances(evaluation: Evaluation) -> list[Importance]:
@@ -67,12 +67,12 @@ def importances(evaluation: Evaluation) -> list[Importance]:
     matrix, truth = evaluation.matrix(drawn), evaluation.truth[drawn]
     sign = 1.0 if metric.higher_is_better else -1.0
     whole = metric.compute(truth, evaluation.predict(matrix))
-    found: list[Importance] = []
+    losses: list[Importance] = []
     for feature, place in evaluation.encoded.places.items():
         shuffled = matrix.copy()
         shuffled[:, place] = rng.permutation(shuffled[:, place])  # the columns of a vector together
-        found.append(Importance(feature, sign * (whole - metric.compute(truth, evaluation.predict(shuffled)))))
-    return sorted(found, key=lambda importance: -importance.loss)
+        losses.append(Importance(feature, sign * (whole - metric.compute(truth, evaluation.predict(shuffled)))))
+    return sorted(losses, key=lambda importance: -importance.loss)
 
 
 def weak_spots(evaluation: Evaluation, columns: Sequence[str]) -> dict[str, list[Slice]]:

@@ -47,12 +47,12 @@ def on_every_slice(evaluation: Evaluation, gate: OnEverySlice) -> GateResult:
 def slices(evaluation: Evaluation, by: str, metric: str) -> list[Slice]:
     """The metric on each slice, in the order of their values. A column of many floats is cut at its quartiles."""
     labels = _labels(evaluation.rows.column(by))
-    found: list[Slice] = []
+    parts: list[Slice] = []
     for value in labels.unique().sort():
         here = (labels == value).to_numpy()
         number = METRICS[metric].compute(evaluation.truth[here], evaluation.candidate[here])
-        found.append(Slice(value, int(here.sum()), number))
-    return found
+        parts.append(Slice(value, int(here.sum()), number))
+    return parts
 
 
 def _labels(column: pl.Series) -> pl.Series:

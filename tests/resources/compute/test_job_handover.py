@@ -9,9 +9,8 @@ import pytest
 import mlp_assets as mlp
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.ports.training import TrainingFailedError, run_job
-from tests.resources.compute.test_local_training import hanging
 from tests.support.job_processes import StartPython, no_process_left, processes_of, ranks_of, start_python, wait_until
-from tests.support.training_jobs import job
+from tests.support.training_jobs import hanging, job
 
 __all__ = ["no_process_left", "start_python"]
 pytestmark = pytest.mark.usefixtures("no_process_left")

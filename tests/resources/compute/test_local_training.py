@@ -18,7 +18,7 @@ from mlp_assets.artifact.manifest import load_scorer
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.ports.training import TrainingFailedError, run_job
 from tests.support.job_processes import no_process_left, processes_of, ranks_of, wait_until
-from tests.support.training_jobs import job
+from tests.support.training_jobs import hanging, job
 
 __all__ = ["no_process_left"]
 pytestmark = pytest.mark.usefixtures("no_process_left")
@@ -58,11 +58,6 @@ def never_fitted(run: mlp.TrainingRun) -> object:
     import lightgbm
 
     return lightgbm.LGBMClassifier()
-
-
-def hanging(run: mlp.TrainingRun) -> object:
-    time.sleep(300)
-    return None
 
 
 def test_two_processes_train_and_the_artifact_serves(tmp_path: Path) -> None:
