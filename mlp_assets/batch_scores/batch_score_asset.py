@@ -128,7 +128,7 @@ def _by_partition(scores: Scores) -> pl.DataFrame:
 
 def _lineage(scope: Scope, batch: BatchScore) -> dg.TableColumnLineage:
     source = keys.source(scope.home(batch.rows), batch.rows)
-    found = {name: [(source, name)] for name in batch.columns} | {"at": [(source, batch.rows.event_time)]}
+    origins = {name: [(source, name)] for name in batch.columns} | {"at": [(source, batch.rows.event_time)]}
     for view in batch.model.training_set.features:
-        found |= {name: [(keys.features(scope.home(view), view), name)] for name in view.feature_names}
-    return column_lineage(found)
+        origins |= {name: [(keys.features(scope.home(view), view), name)] for name in view.feature_names}
+    return column_lineage(origins)

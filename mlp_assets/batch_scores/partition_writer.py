@@ -126,7 +126,7 @@ def _shards(
     """Partition -> its shards, each of at most the bytes that a worker's memory allows; one for no rows."""
     most = batch_bytes(scope.environment.shards.memory()) if windows else 0
     views = [_published(scope, view, versions) for view in batch.model.training_set.features] if windows else []
-    found: dict[str, list[ShardToScore]] = {}
+    shards: dict[str, list[ShardToScore]] = {}
     for name, window in windows:
         rows = _rows(scope, batch, versions, name, window)
         first, last = rows.select(first=pl.col(AT).min(), last=pl.col(AT).max()).collect(engine="streaming").row(0)
@@ -135,8 +135,8 @@ def _shards(
             _check_features(scope, batch, name, Window(first, last), materialized)
         keys = batch.model.training_set.keys
         cuts = shards_of(rows, AT, keys, [view.table for view in seen], most)
-        found[name] = [ShardToScore(name, rows, seen, cut) for cut in cuts]
-    return found
+        shards[name] = [ShardToScore(name, rows, seen, cut) for cut in cuts]
+    return shards
 
 
 def _published(scope: Scope, view: FeatureView, versions: Versions) -> PublishedRows:

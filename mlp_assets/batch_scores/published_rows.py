@@ -70,8 +70,8 @@ class PublishedRows:
     def _newest(self, at: pl.Series) -> NDArray[np.int64]:
         """(rows,) the newest moment of the view that was visible at each time, which is sorted."""
         asked = pl.DataFrame({AT: at})
-        found = asked.join_asof(self.moments, left_on=AT, right_on="visible_at", check_sortedness=False)
-        return _microseconds(found["newest"])
+        newest = asked.join_asof(self.moments, left_on=AT, right_on="visible_at", check_sortedness=False)
+        return _microseconds(newest["newest"])
 
     @property
     def _time(self) -> str:

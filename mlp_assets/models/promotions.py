@@ -42,8 +42,8 @@ def read_record(scope: Scope, model: Model) -> PromotionRecord:
 def champion(scope: Scope, model: Model) -> RegisteredVersion | None:
     """The version that was promoted last, with the digest that was signed then."""
     record = read_record(scope, model)
-    found = record.champion(scope.environment.registry.versions(record.model))
-    return found.version if found is not None else None
+    live = record.champion(scope.environment.registry.versions(record.model))
+    return live.version if live is not None else None
 
 
 def alias_problem(scope: Scope, model: Model) -> str | None:

@@ -44,8 +44,8 @@ class BatchScore(Noun):
     def linked_problems(self) -> list[Problem]:
         if self.model.problems() or self.rows.problems():
             return []
-        found = texts.column_problems(self.where, self.columns, self.rows.columns, self.rows.where)
-        return found or [problem for name in self.columns for problem in self._type_problems(name)]
+        problems = texts.column_problems(self.where, self.columns, self.rows.columns, self.rows.where)
+        return problems or [problem for name in self.columns for problem in self._type_problems(name)]
 
     def _type_problems(self, name: str) -> list[Problem]:
         training_set = self.model.training_set

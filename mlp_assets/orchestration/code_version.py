@@ -67,32 +67,32 @@ def module_digest(module: str) -> str:
 
 
 def _reached(module: str) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
         path = source_of(name)
-        if name in found or path is None:
+        if name in files or path is None:
             continue
-        found[name] = path
+        files[name] = path
         waiting += [other for other in _imports(name, path) if _same_project(module, other)]
-    return found
+    return files
 
 
 def _imports(module: str, path: Path) -> list[str]:
-    found: list[str] = []
+    modules: list[str] = []
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = (
                 importlib.util.resolve_name("." * node.level + (node.module or ""), package)
                 if node.level
                 else node.module
             )
-            found += [str(base), *(f"{base}.{alias.name}" for alias in node.names)]
-    return found
+            modules += [str(base), *(f"{base}.{alias.name}" for alias in node.names)]
+    return modules
 
 
 def _same_project(module: str, other: str) -> bool:

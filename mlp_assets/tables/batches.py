@@ -48,5 +48,5 @@ def _slices_with_rows(table: pl.LazyFrame, size: int, where: pl.Expr | None) -> 
 
 def column_batches(rows: pl.LazyFrame, name: str, most_rows: int) -> Iterator[pl.Series]:
     """One column, a batch at a time, from any query. Polars decodes some of its morsels of 100,000 values ahead."""
-    found = rows.select(name).collect_batches(chunk_size=most_rows, maintain_order=True, engine="streaming")
-    return (batch.to_series() for batch in found if batch.height)
+    column = rows.select(name).collect_batches(chunk_size=most_rows, maintain_order=True, engine="streaming")
+    return (batch.to_series() for batch in column if batch.height)

@@ -140,7 +140,7 @@ class MlflowRegistry:
 
     def _log_trial(self, mlflow: Any, candidate: Candidate, trial: Outcome) -> None:
         """Logs a trial of the search as a child of the active run."""
-        tags = {_KEY: candidate.key, "mlp.trial": trial.state, "mlp.told": trial.reason[:500]}
+        tags = {_KEY: candidate.key, "mlp.trial": trial.state, "mlp.trial_reason": trial.reason[:500]}
         experiment, name = self._experiment(candidate.model), f"trial-{trial.number}"
         with mlflow.start_run(experiment_id=experiment, run_name=name, nested=True, tags=tags) as run:
             mlflow.log_params(dict(trial.params))

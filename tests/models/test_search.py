@@ -13,8 +13,9 @@ from mlp_assets.models.search import run_search
 from mlp_assets.platform import reproduce_version
 from mlp_resources.ports.training import JobHandle, TrainingFailedError
 from tests.support import shop
+from tests.support.logistic import SPACE
 from tests.support.platform import Platform, failure
-from tests.support.searches import SPACE, built, prepared, with_search
+from tests.support.searches import built, prepared, with_search
 
 __all__ = ["built"]  # a fixture
 NAME = "shop.comes_again"

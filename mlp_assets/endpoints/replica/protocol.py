@@ -136,28 +136,32 @@ def parse_infer(
     request = parse_body(body, _InferBody, _TEMPLATE, malformed=r"(inputs(\[\d+\])?)?")
     if not request.inputs:
         raise ProtocolError(400, f"inputs is empty. Send one tensor for each of {sorted(columns)}.")
-    found: dict[str, list[Any]] = {}
+    values_by_name: dict[str, list[Any]] = {}
     for tensor in request.inputs:
-        _check_name(tensor.name, columns, found)
-        found[tensor.name] = _tensor_values(tensor, columns[tensor.name], max_rows)
-    missing = [name for name in columns if name not in found]
+        _check_name(tensor.name, columns, values_by_name)
+        values_by_name[tensor.name] = _tensor_values(tensor, columns[tensor.name], max_rows)
+    missing = [name for name in columns if name not in values_by_name]
     if missing:
         raise ProtocolError(422, f"Inputs {missing} are missing. Send one tensor for each of {sorted(columns)}.")
-    sizes = {name: len(values) for name, values in found.items()}
+    sizes = {name: len(values) for name, values in values_by_name.items()}
     if len(set(sizes.values())) != 1:
         raise ProtocolError(422, f"The inputs have different numbers of rows: {sizes}. Send as many in each.")
     identity = None if request.id is None else check_values("id", [request.id], IDS)[0]
     return InferRequest(
-        identity, found, next(iter(sizes.values())), _time(request.parameters), _outputs(request.outputs, outputs)
+        identity,
+        values_by_name,
+        next(iter(sizes.values())),
+        _time(request.parameters),
+        _outputs(request.outputs, outputs),
     )
 
 
-def _check_name(name: str, columns: Mapping[str, str], found: Mapping[str, Any]) -> None:
+def _check_name(name: str, columns: Mapping[str, str], values_by_name: Mapping[str, Any]) -> None:
     if name not in columns:
         close = get_close_matches(name, list(columns), n=1)
         hint = f"Did you mean {close[0]!r}?" if close else f"Send one tensor for each of {sorted(columns)}."
         raise ProtocolError(422, f"Input {name[:80]!r} is not known. {hint}")
-    if name in found:
+    if name in values_by_name:
         raise ProtocolError(422, f"Input {name!r} occurs twice. Send it once.")
 
 

@@ -10,9 +10,10 @@ import pytest
 import mlp_assets as mlp
 from mlp_assets.models.search import run_search
 from mlp_resources.compute.trials import LocalTrials, RayTrials
+from tests.support.logistic import SPACE
 from tests.support.platform import Platform
 from tests.support.ray_cluster import ray_address
-from tests.support.searches import SPACE, built, prepared
+from tests.support.searches import built, prepared
 
 __all__ = ["built", "ray_address"]  # fixtures
 
