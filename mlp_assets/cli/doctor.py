@@ -112,7 +112,7 @@ def _services() -> list[Finding]:
     findings: list[Finding] = []
     for name, url in health_urls(Ports.from_settings(load_settings())).items():
         try:
-            well, seen = httpx.get(url, timeout=5).status_code < 400, url
+            well, seen = httpx.get(url, timeout=5, trust_env=False).status_code < 400, url
         except httpx.HTTPError as error:
             well, seen = False, f"{url}: {type(error).__name__}"
         fix = f"See {home()}/logs/{name}.log, then `mlp down` and `mlp up`."

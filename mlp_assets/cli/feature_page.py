@@ -8,8 +8,8 @@ from rich.text import Text
 
 from mlp_assets.cli.formatting import freshness, number, percent
 from mlp_assets.feature_store.catalogue import CatalogueEntry
+from mlp_assets.features.compute.lineage import formula
 from mlp_assets.features.compute.statistics import QUANTILES, ends
-from mlp_assets.nouns.lineage import formula
 
 _HEIGHT, _BAR = 5, 2
 _EIGHTHS = " ▁▂▃▄▅▆▇█"

@@ -13,8 +13,8 @@ from mlp_assets.cli.feature_page import feature_page
 from mlp_assets.cli.formatting import freshness, percent
 from mlp_assets.feature_store.catalogue import CatalogueEntry, catalogue, closest, matching, named_exactly
 from mlp_assets.feature_store.workspace import load_workspace
+from mlp_assets.features.compute.lineage import formula
 from mlp_assets.features.compute.statistics import sparkline
-from mlp_assets.nouns.lineage import formula
 from mlp_resources.environments.configured import configured_environment
 
 _WIDE, _MOST_USERS = 110, 32

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from mlp_assets.errors import LakeError
+from mlp_assets.features.compute.lineage import UseGraph, Uses, formula, source_columns
 from mlp_assets.features.compute.statistics import age, null_rate
 from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.nouns.lineage import UseGraph, Uses, formula, source_columns
 from mlp_assets.nouns.project import Project
 from mlp_resources.ports import tables
 from mlp_resources.ports.lake import Lake

@@ -6,10 +6,10 @@ import dagster as dg
 import polars as pl
 
 from mlp_assets.features.completeness import check_ingested
+from mlp_assets.features.compute.lineage import source_columns
 from mlp_assets.features.feature_facts import FeatureFacts, describe_columns, record_facts
 from mlp_assets.features.partition_writer import ComputedPartitions, compute_partitions
 from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.nouns.lineage import source_columns
 from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.metadata import Cost, column_lineage, markdown_table, measured, picture, table_metadata

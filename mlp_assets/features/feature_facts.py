@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from mlp_assets.features.compute.histograms import features_picture
+from mlp_assets.features.compute.lineage import UseGraph, Uses, formula
 from mlp_assets.features.compute.statistics import current_rows, null_rate, sparkline, statistics
 from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.nouns.lineage import UseGraph, Uses, formula
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports import tables
 from mlp_resources.ports.lake import Transaction, WriteResult

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from mlp_assets.errors import LakeError
+from mlp_assets.features.compute.lineage import formula
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.nouns.lineage import formula
 from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration.code_version import fingerprint
 from mlp_assets.orchestration.scope import Scope

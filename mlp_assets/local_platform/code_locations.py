@@ -18,7 +18,8 @@ def failed_locations(dagster_port: int) -> dict[str, str]:
     Raises:
         httpx.HTTPError: Dagster does not answer.
     """
-    answer = httpx.post(f"http://127.0.0.1:{dagster_port}/graphql", json={"query": _QUERY}, timeout=30)
+    url = f"http://127.0.0.1:{dagster_port}/graphql"
+    answer = httpx.post(url, json={"query": _QUERY}, timeout=30, trust_env=False)
     answer.raise_for_status()
     entries = answer.json()["data"]["workspaceOrError"].get("locationEntries", [])
     errors = {entry["name"]: entry["locationOrLoadError"] or {} for entry in entries}

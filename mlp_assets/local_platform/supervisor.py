@@ -84,14 +84,15 @@ class Supervisor:
 
     def _wait(self, service: Service, process: "subprocess.Popen[bytes]") -> None:
         started = time.monotonic()
-        while time.monotonic() - started < _START_SECONDS:
-            if process.poll() is not None:
-                raise ServiceError(f"{service.name} ended while it started. {_log_tail(service)}")
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(service.health, timeout=2).status_code < 400:
-                    self._report(f"{service.name} is up after {time.monotonic() - started:.0f} s: {service.url}")
-                    return
-            time.sleep(0.3)
+        with httpx.Client(timeout=2, trust_env=False) as client:  # the services are on this machine: no proxy
+            while time.monotonic() - started < _START_SECONDS:
+                if process.poll() is not None:
+                    raise ServiceError(f"{service.name} ended while it started. {_log_tail(service)}")
+                with contextlib.suppress(httpx.HTTPError):
+                    if client.get(service.health).status_code < 400:
+                        self._report(f"{service.name} is up after {time.monotonic() - started:.0f} s: {service.url}")
+                        return
+                time.sleep(0.3)
         raise ServiceError(f"{service.name} was not healthy after {_START_SECONDS:g} s. {_log_tail(service)}")
 
 

@@ -14,14 +14,14 @@ from mlp_resources.environments.settings import Settings, load_settings, secret
 from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.lake.root import lake_root
 from mlp_resources.leases.local import LocalLeases
-from mlp_resources.online.open_view import online_store
+from mlp_resources.online.open_view import online_store, view_opener
 from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Lake
 from mlp_resources.ports.lease import Leases
 from mlp_resources.ports.monitoring import MonitoringEngine
 from mlp_resources.ports.registry import Registry, Signer
 from mlp_resources.ports.search import Trials, Tuner
-from mlp_resources.ports.serving import OnlineStore, ServingControl
+from mlp_resources.ports.serving import OnlineStore, OpenView, ServingControl
 from mlp_resources.ports.shards import ShardRunner
 from mlp_resources.ports.training import TrainingRunner
 
@@ -61,6 +61,10 @@ class LocalEnvironment:
     def online(self) -> OnlineStore:
         settings = self.settings
         return online_store(secret(settings.online), secret(settings.redis_password), self.home)
+
+    @on_first_use
+    def open_view(self) -> OpenView:
+        return view_opener(secret(self.settings.online), secret(self.settings.redis_password))
 
     @on_first_use
     def runner(self) -> TrainingRunner:

@@ -10,7 +10,7 @@ from mlp_resources.ports.lake import Lake
 from mlp_resources.ports.monitoring import MonitoringEngine
 from mlp_resources.ports.registry import Registry, Signer
 from mlp_resources.ports.search import Trials, Tuner
-from mlp_resources.ports.serving import OnlineStore, ServingControl
+from mlp_resources.ports.serving import OnlineStore, OpenView, ServingControl
 from mlp_resources.ports.shards import ShardRunner
 from mlp_resources.ports.training import TrainingRunner
 
@@ -28,6 +28,11 @@ class Environment(Protocol):
 
     @property
     def online(self) -> OnlineStore: ...
+
+    @property
+    def open_view(self) -> OpenView:
+        """Opens a published view by the location that a serving plan names. Replicas use it."""
+        ...
 
     @property
     def runner(self) -> TrainingRunner: ...

@@ -116,13 +116,14 @@ class RayServing:
 
     def _live_version(self, route: str, endpoint: str) -> str | None:
         with contextlib.suppress(httpx.HTTPError, ValueError, KeyError, IndexError):
-            answer = httpx.get(f"{self.url(route)}/v2/models/{endpoint}", timeout=5)
+            answer = httpx.get(f"{self.url(route)}/v2/models/{endpoint}", timeout=5, trust_env=False)
             return str(answer.json()["versions"][0])
         return None
 
     def _request(self, method: str, **content: Any) -> httpx.Response:
+        url = f"{self._dashboard}/api/serve/applications/"
         try:
-            answer = httpx.request(method, f"{self._dashboard}/api/serve/applications/", timeout=30, **content)
+            answer = httpx.request(method, url, timeout=30, trust_env=False, **content)
         except httpx.HTTPError as error:
             raise ServingUnavailableError(
                 f"Ray does not answer at {self._dashboard}. Start the platform with `mlp up`, then materialize the "

@@ -42,7 +42,9 @@ def test_a_new_kind_is_a_type_error_wherever_kinds_are_handled(tmp_path: Path) -
     shutil.copytree(ROOT / "mlp_assets", root / "mlp_assets", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "pyrefly.toml").write_text('search-path = ["."]')
     noun = root / "mlp_assets/nouns/aggregation.py"
-    noun.write_text(noun.read_text().replace('"expression", "attribute",', '"expression", "attribute", "median",', 1))
+    noun.write_text(
+        noun.read_text().replace('"expression", "attribute",', '"expression", "attribute", "unheard_of",', 1)
+    )
     assert type_errors(root, sorted({file for file, _ in PLACES})) == PLACES
 
 

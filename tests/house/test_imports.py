@@ -40,7 +40,6 @@ ALLOWED: dict[str, set[str]] = {
     },
     "mlp_assets.endpoints.replica": {
         *PURE, "mlp_assets.artifact", "mlp_assets.features", "mlp_assets.jobs", "mlp_resources.environments",
-        "mlp_resources.online",
         "mlp_resources.ports",
     },
     "mlp_assets.endpoints": {

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -26,8 +27,25 @@ def _with_a_broken_location(home: Path) -> Path:
     return workspace
 
 
-def test_up_listens_on_this_machine_only_and_leaves_no_process(installed: Installed) -> None:
+def test_it_starts_and_stops_and_a_new_start_keeps_its_state(installed: Installed) -> None:
     process = installed.up()
+    _check_that_it_works(installed, process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=40) == 0
+    assert installed.left() == []
+    runs = (installed.home / "dagster" / "dagster.yaml").stat().st_mtime
+
+    process = installed.up("-w", str(_with_a_broken_location(installed.home)))
+    assert (installed.home / "dagster" / "dagster.yaml").stat().st_mtime == runs
+    _check_that_the_broken_location_is_named(installed)
+    assert "Stopped." in installed.run("down").stdout
+    assert process.wait(timeout=40) is not None
+    assert installed.left() == []
+    assert "Nothing is running." in installed.run("down").stdout
+
+
+def _check_that_it_works(installed: Installed, process: "subprocess.Popen[bytes]") -> None:
+    """It listens on this machine only, the web UI shows the project, a run succeeds, and a second start is refused."""
     for url in health_urls(installed.ports).values():
         assert httpx.get(url, timeout=10).status_code == 200
     tree = {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
@@ -47,20 +65,8 @@ def test_up_listens_on_this_machine_only_and_leaves_no_process(installed: Instal
     assert f"up (process {process.pid})" in flat(doctor.stdout)
     assert doctor.returncode == 0, doctor.stdout
 
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=40) == 0
-    assert installed.left() == []
 
-
-def test_down_stops_it_and_a_new_start_keeps_its_state(installed: Installed) -> None:
-    process = installed.up()
-    down = installed.run("down")
-    assert "Stopped." in down.stdout
-    assert process.wait(timeout=40) is not None
-    assert installed.left() == []
-    assert "Nothing is running." in installed.run("down").stdout
-    runs = (installed.home / "dagster" / "dagster.yaml").stat().st_mtime
-    again = installed.up("-w", str(_with_a_broken_location(installed.home)))
+def _check_that_the_broken_location_is_named(installed: Installed) -> None:
     deadline = time.monotonic() + 10
     while "did not load" not in installed.printed() and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -68,8 +74,3 @@ def test_down_stops_it_and_a_new_start_keeps_its_state(installed: Installed) -> 
     assert "no such table" in installed.printed()
     doctor = installed.run("doctor")
     assert (doctor.returncode, "code location broken" in doctor.stdout) == (1, True), doctor.stdout
-    assert (installed.home / "dagster" / "dagster.yaml").stat().st_mtime == runs
-    again.kill()
-    again.wait()
-    assert installed.run("down").returncode == 0
-    assert installed.left() == []

@@ -8,8 +8,7 @@ from mlp_assets.endpoints.replica import current_model
 from mlp_assets.endpoints.replica.app import create_app
 from mlp_assets.endpoints.replica.model import ServedModel
 from mlp_assets.endpoints.replica.plan import ServingPlan
-from mlp_resources.environments.settings import load_settings, secret
-from mlp_resources.online.open_view import view_opener
+from mlp_resources.environments.configured import configured_environment
 
 
 def _app() -> Any:
@@ -25,9 +24,7 @@ class EndpointReplica:
     def reconfigure(self, plan: dict[str, Any]) -> None:
         parsed = ServingPlan.from_json(plan)
         spool = current_model.current().spool if current_model.is_loaded() else None
-        settings = load_settings()
-        open_view = view_opener(secret(settings.online), secret(settings.redis_password))
-        model = ServedModel(parsed, open_view, spool)
+        model = ServedModel(parsed, configured_environment().open_view, spool)
         model.probe()
         current_model.swap(model)
 

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 import mlp_assets as mlp
-from mlp_assets.nouns.lineage import UseGraph, formula, source_columns
+from mlp_assets.features.compute.lineage import UseGraph, formula, source_columns
 
 USER = mlp.Entity("user", keys=["user_id"])
 ORDERS = mlp.Source(
