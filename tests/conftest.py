@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.support.groups import GroupScheduling, rank_of
+
 LONG = bool(os.environ.get("MLP_LONG"))
 settings.register_profile("sample", derandomize=True, deadline=None)
 settings.register_profile("all", max_examples=2000, deadline=None)
@@ -17,8 +19,13 @@ os.environ.update(
 )
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    return GroupScheduling(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The long schedules are `make test-all`; everything else is a seeded sample of them."""
+    items.sort(key=lambda item: rank_of(item.nodeid))
     if LONG:
         return
     long = [item for item in items if item.get_closest_marker("long")]
@@ -42,3 +49,21 @@ def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from tests.support.snapshots import Snapshots  # Dagster is slow to import, and most tests do without
 
     return Snapshots(tmp_path_factory.mktemp("snapshots"))
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """A Ray cluster for all tests of this process that need one; a start takes a quarter of a minute."""
+    from tests.support.ray_cluster import ray_cluster
+
+    with ray_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def ray_address(ray_cluster: Any) -> Iterator[str]:
+    """The address of the Ray cluster. The module's connection to it ends with the module."""
+    import ray
+
+    yield ray_cluster.address
+    ray.shutdown()

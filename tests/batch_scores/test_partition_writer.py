@@ -20,9 +20,7 @@ from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.ports.lake import Table
 from tests.support import visits
 from tests.support.platform import Platform
-from tests.support.ray_cluster import ray_address
 
-__all__ = ["ray_address"]  # a fixture
 WEEKS = ("2024-04-08", "2024-04-15", "2024-04-22")
 CONTENT = ["at", "user_id", "prediction", "degraded", "missing_views", "partition", "per_order", "mood"]
 SCORES = Table("shop", "batch_score", "weekly_scores")

@@ -1,11 +1,12 @@
 """A local Ray cluster of two workers, and a thread that watches and kills the workers."""
 
-import os
+import contextlib
 import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -19,23 +20,34 @@ from tests.support.ports import platform_ports
 _TASK = f"ray::{_run.__name__}"  # how Ray names the process of a worker that runs a shard
 
 
-@pytest.fixture(scope="module")
-def ray_address() -> Iterator[str]:
-    """The address of a Ray cluster, started as `mlp up` starts it."""
-    import ray
+@dataclass(frozen=True)
+class RayCluster:
+    """A running cluster: its home, and the addresses by which it is reached."""
 
+    home: Path
+    address: str
+    dashboard: str
+    serve_port: int
+
+
+@contextlib.contextmanager
+def ray_cluster() -> Iterator[RayCluster]:
+    """A Ray cluster, started as `mlp up` starts it. Checks that it leaves no process."""
     folder = Path(tempfile.mkdtemp(prefix="mlp", dir="/tmp"))
     ports = platform_ports()
-    before, os.environ["MLP_HOME"] = os.environ.get("MLP_HOME"), str(folder)
     supervisor = Supervisor()
-    supervisor.start([service for service in services(ports, Path("workspace.yaml")) if service.name == "ray"])
-    try:
-        yield f"127.0.0.1:{ports.ray}"
-    finally:
-        ray.shutdown()
-        supervisor.stop()
-        os.environ.pop("MLP_HOME") if before is None else os.environ.update(MLP_HOME=before)
-        shutil.rmtree(folder, ignore_errors=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLP_HOME", str(folder))
+        supervisor.start([service for service in services(ports, Path("workspace.yaml")) if service.name == "ray"])
+        try:
+            dashboard = f"http://127.0.0.1:{ports.ray_dashboard}"
+            yield RayCluster(folder, f"127.0.0.1:{ports.ray}", dashboard, ports.serve)
+        finally:
+            patch.setenv("MLP_HOME", str(folder))  # that of the last test by now
+            supervisor.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+    commands = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    assert not [command for command in commands if str(folder) in command]
 
 
 class WorkerWatch(threading.Thread):

@@ -19,9 +19,7 @@ from mlp_resources.compute.shards_ray import RayShards
 from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.ports.lake import Table
 from tests.support.large_orders import compute_days, orders, view_of
-from tests.support.ray_cluster import WorkerWatch, ray_address
-
-__all__ = ["ray_address"]  # a fixture
+from tests.support.ray_cluster import WorkerWatch
 
 START, UTC_TIME = datetime(2024, 1, 1, tzinfo=UTC), pl.Datetime("us", "UTC")
 ROWS, USERS, DAYS = 1_200_000, 500, 90

@@ -12,10 +12,9 @@ from mlp_assets.models.search import run_search
 from mlp_resources.compute.trials import LocalTrials, RayTrials
 from tests.support.logistic import SPACE
 from tests.support.platform import Platform
-from tests.support.ray_cluster import ray_address
 from tests.support.searches import built, prepared
 
-__all__ = ["built", "ray_address"]  # fixtures
+__all__ = ["built"]  # a fixture
 
 
 def place(number: int) -> tuple[int, int, float]:

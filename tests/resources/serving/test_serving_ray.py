@@ -1,48 +1,25 @@
 """Endpoints on a real local Ray: deployed, moved to another version under load, kept when a new one is broken."""
 
 import importlib
-import os
-import shutil
-import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
-from mlp_assets.local_platform.services import services
-from mlp_assets.local_platform.supervisor import Supervisor
 from mlp_resources.ports.serving import DeploymentFailedError, ServingUnavailableError
 from mlp_resources.serving.ray import RayServing
 from tests.support.doubling_endpoint import plan, request
-from tests.support.ports import free_ports, platform_ports
+from tests.support.ports import free_ports
+from tests.support.ray_cluster import RayCluster
 
 OPTIONS = {"replicas": [1, 1], "cpus": 0.1}
 
 
-@pytest.fixture(scope="module")
-def serving() -> Iterator[RayServing]:
-    folder = Path(tempfile.mkdtemp(prefix="mlp", dir="/tmp"))
-    ports = platform_ports()
-    before, os.environ["MLP_HOME"] = os.environ.get("MLP_HOME"), str(folder)
-    supervisor = Supervisor()
-    ray = next(service for service in services(ports, Path("workspace.yaml")) if service.name == "ray")
-    supervisor.start([ray])
-    try:
-        yield RayServing(folder, dashboard=f"http://127.0.0.1:{ports.ray_dashboard}", port=ports.serve)
-    finally:
-        supervisor.stop()
-        os.environ.pop("MLP_HOME") if before is None else os.environ.update(MLP_HOME=before)
-        shutil.rmtree(folder, ignore_errors=True)
-    leftovers = [
-        p.info["pid"]
-        for p in psutil.process_iter(["pid", "cmdline"])
-        if str(folder) in " ".join(p.info["cmdline"] or [])
-    ]
-    assert leftovers == []
+@pytest.fixture
+def serving(ray_cluster: RayCluster) -> RayServing:
+    return RayServing(ray_cluster.home, ray_cluster.dashboard, ray_cluster.serve_port)
 
 
 def version(plan_of: dict[str, Any], number: str) -> dict[str, Any]:
