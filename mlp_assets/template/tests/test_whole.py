@@ -16,7 +16,7 @@ def test_from_the_orders_to_the_champion(tmp_path: Path, monkeypatch: pytest.Mon
     last = (datetime.fromisoformat(END) - timedelta(weeks=1)).strftime("%Y-%m-%d")
     all_weeks = {"dagster/asset_partition_range_start": START, "dagster/asset_partition_range_end": last}
     weekly, final = ("source", "features", "online"), ("training_set", "candidate", "champion")
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         for kinds, tags in ((weekly, all_weeks), (final, {})):
             groups = [dg.AssetSelection.key_prefixes([project.name, kind]) for kind in kinds]
             selection = groups[0] | groups[1] | groups[2]
