@@ -19,7 +19,7 @@ from mlp_assets.local_platform.services import Ports, Service
 from mlp_resources.compute.processes import child_environment, die_with_parent, end, tree
 from mlp_resources.environments.home import environment_variables, home, prepare_home
 
-_START_SECONDS = 120.0
+_START_SECONDS = 300.0
 _DOWN_SECONDS = 60.0
 
 

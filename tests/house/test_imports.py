@@ -170,6 +170,16 @@ def test_the_public_names_are_sorted_and_there() -> None:
 
 
 def test_a_project_file_imports_no_heavy_library() -> None:
-    code = "import sys, mlp_assets.examples.retail.project; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not HEAVY & set(loaded)
+    assert not HEAVY & loaded_by("import mlp_assets.examples.retail.project")
+
+
+def test_a_code_location_loads_no_library_of_models() -> None:
+    """Each run loads the definitions anew, whose code versions cover modules that import torch."""
+    loaded = loaded_by("import mlp_assets.definitions; mlp_assets.definitions.definitions()")
+    assert not {*HEAVY, "transformers"} & loaded - {"dagster"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """Names of the modules that a new process has loaded after running the code."""
+    command = [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 
 from mlp_assets.local_platform.services import health_urls
 from tests.support.browser import rendered
 from tests.support.installed import Installed, flat, installed, run_status
 
 __all__ = ["installed"]  # a fixture
+pytestmark = pytest.mark.timeout(900)
 
 
 def _with_a_broken_location(home: Path) -> Path:

@@ -19,7 +19,7 @@ from tests.support.ports import platform_ports
 from tests.support.processes import end_services, end_tree
 
 MLP = str(Path(sys.executable).parent / "mlp")
-START_SECONDS = 300
+START_SECONDS = 400
 LAUNCH = """
 mutation($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
