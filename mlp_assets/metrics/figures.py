@@ -17,6 +17,8 @@ def axes(width: float, height: float, count: int = 1) -> tuple[Any, list[Any]]:
 
 def png(figure: Any) -> bytes:
     """The figure's PNG, well under 50 kB."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    FigureCanvasAgg(figure).print_png(buffer)  # figure.savefig would draw twice
     return buffer.getvalue()

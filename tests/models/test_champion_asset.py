@@ -15,20 +15,10 @@ from mlp_resources.ports import registry_tags
 from mlp_resources.ports.lake import Table
 from mlp_resources.ports.registry import RegisteredVersion
 from tests.support import shop
-from tests.support.champions import WEEKS, live_version, scope_and_model
+from tests.support.champions import WEEKS, live_version, scope_and_model, with_champion, with_successor
 from tests.support.platform import Platform, failure, infer_body
 from tests.support.shop import DEPLOYED, MONITORED
 from tests.support.snapshots import Snapshots
-
-
-def promoted(home: Path, snapshots: Snapshots) -> Platform:
-    """A platform with version 1 as the champion."""
-    return snapshots.copy("shop-promoted", home, shop.make(), promote_first)
-
-
-def promote_first(platform: Platform) -> None:
-    platform.run("source", "features", tags=WEEKS)
-    platform.run("online", "training_set", "candidate", "champion")
 
 
 def versions(scope: Scope, *verdicts: bool | None) -> list[RegisteredVersion]:
@@ -60,9 +50,8 @@ def test_the_newest_that_passed_is_chosen(home: Path) -> None:
 
 
 def test_a_version_that_was_not_compared_with_the_champion_is_not_promoted(home: Path, snapshots: Snapshots) -> None:
-    made = promoted(home, snapshots)
-    for _ in range(2):
-        made.run("candidate")
+    made = with_successor(snapshots, home)
+    made.run("candidate")
     scope, model = scope_and_model(made)
     faster = made.environment.registry.versions("shop.comes_again")[1]
     promote(scope, model, read_record(scope, model), faster, at="now")
@@ -73,7 +62,7 @@ def test_a_version_that_was_not_compared_with_the_champion_is_not_promoted(home:
 
 def test_features_may_be_added_and_taken_away(home: Path, snapshots: Snapshots) -> None:
     """The table takes it, the monitor keeps up with both versions, and a comparison that is none is refused."""
-    made = promoted(home, snapshots)
+    made = with_champion(snapshots, home)
     client, model = made.serve()
     body = infer_body(list(range(shop.USERS)), DEPLOYED)
     assert client.post(f"/v2/models/{model.plan.endpoint}/infer", json=body).status_code == 200
@@ -95,8 +84,7 @@ def test_features_may_be_added_and_taken_away(home: Path, snapshots: Snapshots) 
 
 
 def test_a_champion_of_features_that_are_gone_cannot_be_compared(home: Path, snapshots: Snapshots) -> None:
-    promoted(home, snapshots)
-    fewer = Platform(shop.make(features={"spend_28d": shop.FEATURES["spend_28d"]}), home)
+    fewer = with_champion(snapshots, home, shop.make(features={"spend_28d": shop.FEATURES["spend_28d"]}))
     fewer.run("features", tags=WEEKS)
     fewer.run("online", "training_set", "candidate", fails=True)
     gates = str(fewer.metadata("candidate", "comes_again")["gates"])

@@ -14,10 +14,11 @@ from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports import registry_tags
 from mlp_resources.ports.lake import Table, Transaction
 from tests.support import shop
-from tests.support.platform import Platform, failure, weeks
+from tests.support.champions import WEEKS, with_features
+from tests.support.platform import Platform, failure
+from tests.support.snapshots import Snapshots
 
 NAME = "shop.comes_again"
-WEEKS = weeks("2024-01-01", "2024-04-22")
 GATES = [
     mlp.OnEverySlice("log_loss", 0.9, by="spend_28d", min_rows=50),
     mlp.Calibrated(0.2),
@@ -27,10 +28,11 @@ GATES = [
 ]
 
 
-def test_every_gate_is_a_check_and_the_champion_is_judged_on_what_it_did_not_see(home: Path) -> None:
-    made = Platform(shop.make(GATES), home)  # type: ignore[arg-type]
-    made.run("source", "features", tags=WEEKS)
-    result = made.run("online", "training_set", "candidate", "champion")
+def test_every_gate_is_a_check_and_the_champion_is_judged_on_what_it_did_not_see(
+    home: Path, snapshots: Snapshots
+) -> None:
+    made = with_features(snapshots, home, shop.make(GATES))  # type: ignore[arg-type]
+    result = made.run("training_set", "candidate", "champion")
     checks = {
         check.check_name: check
         for check in result.get_asset_check_evaluations()
@@ -46,14 +48,10 @@ def test_every_gate_is_a_check_and_the_champion_is_judged_on_what_it_did_not_see
     assert until == seen.select(pl.col("at").max()).collect().item()
     (last,) = read_record(Scope(made.project, made.environment), made.project.models[0]).promotions
     assert last.record["trained_until"] == until.isoformat()
+    what_counts_is_what_was_signed_not_a_tag(made, until)
 
 
-def test_what_the_champion_was_trained_on_is_what_was_signed_not_a_tag(home: Path) -> None:
-    made = Platform(shop.make(GATES), home)  # type: ignore[arg-type]
-    made.run("source", "features", tags=WEEKS)
-    made.run("online", "training_set", "candidate", "champion")
-    (first,) = made.environment.registry.versions(NAME)
-    until = datetime.fromisoformat(first.tags[registry_tags.TRAINED_UNTIL])
+def what_counts_is_what_was_signed_not_a_tag(made: Platform, until: datetime) -> None:
     client = made.environment.registry._client()  # type: ignore[attr-defined]
     later = (until + timedelta(weeks=9)).isoformat()
     client.set_model_version_tag(NAME, "1", registry_tags.TRAINED_UNTIL, later)
@@ -86,15 +84,14 @@ def sign_again(made: Platform, trained_until: str | None) -> None:
     assert made.environment.lake.append(keys.promotions("shop", model), row, written).changed
 
 
-def test_a_champion_was_not_trained_on_the_groups_of_the_test_part_either(home: Path) -> None:
+def test_a_champion_was_not_trained_on_the_groups_of_the_test_part_either(home: Path, snapshots: Snapshots) -> None:
     (model,) = shop.make().models
     split = mlp.SplitByGroup("user_id")
     messages: list[str] = []
     for rule in (split, split, replace(split, seed=1)):
         changed = replace(model, training_set=replace(model.training_set, split=rule))
-        made = Platform(mlp.Project("shop", owner="team:shop", assets=[changed]), home)
-        if not messages:
-            made.run("source", "features", tags=WEEKS)
+        project = mlp.Project("shop", owner="team:shop", assets=[changed])
+        made = Platform(project, home) if messages else with_features(snapshots, home, project)
         result = made.run("training_set", "candidate", "champion", fails=rule.seed == 1)
         messages.append(message_of(result, "no_worse_than_champion"))
     assert messages[0].startswith("There is no champion yet")
@@ -108,12 +105,12 @@ def of_one_class(window: mlp.Window, purchases: pl.LazyFrame) -> pl.DataFrame:
     return rows if window.start.month < 4 else rows.with_columns(came_again=pl.lit(1.0))
 
 
-def test_a_part_of_one_class_is_not_trained_on_and_nothing_is_registered(home: Path) -> None:
+def test_a_part_of_one_class_is_not_trained_on_and_nothing_is_registered(home: Path, snapshots: Snapshots) -> None:
     purchases, outcomes = shop.ingested()
     fields = {name: getattr(outcomes, name) for name in ("event_time", "delay", "columns", "every", "start", "end")}
     changed = mlp.Source("outcomes", read=of_one_class, inputs=[purchases], **fields)
-    made = Platform(shop.make(sources=(purchases, changed)), home)
-    made.run("source", "features", tags=WEEKS)
+    made = with_features(snapshots, home, shop.make(sources=(purchases, changed)))
+    made.run("source", tags=WEEKS)
     made.run("training_set")
     message = failure(made.run("candidate", fails=True))
     assert "Model 'comes_again': all 1600 rows of the part 'test' (2024-" in message

@@ -11,20 +11,14 @@ from mlp_assets.tables.digest import canonical_digest
 from mlp_resources.online.open_view import open_view
 from mlp_resources.ports.lake import Table
 from tests.support import shop
+from tests.support.champions import WEEKS, with_champion, with_features
 from tests.support.platform import Platform, failure, weeks
 from tests.support.snapshots import Snapshots
-
-WEEKS = weeks("2024-01-01", "2024-04-22")
 
 
 @pytest.fixture
 def platform(home: Path, snapshots: Snapshots) -> Platform:
-    return snapshots.copy("shop-features", home, shop.make(), compute_features)
-
-
-def compute_features(platform: Platform) -> None:
-    platform.run("source", tags=WEEKS)
-    platform.run("features", tags=WEEKS)
+    return with_features(snapshots, home)
 
 
 def test_from_source_to_champion(platform: Platform) -> None:
@@ -44,10 +38,8 @@ def test_from_source_to_champion(platform: Platform) -> None:
     assert tuple(values[0].tolist()) == newest.select("spend_7d", "spend_28d", "spend_share").row(0)
 
 
-def test_a_refused_candidate_is_registered_but_not_promoted(home: Path) -> None:
-    made = Platform(shop.make([mlp.AtLeast("roc_auc", 0.999)]), home)
-    made.run("source", tags=WEEKS)
-    made.run("features", tags=WEEKS)
+def test_a_refused_candidate_is_registered_but_not_promoted(home: Path, snapshots: Snapshots) -> None:
+    made = with_features(snapshots, home, shop.make([mlp.AtLeast("roc_auc", 0.999)]))
     made.run("training_set", "candidate", "champion", fails=True)
     registry = made.environment.registry
     assert [version.tags["mlp.gates"] for version in registry.versions("shop.comes_again")] == ["refused"]
@@ -60,6 +52,7 @@ def test_a_recomputation_gives_the_same_data_version(platform: Platform) -> None
     table = Table("shop", "features", "spending")
     before = canonical_digest(platform.environment.lake.scan(table).collect())
     key = dg.AssetKey(["shop", "features", "spending"])
+    platform.run("features", tags=WEEKS)
     first = platform.instance.get_latest_data_version_record(key)
     platform.run("features", tags=WEEKS)
     again = platform.instance.get_latest_data_version_record(key)
@@ -70,14 +63,17 @@ def test_a_recomputation_gives_the_same_data_version(platform: Platform) -> None
     assert first.asset_materialization.tags[version] == again.asset_materialization.tags[version]  # type: ignore[union-attr]
 
 
-def test_weekly_runs_give_the_same_table_as_one_backfill(platform: Platform, tmp_path: Path) -> None:
-    stepwise = Platform(shop.make(), tmp_path / "stepwise")
+def test_weekly_runs_give_the_same_table_as_one_backfill(home: Path, tmp_path: Path) -> None:
+    stepwise, at_once = Platform(shop.make(), tmp_path / "stepwise"), Platform(shop.make(), home)
     definition = stepwise.definitions.get_assets_def(dg.AssetKey(["shop", "source", "purchases"])).partitions_def
     assert definition is not None
-    for week in [key for key in definition.get_partition_keys() if key <= "2024-04-22"]:
+    six = definition.get_partition_keys()[:6]  # two more than the longest aggregation looks back
+    for week in six:
         stepwise.run("source", "features", tags={"dagster/partition": week})
+    at_once.run("source", "features", tags=weeks(six[0], six[-1]))
     table = Table("shop", "features", "spending")
-    both = [made.environment.lake.scan(table).collect() for made in (platform, stepwise)]
+    both = [made.environment.lake.scan(table).collect() for made in (at_once, stepwise)]
+    assert both[0].height == 6 * shop.USERS
     assert canonical_digest(both[0]) == canonical_digest(both[1])
 
 
@@ -111,9 +107,10 @@ def test_every_asset_has_owner_group_description_kinds_and_code_version(home: Pa
     }
 
 
-def test_without_ray_the_endpoint_says_what_to_start(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ray_the_endpoint_says_what_to_start(
+    home: Path, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLP_PORT_RAY_DASHBOARD", "1")
-    platform.run("online", "training_set", "candidate", "champion")
-    message = failure(platform.run("endpoint", fails=True))
+    message = failure(with_champion(snapshots, home).run("endpoint", fails=True))
     assert "Ray does not answer" in message
     assert "mlp up" in message

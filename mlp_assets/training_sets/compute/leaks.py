@@ -11,7 +11,7 @@ from mlp_assets.nouns.aggregation import Feature
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.tables.derived import with_derived
-from mlp_assets.training_sets.compute.recompute import MISSING, Recomputed, recompute
+from mlp_assets.training_sets.compute.recompute import MISSING, Recomputed, moment_of, recompute, within
 
 Row = Mapping[str, Any]
 _LATER_MOMENTS = 60
@@ -70,10 +70,7 @@ class ViewEvidence:
         ttl, lookback = self.view.ttl_length, self.view.lookback
         if moment is None or (ttl is not None and row["at"] - moment > ttl):
             return dict.fromkeys(features, MISSING)
-        within = pl.col(self._time) < moment
-        if lookback is not None:
-            within = within & (pl.col(self._time) >= moment - lookback)
-        if events.filter(within).is_empty():
+        if events.filter(within(self._time, moment, lookback)).is_empty():
             return dict.fromkeys(features, MISSING)
         return {name: recompute(feature, events, self._time, moment) for name, feature in features.items()}
 
@@ -85,8 +82,9 @@ class ViewEvidence:
         events, withdrawn = self._events(row), pl.col("withdrawn_at")
         if moment is None:
             return events.clear()
-        late = pl.col("late") & (pl.col("known_at") <= at)
-        return events.filter((pl.col("known_at") <= moment) | late, withdrawn.is_null() | (withdrawn > at))
+        late = pl.col("late") & (pl.col("known_at") <= moment_of(at))
+        known = pl.col("known_at") <= moment_of(moment)
+        return events.filter(known | late, withdrawn.is_null() | (withdrawn > moment_of(at)))
 
     def _moment(self, at: datetime) -> datetime | None:
         """The newest moment of the view's table that is not after ``at``."""

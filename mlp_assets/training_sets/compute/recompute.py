@@ -7,7 +7,8 @@ It shares only the nouns with the modules that compute features (``windows``, ``
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 from math import fsum, isclose, isfinite
 from typing import Any, Literal, assert_never
 
@@ -52,10 +53,20 @@ def recompute(feature: Feature, events: pl.DataFrame, time: str, end: datetime) 
     return _finite(value, (above.slack + abs(value) * below.slack) / abs(below.value))
 
 
+def within(time: str, end: datetime, length: timedelta | None) -> pl.Expr:
+    """Whether the time is before ``end``, by no more than the length of a window that has one."""
+    before = pl.col(time) < moment_of(end)
+    return before if length is None else before & (pl.col(time) >= moment_of(end - length))
+
+
+@lru_cache(4096)
+def moment_of(time: datetime) -> pl.Expr:
+    """The time as an expression. Many rows ask for the same ones, and Polars takes long to make one of a datetime."""
+    return pl.lit(time)
+
+
 def _part(part: Aggregation, events: pl.DataFrame, time: str, end: datetime) -> Recomputed:
-    rows = events.filter(pl.col(time) < end)
-    if part.window is not None:
-        rows = rows.filter(pl.col(time) >= end - part.window)
+    rows = events.filter(within(time, end, part.window))
     if part.where is not None:
         rows = rows.filter(part.where)
     rows = rows.sort(time, "known_at", *part.columns)
