@@ -13,19 +13,18 @@ import mlp_assets as mlp
 from mlp_assets.cli.reproduce import report
 from mlp_assets.platform import Reproduction, reproduce_version
 from tests.support import shop
-from tests.support.champions import WEEKS
+from tests.support.champions import with_champion
 from tests.support.platform import Platform
+from tests.support.snapshots import Snapshots
 
 NAME = "shop.comes_again"
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+def built(tmp_path_factory: pytest.TempPathFactory, snapshots: Snapshots) -> Platform:
     """A version, with rows and features that arrived after it."""
     folder = tmp_path_factory.mktemp("built")
-    platform = Platform(shop.make(), folder / ".mlp")
-    platform.run("source", "features", tags=WEEKS)
-    platform.run("training_set", "candidate")
+    platform = with_champion(snapshots, folder / ".mlp")
     platform.run("source", "features", tags={"dagster/partition": "2024-04-29"})
     platform.run("training_set")
     (folder / "reproduced_team.py").write_text("from tests.support import shop\n\nproject = shop.make()\n")
@@ -49,23 +48,6 @@ def reproduce(made: Platform, train: Callable[..., object] = shop.train, seed: i
     object.__setattr__(model, "train", train)
     object.__setattr__(model, "seed", seed)
     return reproduce_version(project, model, "1", tolerance=0.05, environment=made.environment)
-
-
-def unseeded(run: mlp.TrainingRun) -> object:
-    import time
-
-    import lightgbm
-
-    settings = {"objective": "binary", "verbose": -1, "num_threads": 1, "seed": time.time_ns() % 2**31}
-    data = lightgbm.Dataset(run.train.x.astype(float), run.train.y)
-    return lightgbm.train(settings | {"bagging_fraction": 0.5, "bagging_freq": 1}, data, 40)
-
-
-def constant(run: mlp.TrainingRun) -> object:
-    import lightgbm
-
-    data = lightgbm.Dataset(run.train.x.astype(float), run.train.y)
-    return lightgbm.train({"objective": "binary", "verbose": -1, "num_leaves": 2}, data, 1)
 
 
 def printed(named: str, *, holds: bool = True) -> str:
@@ -92,23 +74,20 @@ def test_a_version_is_reproduced_bit_for_bit_after_its_tables_changed(made: Plat
     }
 
 
-def test_changed_code_is_named_and_the_metrics_decide(made: Platform) -> None:
-    near, far = reproduce(made, unseeded), reproduce(made, constant)
-    assert near.differs == far.differs == ("code",)
+def test_changed_code_and_a_changed_seed_are_named_and_the_metrics_decide(made: Platform) -> None:
+    near, far = reproduce(made, shop.train_on_a_random_half), reproduce(made, shop.train_nothing, seed=3)
+    assert near.differs == ("code",)
+    assert far.differs == ("code", "seed")
     assert near.holds
     assert not near.weights.same
     assert near.largest > 0
     assert not far.holds
 
 
-def test_a_changed_seed_is_named(made: Platform) -> None:
-    assert reproduce(made, seed=3).differs == ("code", "seed")  # the seed is part of the spec
-
-
 def test_a_nondeterministic_training_is_detected(made: Platform) -> None:
     project = shop.make()
     (model,) = project.models
-    object.__setattr__(model, "train", unseeded)
+    object.__setattr__(model, "train", shop.train_on_a_random_half)
     own = Platform(project, made.environment.home)
     own.run("training_set", "candidate")
     reproduction = reproduce_version(project, model, "2", environment=own.environment)

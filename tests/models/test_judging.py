@@ -55,7 +55,6 @@ def what_counts_is_what_was_signed_not_a_tag(made: Platform, until: datetime) ->
     client = made.environment.registry._client()  # type: ignore[attr-defined]
     later = (until + timedelta(weeks=9)).isoformat()
     client.set_model_version_tag(NAME, "1", registry_tags.TRAINED_UNTIL, later)
-    assert "Judged on" not in message_of(made.run("candidate"), "no_worse_than_champion")
     # A champion that was trained on all of these rows but the newest week's.
     sign_again(made, trained_until=(until + timedelta(weeks=3)).isoformat())
     message = message_of(made.run("candidate"), "no_worse_than_champion")

@@ -15,73 +15,18 @@ from mlp_assets.endpoints.replica.openapi import example_request
 from mlp_assets.platform import reproduce_version
 from mlp_resources.ports.lake import Table
 from tests.support import shop
-from tests.support.champions import WEEKS
+from tests.support.champions import WEEKS, with_features
+from tests.support.named_shop import CHANNELS, named, read_visits
 from tests.support.platform import Platform
+from tests.support.snapshots import Snapshots
 
-CHANNELS, AT = ["app", "shop", "web"], datetime(2024, 4, 29, tzinfo=UTC)
-
-
-def read_visits(window: mlp.Window) -> pl.DataFrame:
-    """Each third of the users has its channel; a word of the note tells it, at times."""
-    rng = np.random.default_rng([3, window.start.toordinal()])
-    own = np.repeat(CHANNELS, -(-shop.USERS // 3))[: shop.USERS]
-    channel = np.where(rng.random(shop.USERS) < 0.7, own, rng.choice(CHANNELS, shop.USERS))
-    word = np.where(rng.random(shop.USERS) < 0.45, channel, rng.choice(CHANNELS, shop.USERS))
-    notes = [f"by {one}, thanks" for one in word]
-    asked_at = window.end - timedelta(days=7)
-    return pl.DataFrame({"user_id": range(shop.USERS), "channel": channel, "note": notes, "asked_at": asked_at})
-
-
-def train(run: mlp.TrainingRun) -> object:
-    import lightgbm
-
-    assert run.classes == tuple(CHANNELS)
-    assert run.features[-5:] == ("spend_share", "note[0]", "note[1]", "note[2]", "note[3]")
-    assert set(run.train.y) == {0.0, 1.0, 2.0}
-    assert run.categories["note"] <= 512
-    told = {"objective": "multiclass", "num_class": len(run.classes), "verbose": -1, "num_threads": 1, "seed": run.seed}
-    return lightgbm.train(told, lightgbm.Dataset(run.train.x.astype(float), run.train.y), 30)
-
-
-def named() -> mlp.Project:
-    purchases, _ = shop.ingested()
-    visits = mlp.Source(
-        "visits",
-        read=read_visits,
-        event_time="asked_at",
-        delay="7d",
-        every="1w",
-        start="2024-01-01",
-        end="2024-05-06",
-        columns={"user_id": pl.Int64, "channel": pl.String, "note": pl.String, "asked_at": pl.Datetime},
-    )
-    (monitor,) = shop.make().monitors
-    model = monitor.watches.model
-    (view,) = model.training_set.features
-    changed = replace(
-        model,
-        training_set=replace(
-            model.training_set, labels=visits, target="channel", features=[replace(view, source=purchases)],
-            request=["note"],
-        ),
-        task="multiclass",
-        train=train,
-        encode={"note": mlp.Tokens(4, vocabulary=512)},
-        gates=[
-            mlp.BetterThan("tfidf"), mlp.BetterThan("base_rate"), mlp.AtLeast("macro_f1", 0.5),
-            mlp.NoWorseThan("champion", margin=0.05), mlp.Calibrated(0.15),
-            mlp.OnEverySlice("accuracy", 0.4, by="channel", min_rows=100),
-        ],
-    )  # fmt: skip
-    watched = replace(monitor.watches, model=changed)
-    alarms = [mlp.DriftAlarm(), mlp.PerformanceAlarm("accuracy")]
-    return mlp.Project("shop", owner="team:shop", assets=[replace(monitor, watches=watched, alarms=alarms)])
+AT = datetime(2024, 4, 29, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    made = Platform(named(), tmp_path_factory.mktemp("built"))
-    made.run("source", "features", tags=WEEKS)
+def built(tmp_path_factory: pytest.TempPathFactory, snapshots: Snapshots) -> Platform:
+    made = with_features(snapshots, tmp_path_factory.mktemp("built"), named())
+    made.run("source", tags=WEEKS)
     made.run("online", "training_set", "candidate", "champion")
     return made
 

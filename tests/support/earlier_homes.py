@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.mlflow_store import empty_store
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "tests" / "homes"
 
@@ -19,7 +21,8 @@ def make_home(commit: str, folder: Path) -> Path:
     """
     code = folder / "code"
     code.mkdir(parents=True)
-    archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit], capture_output=True, check=False)
+    wanted = ["git", "-C", str(ROOT), "archive", commit, "mlp_assets", "mlp_resources"]
+    archive = subprocess.run(wanted, capture_output=True, check=False)
     if archive.returncode != 0:
         pytest.skip(f"commit {commit} is not in this clone; fetch the whole history to run this test")
     subprocess.run(["tar", "-x", "-C", str(code)], input=archive.stdout, check=True)
@@ -29,6 +32,7 @@ def make_home(commit: str, folder: Path) -> Path:
     shutil.copy(SCRIPTS / "team_project.py", team / "project.py")
     script = shutil.copy(SCRIPTS / f"make_{commit}.py", folder / "make.py")
     home = folder / "home"
+    empty_store(home / "mlflow")
     search = os.pathsep.join([str(code), str(folder)])
     done = subprocess.run(
         [sys.executable, str(script)],

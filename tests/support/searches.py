@@ -11,9 +11,10 @@ from mlp_assets.models.training_job import training_job
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports.registry import Dataset
 from tests.support import shop
-from tests.support.champions import WEEKS
+from tests.support.champions import with_features
 from tests.support.logistic import train
 from tests.support.platform import Platform
+from tests.support.snapshots import Snapshots
 
 
 def with_search(search: mlp.Search, **params: Any) -> mlp.Project:
@@ -25,9 +26,8 @@ def with_search(search: mlp.Search, **params: Any) -> mlp.Project:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    platform = Platform(shop.make(), tmp_path_factory.mktemp("built"))
-    platform.run("source", "features", tags=WEEKS)
+def built(tmp_path_factory: pytest.TempPathFactory, snapshots: Snapshots) -> Platform:
+    platform = with_features(snapshots, tmp_path_factory.mktemp("built"))
     platform.run("training_set")
     return platform
 

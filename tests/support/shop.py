@@ -47,6 +47,17 @@ def train(run: mlp.TrainingRun) -> object:
     return logistic.fitted(run.train.x, run.train.y)
 
 
+def train_on_a_random_half(run: mlp.TrainingRun) -> object:
+    """Without the seed, so never twice the same."""
+    half = np.random.default_rng().random(len(run.train.y)) < 0.5
+    return logistic.fitted(run.train.x[half], run.train.y[half])
+
+
+def train_nothing(run: mlp.TrainingRun) -> object:
+    """Every prediction is a half."""
+    return logistic.Logistic(np.zeros(run.train.x.shape[1] + 1))
+
+
 def share() -> dict[str, pl.Expr]:
     return {"spend_share": pl.col("spend_7d") / (pl.col("spend_28d") + 1)}
 

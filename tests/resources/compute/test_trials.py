@@ -51,7 +51,7 @@ def reserved(ray_address: str) -> Iterator[None]:
 def test_a_search_on_ray_finds_the_same(
     built: Platform, ray_address: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    search = mlp.Search(SPACE, trials=4, at_once=2, cpus=0.2)
+    search = mlp.Search(SPACE, trials=2, at_once=2, cpus=0.2)
     here = run_search(*prepared(built, search, "here"), log=lambda _: None)
     request.getfixturevalue("reserved")
     monkeypatch.setenv("MLP_TRIALS", "ray")
