@@ -33,7 +33,7 @@ from mlp_resources.compute.checkpoint_folder import checkpoint_address
 from mlp_resources.compute.job_folder import JobFolder
 from mlp_resources.compute.local_machine import check_machine, notes, training_environment
 from mlp_resources.compute.local_outcome import outcome, succeeded
-from mlp_resources.compute.processes import end
+from mlp_resources.compute.processes import end, kill
 from mlp_resources.ports.training import NOTE_LINE, JobHandle, JobStatus, LogPart, TrainingFailedError
 
 _SUPERVISOR, _TRAINING = "mlp_resources.compute.local_supervisor", "mlp_assets.training.main"
@@ -66,7 +66,7 @@ class LocalRunner:
         with locked_record(self._record(name)):
             number, newest = self._newest(name)
             if newest is not None and newest.is_stalled():
-                end(newest.processes(), ask=False)
+                kill(newest.processes())
             if newest is not None and (_renew(newest) or (succeeded(newest) and not newest.taken.exists())):
                 return JobHandle(name, newest.path.as_uri())
             if newest is not None:

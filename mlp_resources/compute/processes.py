@@ -39,10 +39,15 @@ def end(processes: Sequence[psutil.Process], *, ask: bool = True) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
     _, alive = psutil.wait_procs(list(processes), timeout=_GRACE_SECONDS)
-    for process in alive:
+    kill(alive)
+
+
+def kill(processes: Sequence[psutil.Process]) -> None:
+    """Ends the processes by SIGKILL, and waits until they are gone."""
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(alive, timeout=5)
+    psutil.wait_procs(list(processes), timeout=5)
 
 
 def end_group(process: "subprocess.Popen[bytes]", grace_seconds: float = 3.0) -> None:

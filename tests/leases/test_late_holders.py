@@ -162,7 +162,7 @@ def test_checkpoints_of_a_late_attempt_are_refused(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_process_left")
 def test_an_attempt_whose_supervisor_is_stopped_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_folder, "_STALLED_SECONDS", 1.0)
-    monkeypatch.setattr(job_folder, "_BEAT_AGAIN_SECONDS", 1.0)
+    monkeypatch.setattr(job_folder, "_BEAT_AGAIN_SECONDS", 0.5)
     runs, spec = tmp_path / "runs", job(tmp_path, processes=1, resume_key="kept", pause=0.05)
     runner = LocalRunner(runs)
     handle = runner.submit(spec)
@@ -173,8 +173,8 @@ def test_an_attempt_whose_supervisor_is_stopped_is_taken_over(tmp_path: Path, mo
         time.sleep(0.05)
     for process in first.processes():
         process.suspend()
-    time.sleep(1.5)
-    result = run_job(runner, spec)
+    time.sleep(1.2)
+    result = run_job(runner, job(tmp_path, processes=1, resume_key="kept"))
     assert result.folder.parent.name == "kept-kept.2"
     assert begun(result)[-1] > 0
     fence = Fence.of_job(first.path)

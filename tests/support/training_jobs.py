@@ -1,5 +1,6 @@
 """Small training jobs on a table of fifty rows."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,23 @@ from deltalake import DeltaTable
 
 import mlp_assets as mlp
 from mlp_assets.jobs.job_spec import JobSpec
+
+
+class Constant:
+    """Predicts the same number for every row."""
+
+    def __init__(self, number: float) -> None:
+        self.number = number
+
+    def save(self, folder: Path) -> None:
+        np.save(folder / "number.npy", self.number)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Constant":
+        return cls(float(np.load(folder / "number.npy")))
+
+    def predict(self, matrix: np.ndarray) -> np.ndarray:
+        return np.full(len(matrix), self.number)
 
 
 def job(folder: Path, function: Callable[..., Any], processes: int = 1, **fields: Any) -> JobSpec:
@@ -36,3 +54,60 @@ def job(folder: Path, function: Callable[..., Any], processes: int = 1, **fields
 def hanging(run: mlp.TrainingRun) -> object:
     time.sleep(300)
     return None
+
+
+def stuck(run: mlp.TrainingRun) -> object:
+    """Rank 1 stops after four batches, and the others after all of theirs."""
+    for number, _ in enumerate(run.loader(5)):
+        if run.rank == 1 and number == 3:
+            time.sleep(600)
+    time.sleep(600)
+    return None
+
+
+def constant(run: mlp.TrainingRun) -> object:
+    return Constant(float(run.train.y.mean()))
+
+
+def gated(run: mlp.TrainingRun) -> object:
+    """Logs a step, and returns a model once the file ``go`` is beside the runs."""
+    run.log(1, loss=0.5)
+    while not (run.folder.parents[1] / "go").exists():
+        time.sleep(0.05)
+    run.log(2, loss=0.25)
+    return constant(run)
+
+
+def half_precision(run: mlp.TrainingRun) -> object:
+    """A layer in the wrappers of Accelerate, for several processes and for half precision."""
+    import torch
+
+    accelerator = run.accelerator()
+    torch.manual_seed(run.seed)
+    layer, half = torch.nn.Linear(2, 1), list[bool]()
+    layer.register_forward_hook(lambda _layer, _given, made: half.append(made.dtype == torch.bfloat16))
+    weights = dict(zip("abc", torch.cat([layer.weight[0], layer.bias]).tolist(), strict=True))
+    model = accelerator.prepare(layer)
+    model(torch.ones(1, 2))
+    total = accelerator.reduce(torch.tensor(float(run.rank + 1)))
+    run.log(1, ranks=float(total), half=float(all(half)), **weights)
+    return model
+
+
+def diverging(run: mlp.TrainingRun) -> object:
+    run.log(7, loss=float("nan"))
+    return None
+
+
+def unservable(run: mlp.TrainingRun) -> object:
+    return {"weights": 1}
+
+
+def vanishing(run: mlp.TrainingRun) -> object:
+    os._exit(0)
+
+
+def classifier(run: mlp.TrainingRun) -> object:
+    import lightgbm
+
+    return lightgbm.LGBMClassifier(n_estimators=5, min_child_samples=2, verbose=-1).fit(run.train.x, run.train.y > 1)

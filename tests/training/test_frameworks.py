@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,7 +101,6 @@ def test_missing_values_stay_missing(tmp_path: Path, model: Any) -> None:
 
 
 def test_lightgbm_and_xgboost_with_gaps_and_early_stopping(tmp_path: Path) -> None:
-    import lightgbm
     import xgboost
 
     settings = {"n_estimators": 200, "learning_rate": 0.5, "random_state": 0}
@@ -213,6 +213,7 @@ def local_class() -> Any:
         ((1, 2), "binary", "train returned a builtins.tuple"),
         (linear_model.LogisticRegression, "binary", "train returned the class LogisticRegression"),
         (linear_model.LogisticRegression(), "binary", "LogisticRegression that is not fitted. Return what fit"),
+        (lightgbm.LGBMClassifier(), "binary", "train returned a lightgbm.sklearn.LGBMClassifier that is not fitted"),
         (svm.LinearSVC().fit(X, CLASS), "binary", "gives no probabilities, and the model's task is 'binary'. Return a"),
         (linear_model.LogisticRegression().fit(X, DRAW.integers(0, 3, 400)), "binary", "knows 3 classes"),
         (isotonic.IsotonicRegression().fit(X[:, 0], Y), "regression", "cannot predict the validation rows: Isotonic"),

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import mlp_assets as mlp
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.ports.training import TrainingFailedError, run_job
 from tests.support.job_processes import StartPython, no_process_left, processes_of, ranks_of, start_python, wait_until
-from tests.support.training_jobs import hanging, job
+from tests.support.training_jobs import gated, hanging, job
 
 __all__ = ["no_process_left", "start_python"]
 pytestmark = pytest.mark.usefixtures("no_process_left")
@@ -19,22 +18,11 @@ import sys
 from pathlib import Path
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.ports.training import run_job
-from tests.resources.compute import test_job_handover as test
-folder, function, orphan_seconds = Path(sys.argv[1]), getattr(test, sys.argv[2]), float(sys.argv[3])
+from tests.support import training_jobs
+folder, function, orphan_seconds = Path(sys.argv[1]), getattr(training_jobs, sys.argv[2]), float(sys.argv[3])
 runner = LocalRunner(folder / "runs", orphan_seconds=orphan_seconds)
-run_job(runner, test.job(folder, function, resume_key="key"))
+run_job(runner, training_jobs.job(folder, function, resume_key="key"))
 """
-
-
-def gated(run: mlp.TrainingRun) -> object:
-    """Logs a step, and returns a model once the file ``go`` is beside the runs."""
-    import lightgbm
-
-    run.log(1, loss=0.5)
-    while not (run.folder.parents[1] / "go").exists():
-        time.sleep(0.05)
-    run.log(2, loss=0.25)
-    return lightgbm.LGBMRegressor(n_estimators=2, verbose=-1).fit(run.train.x, run.train.y)
 
 
 def test_a_killed_step_is_run_again_and_takes_the_result_of_its_job(tmp_path: Path, start_python: StartPython) -> None:
@@ -72,7 +60,7 @@ def test_a_result_that_nobody_took_is_found(tmp_path: Path, start_python: StartP
 def test_a_training_that_nobody_waits_for_ends(tmp_path: Path, start_python: StartPython) -> None:
     watcher = start_python(WATCHER, tmp_path, "hanging", 1)
     wait_until(lambda: len(ranks_of(tmp_path)) == 1)
-    time.sleep(2)
+    time.sleep(1.5)
     assert len(ranks_of(tmp_path)) == 1
     watcher.kill()
     watcher.wait()

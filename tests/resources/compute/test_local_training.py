@@ -18,64 +18,48 @@ from mlp_assets.artifact.manifest import load_scorer
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.ports.training import TrainingFailedError, run_job
 from tests.support.job_processes import no_process_left, processes_of, ranks_of, wait_until
-from tests.support.training_jobs import hanging, job
+from tests.support.training_jobs import (
+    classifier,
+    diverging,
+    half_precision,
+    hanging,
+    job,
+    unservable,
+    vanishing,
+)
 
 __all__ = ["no_process_left"]
 pytestmark = pytest.mark.usefixtures("no_process_left")
 
 
-def linear(run: mlp.TrainingRun) -> object:
-    import torch
-
-    accelerator = run.accelerator()
-    torch.manual_seed(run.seed)
-    model = accelerator.prepare(torch.nn.Linear(2, 1))
-    total = accelerator.reduce(torch.tensor(float(run.rank + 1)))
-    run.log(1, ranks=float(total))
-    return accelerator.unwrap_model(model)
-
-
-def diverging(run: mlp.TrainingRun) -> object:
-    run.log(7, loss=float("nan"))
-    return None
-
-
-def unservable(run: mlp.TrainingRun) -> object:
-    return {"weights": 1}
-
-
-def vanishing(run: mlp.TrainingRun) -> object:
-    os._exit(0)
-
-
-def classifier(run: mlp.TrainingRun) -> object:
-    import lightgbm
-
-    return lightgbm.LGBMClassifier(n_estimators=5, min_child_samples=2, verbose=-1).fit(run.train.x, run.train.y > 1)
-
-
-def never_fitted(run: mlp.TrainingRun) -> object:
-    import lightgbm
-
-    return lightgbm.LGBMClassifier()
-
-
-def test_two_processes_train_and_the_artifact_serves(tmp_path: Path) -> None:
-    lines: list[str] = []
-    result = run_job(LocalRunner(tmp_path), job(tmp_path, linear, processes=2), lines.append)
-    assert result.history == ((1, "ranks", 3.0),)
-    assert lines == ["step 1: ranks 3"]
+def test_two_processes_train_in_half_precision_and_the_artifact_serves_in_that_of_the_weights(tmp_path: Path) -> None:
+    compute, lines = mlp.Accelerate(processes=2, mixed_precision="bf16"), list[str]()
+    spec = job(tmp_path, half_precision, processes=2, compute=compute.options)
+    result = run_job(LocalRunner(tmp_path), spec, lines.append)
+    logged = {name: value for _, name, value in result.history}
+    assert (logged["ranks"], logged["half"]) == (3.0, 1.0)
+    (line,) = lines
+    assert line.startswith("step 1: ranks 3, half 1, a ")
     scorer = load_scorer(result.folder, result.digest)
     assert scorer.encoding.inputs == ("a", "b")
-    assert scorer.predict(np.ones((3, 2))).shape == (3,)
+    assert scorer.predict(np.full((3, 2), 0.123)) == pytest.approx(
+        0.123 * (logged["a"] + logged["b"]) + logged["c"], abs=1e-6
+    )
     assert min(result.peak_memory_bytes, result.cpu_seconds, result.seconds) > 0
     assert processes_of(tmp_path) == []
 
 
-def test_a_lightgbm_classifier_serves_probabilities(tmp_path: Path) -> None:
-    scorer = load_scorer(run_job(LocalRunner(tmp_path), job(tmp_path, classifier)).folder)
+def test_a_lightgbm_classifier_serves_probabilities_and_the_log_notes_what_this_machine_does_not_give(
+    tmp_path: Path,
+) -> None:
+    wants = {"image": "shop:1", "memory_bytes": psutil.virtual_memory().total + 10**9, "cpus": 1000.0}
+    lines: list[str] = []
+    scorer = load_scorer(run_job(LocalRunner(tmp_path), job(tmp_path, classifier, **wants), lines.append).folder)
     low, high = scorer.predict(np.array([[0.0, 1.0], [1.0, 1.0]]))
     assert 0.0 < low < 0.5 < high < 1.0
+    assert [line.split(":")[0] for line in lines] == ["note"] * 3
+    for fragment, line in zip(("image='shop:1' is ignored", "GB of memory", "1000 CPUs"), lines, strict=True):
+        assert fragment in line
 
 
 @pytest.mark.parametrize(
@@ -83,7 +67,6 @@ def test_a_lightgbm_classifier_serves_probabilities(tmp_path: Path) -> None:
     [
         (diverging, "rank 0: loss is nan at step 7: the training diverged"),
         (unservable, "cannot be served without unpickling. Return a torch.nn.Module, a fitted LightGBM"),
-        (never_fitted, "train returned a lightgbm.sklearn.LGBMClassifier that is not fitted"),
         (vanishing, "exited with status 0 but left no result"),
     ],
 )
@@ -130,24 +113,15 @@ def interruptible() -> Iterator[None]:
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
     def interrupt() -> None:
-        wait_until(lambda: len(ranks_of(tmp_path)) == 2)
+        wait_until(lambda: len(ranks_of(tmp_path)) == 1)
         os.kill(os.getpid(), signal.SIGINT)
 
     interrupter = threading.Thread(target=interrupt)
     interrupter.start()
     with pytest.raises(KeyboardInterrupt):
-        run_job(LocalRunner(tmp_path), job(tmp_path, hanging, processes=2))
+        run_job(LocalRunner(tmp_path), job(tmp_path, hanging))
     interrupter.join()
     assert processes_of(tmp_path) == []
-
-
-def test_what_this_machine_does_not_give_is_noted_in_the_log(tmp_path: Path) -> None:
-    wants = {"image": "shop:1", "memory_bytes": psutil.virtual_memory().total + 10**9, "cpus": 1000.0}
-    lines: list[str] = []
-    run_job(LocalRunner(tmp_path), job(tmp_path, classifier, **wants), lines.append)
-    assert [line.split(":")[0] for line in lines] == ["note"] * 3
-    for fragment, line in zip(("image='shop:1' is ignored", "GB of memory", "1000 CPUs"), lines, strict=True):
-        assert fragment in line
 
 
 def test_a_function_of_a_folder_that_is_on_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,12 +129,12 @@ def test_a_function_of_a_folder_that_is_on_no_path(tmp_path: Path, monkeypatch: 
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "learning.py").write_text(
-        "def tree(run):\n"
-        "    import lightgbm\n\n"
-        "    return lightgbm.LGBMRegressor(n_estimators=2, verbose=-1).fit(run.train.x, run.train.y)\n"
+        "from tests.support.training_jobs import Constant\n\n\n"
+        "def learn(run):\n"
+        "    return Constant(float(run.train.y.mean()))\n"
     )
     with monkeypatch.context() as path:
         path.syspath_prepend(str(tmp_path))
         learning = importlib.import_module("elsewhere_of_training.learning")
-    result = run_job(LocalRunner(tmp_path / "runs"), job(tmp_path, learning.tree))
+    result = run_job(LocalRunner(tmp_path / "runs"), job(tmp_path, learning.learn))
     assert load_scorer(result.folder, result.digest).encoding.inputs == ("a", "b")
