@@ -87,7 +87,7 @@ def half_precision(run: mlp.TrainingRun) -> object:
     layer, half = torch.nn.Linear(2, 1), list[bool]()
     layer.register_forward_hook(lambda _layer, _given, made: half.append(made.dtype == torch.bfloat16))
     weights = dict(zip("abc", torch.cat([layer.weight[0], layer.bias]).tolist(), strict=True))
-    model = accelerator.prepare(layer)
+    model = accelerator.prepare(torch.nn.Sequential(layer))
     model(torch.ones(1, 2))
     total = accelerator.reduce(torch.tensor(float(run.rank + 1)))
     run.log(1, ranks=float(total), half=float(all(half)), **weights)
