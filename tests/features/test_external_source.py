@@ -25,12 +25,17 @@ def windows() -> list[mlp.Window]:
     return [mlp.Window(start, start + timedelta(weeks=1)) for start in starts]
 
 
-@pytest.fixture
-def platform(tmp_path: Path, home: Path) -> Platform:
-    delta, parquet = str(tmp_path / "purchases"), str(tmp_path / "outcomes.parquet")
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """With features and a training set."""
+    folder = tmp_path_factory.mktemp("external")
+    delta, parquet = str(folder / "purchases"), str(folder / "outcomes.parquet")
     pl.concat([shop.read_purchases(window) for window in windows()]).write_delta(delta)
     pl.concat([shop.read_outcomes(window, pl.LazyFrame()) for window in windows()]).write_parquet(parquet)
-    return Platform(project(delta, parquet), home)
+    platform = Platform(project(delta, parquet), folder / "home")
+    platform.run("features", tags=WEEKS)
+    platform.run("training_set")
+    return platform
 
 
 def project(delta: str, parquet: str) -> mlp.Project:
@@ -44,8 +49,7 @@ def project(delta: str, parquet: str) -> mlp.Project:
 
 
 def test_from_external_tables_to_alarms(platform: Platform) -> None:
-    platform.run("features", tags=WEEKS)
-    platform.run("online", "training_set", "candidate", "champion")
+    platform.run("online", "candidate", "champion")
     client, model = platform.serve()
     body = infer_body(list(range(shop.USERS)), FIRST + timedelta(weeks=16))
     assert client.post(f"/v2/models/{model.plan.endpoint}/infer", json=body).status_code == 200
@@ -56,8 +60,6 @@ def test_from_external_tables_to_alarms(platform: Platform) -> None:
 
 def test_a_training_set_is_rebuilt_from_its_recorded_versions(platform: Platform) -> None:
     outcomes, purchases = platform.project.sources
-    platform.run("features", tags=WEEKS)
-    platform.run("training_set")
     features = Table("shop", "features", "spending")
     assert platform.metadata("features", "spending")["delta_versions_read"] == {purchases.delta: 0}
     read = platform.metadata("training_set", "history")["delta_versions_read"]

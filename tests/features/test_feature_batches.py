@@ -10,6 +10,8 @@ from mlp_assets.features.feature_batches import BatchWork, FeatureBatch, batches
 from mlp_assets.tables.events import as_events
 from tests.support.large_orders import compute_days, orders, view_of, windows_of
 
+DAYS = 16
+
 
 @pytest.fixture(scope="module")
 def location(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -21,14 +23,14 @@ def location(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_batches_of_any_size_make_the_same_rows(location: str) -> None:
     view = view_of(location)
     events = as_events(view.source, pl.scan_delta(location)).filter(pl.col("user_id") < 300)
-    windows, work = windows_of(view), pickle.loads(pickle.dumps(BatchWork(view, events)))
+    windows, work = windows_of(view, DAYS), pickle.loads(pickle.dumps(BatchWork(view, events)))
     whole = BatchWork(view, events)(FeatureBatch(windows))
-    for most_bytes in (3_000_000, 1_000_000, 300_000):
+    for most_bytes in (2_500_000, 1_000_000, 400_000):
         batches = batches_of(view, events, windows, most_bytes)
         assert [name for batch in batches for name, _ in batch.windows] == [name for name, _ in windows]
         assert len(batches) > 1
         assert pl.concat([work(batch) for batch in batches]).equals(whole)
-    assert batches_of(view, events, windows, 300_000)[0].buckets > 1
+    assert batches_of(view, events, windows, 400_000)[0].buckets > 1
     assert batches_of(view, events, windows, 1_000_000_000) == [FeatureBatch(windows)]
 
 
@@ -36,9 +38,9 @@ def test_a_run_with_little_memory_writes_the_same_table(
     location: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = view_of(location)
-    whole = compute_days(view, home)
+    whole = compute_days(view, home, DAYS)
     monkeypatch.setenv("MLP_MEMORY_GB", "0.07")
-    little = compute_days(view, tmp_path / "little")
+    little = compute_days(view, tmp_path / "little", DAYS)
     assert (whole.batches, little.batches > 3) == (1, True)
     assert little.digest == whole.digest
     assert little.rows == whole.rows

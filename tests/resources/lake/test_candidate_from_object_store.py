@@ -11,7 +11,7 @@ from tests.support import shop
 from tests.support.object_store import KEY, SECRET, object_store
 from tests.support.platform import Platform, weeks
 
-WEEKS = weeks("2024-01-01", "2024-04-22")
+WEEKS = weeks("2024-01-01", "2024-03-11")
 HISTORY = Table("shop", "training_set", "history")
 
 

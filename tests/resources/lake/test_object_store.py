@@ -18,7 +18,7 @@ from tests.support.object_store import object_store
 
 TABLE = Table("shop", "features", "spending")
 HOURS = ["2024-01-01-00:00", "2024-01-01-01:00"]
-THREADS, PROCESSES, EACH = 4, 3, 4
+THREADS, PROCESSES, EACH = 3, 2, 3
 APPENDING = """
 import sys
 import polars as pl
