@@ -23,7 +23,7 @@ def location(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_batches_of_any_size_make_the_same_rows(location: str) -> None:
     view = view_of(location)
     events = as_events(view.source, pl.scan_delta(location)).filter(pl.col("user_id") < 300)
-    windows, work = windows_of(view, DAYS), pickle.loads(pickle.dumps(BatchWork(view, events)))
+    windows, work = windows_of(view, 12), pickle.loads(pickle.dumps(BatchWork(view, events)))
     whole = BatchWork(view, events)(FeatureBatch(windows))
     for most_bytes in (2_500_000, 1_000_000, 400_000):
         batches = batches_of(view, events, windows, most_bytes)
