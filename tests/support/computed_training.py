@@ -35,8 +35,9 @@ def train(run: mlp.TrainingRun) -> object:
     module[0].register_forward_hook(lambda _module, _given, made: half.append(made.dtype == torch.bfloat16))
     model, optimizer = accelerator.prepare(module, torch.optim.AdamW(module.parameters(), lr=0.02))
     held = sum(getattr(each, "to_local", lambda each=each: each)().numel() for each in model.parameters())
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 1000)
     loader, best, updates = run.loader(BATCH), run.best(model), 0
-    saved = run.checkpoints(every=5, model=model, optimizer=optimizer, loader=loader, best=best)
+    saved = run.checkpoints(every=5, model=model, optimizer=optimizer, schedule=schedule, loader=loader, best=best)
     begun, seen, wanted = saved.done, torch.from_numpy(run.validation.x), torch.from_numpy(run.validation.y)
     for batches in loader.epochs(EPOCHS):
         for x, y in batches:
@@ -45,10 +46,13 @@ def train(run: mlp.TrainingRun) -> object:
                 accelerator.clip_grad_norm_(model.parameters(), 1.0)
                 optimizer.step()
                 optimizer.zero_grad()
+            schedule.step()
             updates += accelerator.sync_gradients
             saved.step()
             if saved.done == run.params.get("as_is_at"):
                 return model
+            if saved.done == run.params.get("dies_at"):
+                raise mlp.MlpError("it fails on purpose")
         with torch.no_grad():
             best.offer(((model(seen).float() - wanted) ** 2).mean().item())
     run.log(saved.done, begun=begun, held=held / whole, half=float(all(half)), updates=updates)

@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from pyarrow import fs
+from torch import distributed, nn
+from torch.nn import parallel
 
 import mlp_assets as mlp
+from mlp_assets.training.checkpoints import Checkpoints
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.ports.training import TrainingFailedError, TrainingResult, run_job
 from tests.support.computed_training import diverge, error_of, job, logged
@@ -79,6 +83,28 @@ def check_that_one_process_resumes(runs: Path, folder: Path) -> None:
     facts = logged(result)
     assert (facts["begun"], facts["held"], facts["half"]) == (20, 1.0, 0.0)
     assert error_of(result) < 1.5
+
+
+@pytest.mark.long
+def test_a_wrapped_training_resumes_where_it_failed(tmp_path: Path) -> None:
+    wrapped = mlp.Accelerate(processes=2)
+    with pytest.raises(TrainingFailedError, match="it fails on purpose"):
+        run_job(LocalRunner(tmp_path), job(tmp_path, wrapped, resume_key="kept", dies_at=23))
+    resumed = run_job(LocalRunner(tmp_path), job(tmp_path, wrapped, resume_key="kept"))
+    assert logged(resumed)["begun"] == 20
+    assert resumed.digest == run_job(LocalRunner(tmp_path / "whole"), job(tmp_path, wrapped)).digest
+
+
+def test_checkpoints_of_a_wrapped_model_are_those_of_the_model(tmp_path: Path) -> None:
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        wrapped = parallel.DistributedDataParallel(nn.Linear(2, 1))
+        Checkpoints(str(tmp_path), {"model": wrapped}).save()
+    finally:
+        distributed.destroy_process_group()
+    model = nn.Linear(2, 1)
+    assert Checkpoints(str(tmp_path), {"model": model}).done == 0
+    assert torch.equal(model.weight, wrapped.module.weight)
 
 
 def test_a_store_that_is_not_an_address_is_refused(tmp_path: Path) -> None:
