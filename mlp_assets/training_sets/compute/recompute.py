@@ -17,6 +17,7 @@ import polars as pl
 from mlp_assets.nouns.aggregation import Aggregation, Feature
 
 _EXACT, _SUMMED, _SPREAD = 1e-12, 1e-11, 1e-7
+_UNDERFLOW = 1e-150  # the square of a smaller difference is 0
 _Selecting = Literal["minimum", "maximum", "latest", "first"]
 
 
@@ -107,7 +108,7 @@ def _of_sums(kind: Literal["total", "mean", "std"], numbers: Sequence[float]) ->
         case "std":
             if len(numbers) < 2:
                 return MISSING
-            return _finite(statistics.stdev(numbers), max(map(abs, numbers)) * _SPREAD)
+            return _finite(statistics.stdev(numbers), max(map(abs, numbers)) * _SPREAD + _UNDERFLOW)
         case _:
             assert_never(kind)
 
