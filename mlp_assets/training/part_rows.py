@@ -1,5 +1,6 @@
 """The rows of one part of a training set's split, read range by range from the files of its table."""
 
+import threading
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -129,8 +130,13 @@ def _equals(column: Any, value: str) -> Any:
     return (pl.Series(pl.from_arrow(column)) == value).to_numpy()  # Arrow cannot compare string views
 
 
-@lru_cache(maxsize=256)
 def _open(file: str) -> Any:
+    return _opened(file, threading.get_ident())
+
+
+@lru_cache(maxsize=256)
+def _opened(file: str, thread: int) -> Any:
+    """A reader for each thread: Arrow's is not safe to share ("ReadRangeCache did not find matching cache entry")."""
     from pyarrow import parquet as pq
 
     if "://" not in file:

@@ -122,6 +122,15 @@ class LocalRunner:
             }
         )
         job.lease.touch()
+        handle = JobHandle(name, job.path.as_uri())
+        try:
+            self._supervise(spec, job)
+        except BaseException:  # an interrupt may come when the supervisor has detached already
+            self.cancel(handle)
+            raise
+        return handle
+
+    def _supervise(self, spec: JobSpec, job: JobFolder) -> None:
         with job.log.open("w") as log:
             log.writelines(f"{NOTE_LINE}{note}\n" for note in notes(spec))
             log.flush()
@@ -135,7 +144,6 @@ class LocalRunner:
             )
         if started.returncode != 0:
             raise TrainingFailedError(f"Training {spec.name} could not be started:\n{job.log.read_text()}")
-        return JobHandle(name, job.path.as_uri())
 
 
 def _launcher(spec: JobSpec, job: JobFolder) -> list[str]:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,20 @@ def test_rows_are_the_same_whatever_the_files(tmp_path: Path, parts: int, group:
         part = np.empty((end - first, 2), np.float32)
         source.read(first, end, part, np.empty(end - first, np.float32))
         assert np.array_equal(part, x[first:end], equal_nan=True)
+
+
+def test_threads_may_read_the_same_file(tmp_path: Path) -> None:
+    """As the threads of a training's loaders do, which read ahead."""
+    source = rows_of(table(tmp_path, 4000, group=20))
+
+    def first_column(_: int) -> list[float]:
+        x = np.empty((source.rows, 2), np.float32)
+        source.read(0, source.rows, x, np.empty(source.rows, np.float32))
+        return x[:, 0].tolist()
+
+    with ThreadPoolExecutor(8) as threads:
+        columns = list(threads.map(first_column, range(32)))
+    assert all(column == columns[0] for column in columns)
 
 
 @pytest.fixture(scope="module", autouse=True)
