@@ -25,7 +25,7 @@ from tests.support import shop
 def definitions():
     return definitions_for(shop.make(), sensor_interval_seconds=1)
 """
-TICKS = 4
+TICKS = 3
 
 
 def test_one_episode_is_one_run(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
