@@ -43,16 +43,16 @@ def write_data(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    """The blocks as one module; ``told`` has what those said that raise."""
+    """The blocks as one module; ``messages`` has what those said that raise."""
     folder = tmp_path_factory.mktemp("first_project")
     write_data(folder / "data")
-    lines = ["told: list[str] = []\n"]
+    lines = ["messages: list[str] = []\n"]
     for language, block in BLOCKS:
         if language == "python":
             lines.append(block)
         if language == "python raises":
             lines.append(f"def raising() -> None:\n{indent(block, '    ')}")
-            lines.append("try:\n    raising()\nexcept mlp.MlpError as error:\n    told.append(str(error))\n")
+            lines.append("try:\n    raising()\nexcept mlp.MlpError as error:\n    messages.append(str(error))\n")
     (folder / "first_project_page.py").write_text("\n\n".join(lines))
     with pytest.MonkeyPatch.context() as path:
         path.syspath_prepend(str(folder))
@@ -61,7 +61,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
 
 def test_errors_are_as_shown(page: ModuleType) -> None:
     shown = [block for language, block in BLOCKS if language == "text"]
-    assert [" ".join(block.split()) for block in shown] == [" ".join(told.split()) for told in page.told]
+    assert [" ".join(block.split()) for block in shown] == [" ".join(message.split()) for message in page.messages]
 
 
 def test_the_model_trains_and_passes_its_gates(page: ModuleType, home: Path) -> None:

@@ -41,11 +41,11 @@ def test_the_replay(environment: dict[str, str], fault: str) -> None:
         [MLP, "replay", "--fault", fault], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:]
-    told = json.loads(Path(environment["MLP_HOME"], "replay.json").read_text())
-    assert told["failed"] == 0
-    assert all(model["better_than_baselines"] for model in told["models"].values())
+    summary = json.loads(Path(environment["MLP_HOME"], "replay.json").read_text())
+    assert summary["failed"] == 0
+    assert all(model["better_than_baselines"] for model in summary["models"].values())
     if fault:
-        assert told["episodes"]["repurchase_health"][0] == "retail.repurchase_health:1:2017-09-11"
-        assert told["versions"]["repurchase_score"] == 2
+        assert summary["episodes"]["repurchase_health"][0] == "retail.repurchase_health:1:2017-09-11"
+        assert summary["versions"]["repurchase_score"] == 2
     else:
-        assert told["alarm_rate"] < 0.07
+        assert summary["alarm_rate"] < 0.07

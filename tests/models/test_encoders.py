@@ -73,7 +73,7 @@ def test_a_request_is_answered_as_a_row_of_a_table_is(built: Platform) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"shape": [2, 2], "data": [[1.0, 2.0], [1.0, 2.0]]}, r"Input 'mood': a list has 2 numbers where mlp.Vector"),
         (
@@ -86,13 +86,13 @@ def test_a_request_is_answered_as_a_row_of_a_table_is(built: Platform) -> None:
         ({"shape": [True, 3], "data": [[1.0, 2.0, 3.0]]}, r"shape\[0\]: Expected int, got bool"),
     ],
 )
-def test_a_list_that_is_wrong_is_refused(built: Platform, change: dict[str, Any], told: str) -> None:
+def test_a_list_that_is_wrong_is_refused(built: Platform, change: dict[str, Any], message: str) -> None:
     client, _ = built.serve()
     asked = body(pl.DataFrame({"user_id": [1, 2], "channel": ["web", "app"], "mood": [[1.0, 2.0, 3.0]] * 2}))
     asked["inputs"][2] |= change
     answered = client.post("/v2/models/score/infer", json=asked)
     assert answered.status_code == 422
-    assert re.search(told, answered.json()["error"]), answered.text
+    assert re.search(message, answered.json()["error"]), answered.text
 
 
 def test_the_endpoint_says_how_to_ask_it(built: Platform) -> None:
@@ -138,7 +138,7 @@ def test_encoders_that_do_not_fit_are_told_together() -> None:
         "user_id": mlp.Vector(2),
     }
     object.__setattr__(model, "encode", encode)
-    told = " ".join(str(problem) for problem in model.linked_problems())
+    messages = " ".join(str(problem) for problem in model.linked_problems())
     for part in (
         "Did you mean 'channel'?",
         "min_rows=0 is too few",
@@ -146,4 +146,4 @@ def test_encoders_that_do_not_fit_are_told_together() -> None:
         "Vector does not fit a column of pl.Int64",
         "Write encode={'channel': mlp.Categories()}",
     ):
-        assert part in told, told
+        assert part in messages, messages

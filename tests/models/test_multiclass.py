@@ -67,9 +67,9 @@ def test_the_endpoint_names_the_class(built: Platform) -> None:
     assert np.sum(each["data"], axis=1) == pytest.approx(np.ones(4))
     assert [CHANNELS[n] for n in np.argmax(each["data"], axis=1)] == best["data"] == outputs["prediction"]["data"]
     assert np.max(each["data"], axis=1).tolist() == outputs["probability"]["data"]
-    told = client.get("/v2/models/score").json()
-    assert told["parameters"] == {"classes": CHANNELS}
-    assert {"name": "probabilities", "datatype": "FP64", "shape": [-1, 3]} in told["outputs"]
+    metadata = client.get("/v2/models/score").json()
+    assert metadata["parameters"] == {"classes": CHANNELS}
+    assert {"name": "probabilities", "datatype": "FP64", "shape": [-1, 3]} in metadata["outputs"]
     assert client.post("/v2/models/score/infer", json=example_request(model.plan)).status_code == 200
     assert "The answer has the class in <code>prediction</code>" in client.get("/docs").text
     model.probe()
@@ -92,11 +92,13 @@ def test_it_is_watched_before_and_after_the_outcomes_are_known(built: Platform) 
     week = read_visits(mlp.Window(AT, AT + timedelta(days=7)))
     answered = client.post("/v2/models/score/infer", json=body(users, week["note"].to_list())).json()
     outputs = {one["name"]: one["data"] for one in answered["outputs"]}
-    told = {"prediction_id": outputs["prediction_id"], "label": week["channel"].to_list()}
-    assert client.post("/v2/models/score/feedback", json=told).status_code == 202
+    feedback = {"prediction_id": outputs["prediction_id"], "label": week["channel"].to_list()}
+    assert client.post("/v2/models/score/feedback", json=feedback).status_code == 202
     built.run("predictions", "feedback", "drift", "estimated_performance", "realised_performance", "alarms")
     lake = built.environment.lake
-    log = lake.scan(Table("shop", "predictions", "score")).filter(pl.col("prediction_id").is_in(told["prediction_id"]))
+    log = lake.scan(Table("shop", "predictions", "score")).filter(
+        pl.col("prediction_id").is_in(feedback["prediction_id"])
+    )
     assert log.select("prediction", "probability").collect().rows() == list(
         zip(outputs["prediction"], outputs["probability"], strict=True)
     )
@@ -132,14 +134,14 @@ def test_targets_and_gates_that_do_not_fit_are_told() -> None:
     (model,) = named().models
     training_set, labels = model.training_set, model.training_set.labels
     number = replace(labels, columns={**labels.columns, "channel": pl.Float64})
-    for changed, told in (
+    for changed, message in (
         (replace(model, training_set=replace(training_set, labels=number)), "is pl.Float64, which cannot name classes"),
         (replace(model, task="binary"), "target 'channel' is pl.String, which is not a number"),
         (replace(model, gates=[mlp.AtLeast("roc_auc", 0.5)]), "metric 'roc_auc' does not exist for a multiclass model"),
         (replace(model, gates=[mlp.AtMost("accuracy", 0.5)]), "accuracy is better when it is higher"),
         (replace(model, gates=[mlp.BetterThan("column:spend_7d")]), "does not exist for a multiclass model"),
     ):
-        assert told in " ".join(str(problem) for problem in changed.problems())
+        assert message in " ".join(str(problem) for problem in changed.problems())
     (plain,) = shop.make().models
     words = " ".join(str(one) for one in replace(plain, gates=[mlp.BetterThan("tfidf")]).problems())
     assert "baseline 'tfidf' reads texts, but no key or feature holds any" in words

@@ -197,14 +197,14 @@ def test_the_sensor_fails_the_check_of_the_champion_and_passes_it_again(made: Pl
 
     assert isinstance(tick(None), dg.SkipReason)
     made.environment.registry.name_champion(NAME, "2")
-    told = tick(None)
-    assert isinstance(told, dg.SensorResult)
-    (event,) = told.asset_events
+    result = tick(None)
+    assert isinstance(result, dg.SensorResult)
+    (event,) = result.asset_events
     assert isinstance(event, dg.AssetCheckEvaluation)
     assert not event.passed
     assert "names version 2" in str(event.metadata["message"].value)
-    assert isinstance(tick(told.cursor), dg.SkipReason)  # it is said once
+    assert isinstance(tick(result.cursor), dg.SkipReason)  # it is said once
     made.environment.registry.name_champion(NAME, "1")
-    well = tick(told.cursor)
+    well = tick(result.cursor)
     assert isinstance(well, dg.SensorResult)
     assert [event.passed for event in well.asset_events if isinstance(event, dg.AssetCheckEvaluation)] == [True]

@@ -75,11 +75,11 @@ def test_the_choice_is_the_same_however_often_it_is_broken_off(
             pytest.fail("it never completed")
     assert calls[0] > 7
     assert resumed.params == whole.params
-    told = [
-        [(one.number, one.params, one.state, one.value, one.history) for one in each.outcomes]
-        for each in (whole, resumed)
+    outcomes = [
+        [(trial.number, trial.params, trial.state, trial.value, trial.history) for trial in search.outcomes]
+        for search in (whole, resumed)
     ]
-    assert told[0] == told[1]
+    assert outcomes[0] == outcomes[1]
     resumed.forget()
     whole.forget()
 
@@ -125,7 +125,7 @@ def test_settings_that_cannot_be_searched_are_told_together(tmp_path: Path) -> N
     }  # fmt: skip
     search = mlp.Search(space, trials=0, at_once=0, cpus=0, budget="soon", stop_early=mlp.StopEarly("loss", after=0))
     found = " ".join(str(problem) for problem in replace(shop.make().models[0], search=search).problems())
-    for told in (
+    for message in (
         "'rate' ranges from 1 to 0.1. Write the smaller number first",
         "'zero' ranges from 0 to 1 with log=True. Write a low above 0",
         "'none' has nothing to choose from",
@@ -137,5 +137,5 @@ def test_settings_that_cannot_be_searched_are_told_together(tmp_path: Path) -> N
         "budget='soon'",
         "after=0 is too few",
     ):
-        assert told in found
+        assert message in found
     assert "its space has no parameter" in str(replace(shop.make().models[0], search=mlp.Search({})).problems()[0])

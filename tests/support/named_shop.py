@@ -30,8 +30,14 @@ def train(run: mlp.TrainingRun) -> object:
     assert run.features[-5:] == ("spend_share", "note[0]", "note[1]", "note[2]", "note[3]")
     assert set(run.train.y) == {0.0, 1.0, 2.0}
     assert run.categories["note"] <= 512
-    told = {"objective": "multiclass", "num_class": len(run.classes), "verbose": -1, "num_threads": 1, "seed": run.seed}
-    return lightgbm.train(told, lightgbm.Dataset(run.train.x.astype(float), run.train.y), 30)
+    settings = {
+        "objective": "multiclass",
+        "num_class": len(run.classes),
+        "verbose": -1,
+        "num_threads": 1,
+        "seed": run.seed,
+    }
+    return lightgbm.train(settings, lightgbm.Dataset(run.train.x.astype(float), run.train.y), 30)
 
 
 def named() -> mlp.Project:

@@ -73,10 +73,10 @@ def of_request() -> dict[str, pl.Expr]:
 def train(run: mlp.TrainingRun) -> object:
     import lightgbm
 
-    told = {"objective": "binary", "verbose": -1, "num_threads": 1, "seed": run.seed}
+    settings = {"objective": "binary", "verbose": -1, "num_threads": 1, "seed": run.seed}
     if run.classes:
-        told |= {"objective": "multiclass", "num_class": len(run.classes)}
-    return lightgbm.train(told, lightgbm.Dataset(run.train.x.astype(float), run.train.y), 20)
+        settings |= {"objective": "multiclass", "num_class": len(run.classes)}
+    return lightgbm.train(settings, lightgbm.Dataset(run.train.x.astype(float), run.train.y), 20)
 
 
 orders = mlp.Source(
