@@ -106,8 +106,8 @@ def _what(entry: CatalogueEntry) -> Text:
 
 
 def _users(entry: CatalogueEntry) -> str:
-    """Endpoints that use it, else models, else training sets, else other features."""
-    for kind in ("endpoints", "models", "training_sets", "features"):
+    """Endpoints that use it, else batch scores, models, training sets, or other features."""
+    for kind in ("endpoints", "batch_scores", "models", "training_sets", "features"):
         if entry.uses[kind]:
             return ", ".join(name.removeprefix(f"{entry.project}.") for name in entry.uses[kind])
     return _NO_USERS

@@ -125,7 +125,7 @@ def _stored_statistics(lake: Lake, project: str) -> dict[tuple[str, str], dict[s
 
 
 def _named(uses: Uses, homes: Mapping[int, Project]) -> dict[str, tuple[str, ...]]:
-    kinds = ("training_sets", "models", "endpoints", "monitors")
+    kinds = ("training_sets", "models", "endpoints", "batch_scores", "monitors")
     named = {kind: tuple(f"{homes[id(spec)].name}.{spec.name}" for spec in getattr(uses, kind)) for kind in kinds}
     return {"features": uses.derived, **named}
 

@@ -81,7 +81,9 @@ def _facts_table(scope: Scope, view: FeatureView, figures: pl.DataFrame) -> pl.D
 
 
 def _users(uses: Uses) -> list[str]:
-    return [spec.name for spec in (*uses.training_sets, *uses.models, *uses.endpoints, *uses.monitors)]
+    return [
+        spec.name for spec in (*uses.training_sets, *uses.models, *uses.endpoints, *uses.batch_scores, *uses.monitors)
+    ]
 
 
 def describe_columns(view: FeatureView) -> Mapping[str, tuple[str, Mapping[str, str]]]:

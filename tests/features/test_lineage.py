@@ -53,7 +53,9 @@ HISTORY = mlp.TrainingSet("history", labels=OUTCOMES, target="came", features=[S
 MODEL = mlp.Model("comes", training_set=HISTORY, train=train, task="binary", gates=[mlp.BetterThan("base_rate")])
 SCORE = mlp.Endpoint("score", model=MODEL)
 HEALTH = mlp.Monitor("health", watches=SCORE, alarms=[mlp.DriftAlarm()])
-SHOP = mlp.Project("shop", owner="team:shop", assets=[HEALTH])
+ASKED = mlp.Source("asked", delta="/lake/asked", event_time="at", columns={"user_id": pl.Int64, "at": pl.Datetime})
+MAILING = mlp.BatchScore("mailing", model=MODEL, rows=ASKED)
+SHOP = mlp.Project("shop", owner="team:shop", assets=[HEALTH, MAILING])
 LATER = mlp.TrainingSet("later", labels=OUTCOMES, target="came", features=[TREND])
 OTHERS = mlp.Project("others", owner="team:others", assets=[LATER], uses=[SHOP])
 GRAPH = UseGraph([*SHOP.specs, *OTHERS.specs, *SHOP.specs])
@@ -85,13 +87,14 @@ def test_uses_follow_features_views_and_projects(name: str, derived: tuple[str, 
     uses = GRAPH.uses(SPENDING, name)
     assert uses.derived == derived
     assert tuple(spec.name for spec in uses.training_sets) == sets
-    assert (uses.models, uses.endpoints, uses.monitors) == ((MODEL,), (SCORE,), (HEALTH,))
+    assert (uses.models, uses.endpoints, uses.batch_scores) == ((MODEL,), (SCORE,), (MAILING,))
+    assert uses.monitors == (HEALTH,)
 
 
 def test_a_feature_without_a_model_has_no_further_uses() -> None:
     uses = GRAPH.uses(TREND, "spend_before")
     assert uses.training_sets == (LATER,)
-    assert (uses.derived, uses.models, uses.endpoints, uses.monitors) == ((), (), (), ())
+    assert (uses.derived, uses.models, uses.endpoints, uses.batch_scores, uses.monitors) == ((), (), (), (), ())
 
 
 @pytest.mark.parametrize(

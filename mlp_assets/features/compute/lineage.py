@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mlp_assets.nouns.aggregation import Aggregation
+from mlp_assets.nouns.batch_score import BatchScore
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.graph import Spec
@@ -54,6 +55,7 @@ class Uses:
     training_sets: tuple[TrainingSet, ...]
     models: tuple[Model, ...]
     endpoints: tuple[Endpoint, ...]
+    batch_scores: tuple[BatchScore, ...]
     monitors: tuple[Monitor, ...]
 
 
@@ -84,10 +86,11 @@ class UseGraph:
         sets = [spec for spec in self._of(TrainingSet) if any(id(own) in names for own in spec.features)]
         models = [model for model in self._of(Model) if _contains(sets, model.training_set)]
         endpoints = [endpoint for endpoint in self._of(Endpoint) if _contains(models, endpoint.model)]
+        scores = [batch for batch in self._of(BatchScore) if _contains(models, batch.model)]
         monitors = [monitor for monitor in self._of(Monitor) if _contains(endpoints, monitor.watches)]
         derived = [f"{self._views[owner].name}.{feature}" for owner, feature in nodes[1:] if owner in self._views]
         derived += [f"{spec.name}.{feature}" for spec in sets for feature in _derived_from(spec, names)]
-        return Uses(tuple(derived), tuple(sets), tuple(models), tuple(endpoints), tuple(monitors))
+        return Uses(tuple(derived), tuple(sets), tuple(models), tuple(endpoints), tuple(scores), tuple(monitors))
 
     def _of(self, kind: type[T]) -> list[T]:
         return [spec for spec in self._specs if isinstance(spec, kind)]
