@@ -1,6 +1,7 @@
 """Every test has a home of its own, and no settings of the machine's user."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.support.groups import GroupScheduling, rank_of
+from tests.support.groups import GroupScheduling, group_of, rank_of
 
 LONG = bool(os.environ.get("MLP_LONG"))
 settings.register_profile("sample", derandomize=True, deadline=None)
@@ -53,11 +54,21 @@ def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[Any]:
-    """A Ray cluster for all tests of this process that need one; a start takes a quarter of a minute."""
-    from tests.support.ray_cluster import ray_cluster
+    """A Ray cluster for all tests of the group ``ray``; a start takes a quarter of a minute."""
+    from tests.support.ray_cluster import SHARED
 
-    with ray_cluster() as cluster:
-        yield cluster
+    yield SHARED.get()
+    SHARED.end()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Ends the cluster after the group's last test: an idle one takes a tenth of a processor."""
+    last = nextitem is None or group_of(nextitem.nodeid) != "ray"
+    if last and group_of(item.nodeid) == "ray" and "tests.support.ray_cluster" in sys.modules:
+        from tests.support.ray_cluster import SHARED
+
+        SHARED.end()
 
 
 @pytest.fixture(scope="module")

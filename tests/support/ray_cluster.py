@@ -50,6 +50,26 @@ def ray_cluster() -> Iterator[RayCluster]:
     assert not [command for command in commands if str(folder) in command]
 
 
+class SharedCluster:
+    """One cluster for several test files: started by the first that asks, and ended after the last."""
+
+    def __init__(self) -> None:
+        self._running = contextlib.ExitStack()
+        self._cluster: RayCluster | None = None
+
+    def get(self) -> RayCluster:
+        if self._cluster is None:
+            self._cluster = self._running.enter_context(ray_cluster())
+        return self._cluster
+
+    def end(self) -> None:
+        self._cluster = None
+        self._running.close()
+
+
+SHARED = SharedCluster()
+
+
 class WorkerWatch(threading.Thread):
     """Records the workers that run shards and their peak memory, and kills the first ``kills`` of them."""
 
