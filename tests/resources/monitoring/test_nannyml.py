@@ -1,6 +1,8 @@
 """NannyML's figures of windows: features are independent, and figures are cached by content."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -102,3 +104,21 @@ def test_figures_unused_for_a_month_are_removed(tmp_path: Path) -> None:
         os.utime(file, (past, past))
     drift(tmp_path, frame(["2024-02-03"], shift=1.0))
     assert len(inodes(tmp_path)) == 2  # the new window's, and the reference's
+
+
+def test_the_libraries_that_only_tuning_and_plots_need_are_imported_when_used() -> None:
+    """In a new process: NannyML alone; then what a user's own code may do with it afterwards."""
+    code = """
+import sys
+from mlp_resources.monitoring import nannyml
+nml = nannyml._nannyml()
+left_out = {"flaml", "mlflow", "ray", "statsmodels", "xgboost"}
+assert not left_out & set(sys.modules), left_out & set(sys.modules)
+from nannyml.performance_estimation.direct_loss_estimation import metrics
+from nannyml.plots.components import joy_plot
+assert joy_plot.sm.nonparametric.KDEUnivariate.__module__.startswith("statsmodels.")
+assert type(metrics.AutoML()).__module__.startswith("flaml.")
+import flaml, statsmodels
+assert flaml.AutoML is type(metrics.AutoML()) and statsmodels.__file__
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
