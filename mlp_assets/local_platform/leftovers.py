@@ -6,14 +6,14 @@ import psutil
 
 from mlp_resources.compute.processes import end
 from mlp_resources.environments.home import home
+from mlp_resources.environments.own_services import STARTED_FOR
 
-MARK = "MLP_STARTED_FOR"
 _ROUNDS = 5
 
 
 def mark() -> dict[str, str]:
     """The environment variable of each service, which every process that it starts inherits."""
-    return {MARK: str(home())}
+    return {STARTED_FOR: str(home())}
 
 
 def left_behind() -> list[psutil.Process]:
@@ -21,7 +21,7 @@ def left_behind() -> list[psutil.Process]:
     processes: list[psutil.Process] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == str(home()) and process.status() != psutil.STATUS_ZOMBIE:
+            if process.environ().get(STARTED_FOR) == str(home()) and process.status() != psutil.STATUS_ZOMBIE:
                 processes.append(process)
     return processes
 

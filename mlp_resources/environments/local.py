@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlp_assets.nouns.search import Search
+from mlp_resources.environments.own_services import serves
 from mlp_resources.environments.settings import Settings, load_settings, secret
 from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.lake.root import lake_root
@@ -76,8 +77,16 @@ class LocalEnvironment:
     @on_first_use
     def registry(self) -> Registry:
         from mlp_resources.registry.mlflow import MlflowRegistry
+        from mlp_resources.registry.mlflow_server import MlflowServer
 
-        return MlflowRegistry(self.home / "mlflow", port=self.settings.port_mlflow, leases=self.leases)
+        port = self.settings.port_mlflow
+        server = MlflowServer(port)
+        return MlflowRegistry(
+            self.home / "mlflow",
+            port=port,
+            leases=self.leases,
+            server=lambda: server if serves(self.home, port) else None,
+        )
 
     @on_first_use
     def signer(self) -> Signer:

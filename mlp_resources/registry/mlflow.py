@@ -6,26 +6,26 @@ import os
 import shutil
 import tempfile
 import warnings
-from importlib import metadata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from mlp_assets.artifact.manifest import ArtifactError, load_scorer, verify
+from mlp_assets.artifact.manifest import ArtifactError, verify
 from mlp_resources.leases.holding import holding
 from mlp_resources.leases.local import LocalLeases
 from mlp_resources.ports.lease import Leases
 from mlp_resources.ports.registry import Candidate, RegisteredVersion, RegistryError
 from mlp_resources.ports.search import Outcome
+from mlp_resources.registry.mlflow_flavours import log_model
+from mlp_resources.registry.mlflow_server import DIGEST_TAG, NOT_FOUND, MlflowServer, NoAnswerError
 
 CHAMPION = "champion"
 _DESCRIPTION = 4900  # MLflow's column holds 5,000 characters
 _DATABASE = "mlflow.db"
 _WAIT_SECONDS = 3600.0  # for the registrations before this one
-_KEY, _DIGEST = "mlp.key", "mlp.digest"
-# MLflow's error codes for an unknown model and for a model without the alias.
-_NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+_KEY = "mlp.key"
 
 
 class MlflowRegistry:
@@ -33,12 +33,21 @@ class MlflowRegistry:
 
     A version is created under the lease ``registry`` and its fence. MLflow cannot fence its runs and the alias: a
     late run becomes no version, and the signed record of promotions decides, not the alias.
+
+    Args:
+        server: returns the server of this same store, where one runs on this machine now. Versions and the alias are
+            then read from it; whatever it does not answer, and all else, goes to the store itself.
     """
 
     def __init__(
-        self, folder: Path, tracking_uri: str | None = None, port: int = 5000, leases: Leases | None = None
+        self,
+        folder: Path,
+        tracking_uri: str | None = None,
+        port: int = 5000,
+        leases: Leases | None = None,
+        server: Callable[[], MlflowServer | None] = lambda: None,
     ) -> None:
-        self.folder, self._port = folder, port
+        self.folder, self._port, self._server = folder, port, server
         self._leases = leases or LocalLeases(folder / "leases")
         self._own_store = f"sqlite:///{folder / _DATABASE}"
         self.tracking_uri = tracking_uri or self._own_store
@@ -55,23 +64,29 @@ class MlflowRegistry:
             client = self._client()
             with contextlib.suppress(self._mlflow_error()):
                 client.create_registered_model(candidate.model)
-            tags = dict(candidate.tags) | {_KEY: candidate.key, _DIGEST: candidate.digest}
+            tags = dict(candidate.tags) | {_KEY: candidate.key, DIGEST_TAG: candidate.digest}
             source, card = f"runs:/{run_id}/model", _description(candidate.card)
             with self._leases.fenced(lease):
                 version = client.create_model_version(candidate.model, source, run_id, tags=tags, description=card)
             return RegisteredVersion(candidate.model, str(version.version), run_id, candidate.digest, tags)
 
     def versions(self, model: str) -> list[RegisteredVersion]:
+        if server := self._server():
+            with contextlib.suppress(NoAnswerError):
+                return server.versions(model)
         entries = self._client().search_model_versions(f"name='{model}'")
         return sorted(map(_version, entries), key=lambda version: int(version.version))
 
     def champion(self, model: str) -> RegisteredVersion | None:
+        if server := self._server():
+            with contextlib.suppress(NoAnswerError):
+                return server.version_by_alias(model, CHAMPION)
         if self.tracking_uri == self._own_store and not (self.folder / _DATABASE).exists():
             return None  # a query would create the store, maybe while the server creates it
         try:
             return _version(self._client().get_model_version_by_alias(model, CHAMPION))
         except self._mlflow_error() as error:
-            if error.error_code in _NOT_FOUND:  # type: ignore[attr-defined]  # MLflow's own errors have it
+            if error.error_code in NOT_FOUND:  # type: ignore[attr-defined]  # MLflow's own errors have it
                 return None
             raise
 
@@ -133,7 +148,7 @@ class MlflowRegistry:
                 mlflow.log_text(text, name)
             mlflow.log_text(candidate.card, "model-card.md")
             mlflow.log_input(_dataset(candidate), context="training")
-            self._log_model(mlflow, candidate)
+            log_model(mlflow, candidate)
             for trial in candidate.trials:
                 self._log_trial(mlflow, candidate, trial)
             return run.info.run_id
@@ -156,47 +171,6 @@ class MlflowRegistry:
         if experiment is not None:
             return experiment.experiment_id
         return client.create_experiment(name, artifact_location=(self.folder / "artifacts" / name).as_uri())
-
-    def _log_model(self, mlflow: Any, candidate: Candidate) -> None:
-        """Logs the artifact as MLflow users expect it: with flavour, signature and input example."""
-        from mlflow.models import infer_signature
-
-        manifest = verify(candidate.artifact, candidate.digest)
-        path, scorer = str(candidate.artifact / manifest["file"]), load_scorer(candidate.artifact)
-        matrix = scorer.encoding.matrix(candidate.example)
-        if manifest["format"] == "lightgbm":
-            import lightgbm
-            import pandas as pd
-
-            example = pd.DataFrame(matrix, columns=pd.Index(scorer.encoding.columns))
-            booster = lightgbm.Booster(model_file=path)
-            signature = infer_signature(example, booster.predict(example))
-            needs = _requirements("lightgbm", "numpy", "pandas")
-            mlflow.lightgbm.log_model(
-                booster, name="model", signature=signature, input_example=example, pip_requirements=needs
-            )
-            return
-        matrix = matrix.astype("float32")
-        signature = infer_signature(matrix, scorer.predict(matrix.astype("float64")))
-        if manifest["format"] == "xgboost":
-            import xgboost
-
-            options = {"signature": signature, "input_example": matrix, "model_format": "ubj"}
-            needs = _requirements("xgboost", "numpy", "pandas")
-            mlflow.xgboost.log_model(xgboost.Booster(model_file=path), name="model", pip_requirements=needs, **options)
-        elif manifest["format"] == "onnx":
-            import onnx
-
-            needs = _requirements("onnx", "onnxruntime", "numpy", "pandas")
-            mlflow.onnx.log_model(
-                onnx.load(path), name="model", signature=signature, input_example=matrix, pip_requirements=needs
-            )
-        elif manifest["format"] == "own":
-            code, artifacts = str(Path(__file__).with_name("mlflow_own_model.py")), {"serving": str(candidate.artifact)}
-            options = {"signature": signature, "input_example": matrix, "pip_requirements": []}
-            mlflow.pyfunc.log_model(name="model", python_model=code, artifacts=artifacts, **options)
-        else:
-            raise RegistryError(f"The registry does not know how to log a model of the format {manifest['format']!r}.")
 
     def _mlflow(self) -> Any:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -222,11 +196,6 @@ class MlflowRegistry:
         return MlflowException
 
 
-def _requirements(*packages: str) -> list[str]:
-    """The packages with their installed versions. MLflow would infer them by predicting in another process, in 5 s."""
-    return [f"{package}=={metadata.version(package)}" for package in packages]
-
-
 def _description(card: str) -> str:
     """The first lines of the card that fit MLflow's column."""
     if len(card) <= _DESCRIPTION:
@@ -245,4 +214,4 @@ def _dataset(candidate: Candidate) -> Any:
 
 def _version(entry: Any) -> RegisteredVersion:
     tags = dict(entry.tags)
-    return RegisteredVersion(entry.name, str(entry.version), entry.run_id, tags.get(_DIGEST, ""), tags)
+    return RegisteredVersion(entry.name, str(entry.version), entry.run_id or "", tags.get(DIGEST_TAG, ""), tags)

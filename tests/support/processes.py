@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from mlp_assets.local_platform.leftovers import MARK
 from mlp_resources.compute.processes import end, tree
+from mlp_resources.environments.own_services import STARTED_FOR
 
 _GRACE_SECONDS = 10.0
 
@@ -45,7 +45,7 @@ def end_services(home: Path) -> None:
 
 def _started_for(process: psutil.Process) -> str | None:
     with contextlib.suppress(psutil.Error, OSError):
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.environ().get(MARK)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.environ().get(STARTED_FOR)
     return None
 
 

@@ -1,0 +1,55 @@
+"""Logs artifacts as MLflow models of their libraries' flavours."""
+
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mlp_assets.artifact.manifest import load_scorer, verify
+from mlp_resources.ports.registry import Candidate, RegistryError
+
+
+def log_model(mlflow: Any, candidate: Candidate) -> None:
+    """Logs the artifact as MLflow users expect it: with flavour, signature and input example."""
+    from mlflow.models import infer_signature
+
+    manifest = verify(candidate.artifact, candidate.digest)
+    path, scorer = str(candidate.artifact / manifest["file"]), load_scorer(candidate.artifact)
+    matrix = scorer.encoding.matrix(candidate.example)
+    if manifest["format"] == "lightgbm":
+        import lightgbm
+        import pandas as pd
+
+        example = pd.DataFrame(matrix, columns=pd.Index(scorer.encoding.columns))
+        booster = lightgbm.Booster(model_file=path)
+        signature = infer_signature(example, booster.predict(example))
+        needs = _requirements("lightgbm", "numpy", "pandas")
+        mlflow.lightgbm.log_model(
+            booster, name="model", signature=signature, input_example=example, pip_requirements=needs
+        )
+        return
+    matrix = matrix.astype("float32")
+    signature = infer_signature(matrix, scorer.predict(matrix.astype("float64")))
+    if manifest["format"] == "xgboost":
+        import xgboost
+
+        options = {"signature": signature, "input_example": matrix, "model_format": "ubj"}
+        needs = _requirements("xgboost", "numpy", "pandas")
+        mlflow.xgboost.log_model(xgboost.Booster(model_file=path), name="model", pip_requirements=needs, **options)
+    elif manifest["format"] == "onnx":
+        import onnx
+
+        needs = _requirements("onnx", "onnxruntime", "numpy", "pandas")
+        mlflow.onnx.log_model(
+            onnx.load(path), name="model", signature=signature, input_example=matrix, pip_requirements=needs
+        )
+    elif manifest["format"] == "own":
+        code, artifacts = str(Path(__file__).with_name("mlflow_own_model.py")), {"serving": str(candidate.artifact)}
+        options = {"signature": signature, "input_example": matrix, "pip_requirements": []}
+        mlflow.pyfunc.log_model(name="model", python_model=code, artifacts=artifacts, **options)
+    else:
+        raise RegistryError(f"The registry does not know how to log a model of the format {manifest['format']!r}.")
+
+
+def _requirements(*packages: str) -> list[str]:
+    """The packages with their installed versions. MLflow would infer them by predicting in another process, in 5 s."""
+    return [f"{package}=={metadata.version(package)}" for package in packages]
