@@ -3,11 +3,10 @@
 import os
 import sys
 
-import psutil
-
 from mlp_assets.jobs.job_spec import JobSpec
 from mlp_assets.jobs.provenance import threads_of
 from mlp_resources.compute.import_paths import import_folder
+from mlp_resources.compute.memory import read_memory
 from mlp_resources.compute.processes import child_environment
 from mlp_resources.ports.training import TrainingFailedError
 from mlp_resources.registry.signing_key import KEY_VARIABLE
@@ -41,9 +40,10 @@ def notes(spec: JobSpec) -> list[str]:
     lines: list[str] = []
     if spec.image is not None:
         lines.append(f"image={spec.image!r} is ignored: trainings on this machine run in the platform's own Python")
-    total = psutil.virtual_memory().total
-    if spec.memory_bytes is not None and spec.memory_bytes > total:
-        lines.append(f"asks for {spec.memory_bytes / _GB:g} GB of memory, and this machine has {total / _GB:.1f} GB")
+    memory = read_memory()
+    if spec.memory_bytes is not None and spec.memory_bytes > memory.total:
+        has = f"{memory.place} has {memory.total / _GB:.1f} GB"
+        lines.append(f"asks for {spec.memory_bytes / _GB:g} GB of memory, and {has}")
     threads = threads_of(spec.processes * spec.sharing, spec.cpus)
     if spec.cpus is not None and spec.cpus > threads:
         lines.append(f"asks for {spec.cpus:g} CPUs in each process, and this machine has room for {threads}")

@@ -1,15 +1,11 @@
 """Shards in threads of this process."""
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import psutil
-
+from mlp_resources.compute.memory import read_memory
 from mlp_resources.ports.shards import Item, Result
 
-_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 _AT_A_TIME = 2  # one writes while the other joins
 
 
@@ -20,7 +16,7 @@ class LocalShards:
         self._memory_gb = memory_gb
 
     def memory(self) -> int:
-        return memory_budget(psutil.virtual_memory().available, self._memory_gb) // _AT_A_TIME
+        return memory_budget(read_memory().available, self._memory_gb) // _AT_A_TIME
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
@@ -33,7 +29,5 @@ class LocalShards:
 
 
 def memory_budget(free: int, memory_gb: float | None) -> int:
-    """Half of the free bytes, or of what the container or ``memory_gb`` allows where that is less."""
-    with contextlib.suppress(OSError, ValueError):  # "max", or no container
-        free = min(free, int(_CONTAINER.read_text()))
+    """Half of the free bytes, or of what ``memory_gb`` allows where that is less."""
     return (free if memory_gb is None else min(free, int(memory_gb * 1e9))) // 2
