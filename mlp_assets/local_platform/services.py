@@ -15,6 +15,9 @@ from mlp_resources.environments.settings import Settings, load_settings
 _SOCKET_PATH_LIMIT = 40
 # Ray's switch for a single machine. Without it, every server of Ray listens on all interfaces.
 _RAY_ON_ONE_MACHINE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+# Ray asks the kernel to kill its workers, the replicas, before anything else. It also kills them itself when the
+# machine is nearly full, whoever filled it: a training would cost an endpoint, which has to stay.
+_RAY_SPARES_REPLICAS = {"RAY_worker_oom_score_adjustment": "0", "RAY_memory_monitor_refresh_ms": "0"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def services(ports: Ports, workspace: Path) -> list[Service]:
             ),
             health["ray"],
             f"http://{here}:{ports.ray_dashboard}",
-            _RAY_ON_ONE_MACHINE,
+            _RAY_ON_ONE_MACHINE | _RAY_SPARES_REPLICAS,
         ),
         Service(
             "mlflow",

@@ -4,7 +4,9 @@ import contextlib
 import json
 import re
 import signal
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mlp_assets.artifact.manifest import verify
 from mlp_assets.jobs.early_stop import STOPPED
@@ -14,10 +16,13 @@ from mlp_assets.jobs.metrics_log import read_metrics
 from mlp_resources.compute.checkpoint_folder import delete_checkpoints
 from mlp_resources.compute.job_folder import JobFolder
 from mlp_resources.compute.local_supervisor import CANCELLED, ORPHANED, STALLED, TERMINATED
+from mlp_resources.compute.memory import GB
 from mlp_resources.ports.training import JobStatus, TrainingResult
 
 _TAIL = 2000
-# How torch.distributed.run reports which of its processes failed first.
+_HELPER_KILLED = "is killed by signal: Killed"  # how torch tells of a process of a DataLoader
+# How torch.distributed.run reports a process that was killed, and which of its processes failed first.
+_KILLED_RANK = re.compile(r"rank\s*: (\d+) \(local_rank: \d+\)\s*exitcode\s*: -9 ")
 _FIRST_TO_FAIL = re.compile(r"Root Cause.*?rank\s*: (\d+) .*?exitcode\s*: (-?\d+) ", re.DOTALL)
 
 
@@ -52,7 +57,7 @@ def outcome(job: JobFolder) -> JobStatus:
         return JobStatus("failed", reason)
     if (job.path / STOPPED).exists():
         return JobStatus("stopped", (job.path / STOPPED).read_text(), history=read_metrics(job.path))
-    return JobStatus("failed", _failure(job, spec.name, end["exit_code"]))
+    return JobStatus("failed", _killed_for_memory(job, spec.name, end) or _failure(job, spec.name, end["exit_code"]))
 
 
 def _delete_checkpoints(job: JobFolder, address: str) -> None:
@@ -79,6 +84,22 @@ def _result(job: JobFolder, end: dict[str, float]) -> TrainingResult:
         device=written["device"],
         gpu_memory_bytes=written["gpu_memory_bytes"],
         rows_per_second=written["rows_per_second"],
+    )
+
+
+def _killed_for_memory(job: JobFolder, name: str, end: Mapping[str, Any]) -> str | None:
+    """Names the process that the kernel killed for memory; None where it killed none."""
+    if not end.get("memory_kills"):  # an attempt of an earlier version has no such key
+        return None
+    rank = _KILLED_RANK.search(job.log.read_text(errors="replace"))
+    helper = any(_HELPER_KILLED in path.read_text() for path in job.path.glob("failure-*.json"))
+    if end["exit_code"] != -signal.SIGKILL and rank is None and not helper:
+        return None
+    victim = f"Rank {rank[1]} of training {name}" if rank else f"Training {name}"
+    return (
+        f"{victim} was killed by the kernel because memory ran out: the training held up to "
+        f"{end['peak_memory_bytes'] / GB:.1f} GB of the {end['memory_limit']}. Give it more memory, or let it need "
+        "less: a smaller batch size, fewer processes, or fewer trials at a time."
     )
 
 

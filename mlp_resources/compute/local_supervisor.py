@@ -17,7 +17,8 @@ from pathlib import Path
 import psutil
 
 from mlp_resources.compute.job_folder import JobFolder
-from mlp_resources.compute.processes import die_with_parent, end_group, tree
+from mlp_resources.compute.memory import KillWatch, read_memory
+from mlp_resources.compute.processes import KILL_TRAINING, die_with_parent, end_group, offer_to_kernel, tree
 
 _LOOK_SECONDS = 0.2
 CANCELLED, ORPHANED, STALLED, TERMINATED = "cancelled", "orphaned", "stalled", "terminated"
@@ -35,11 +36,11 @@ def main(folder: str) -> None:
 
 
 def _supervise(job: JobFolder) -> None:
-    orders, usage, started = job.orders(), Usage(), time.monotonic()
+    orders, usage, killed, started = job.orders(), Usage(), KillWatch(), time.monotonic()
     ended_by, detail = TERMINATED, ""
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))
     process = subprocess.Popen(
-        orders["command"], stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=die_with_parent
+        orders["command"], stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_prepare_training
     )
     try:
         ended_by, detail = _watch(job, process, usage, orders["patience_seconds"], Lease(job, orders["orphan_seconds"]))
@@ -54,8 +55,15 @@ def _supervise(job: JobFolder) -> None:
                 "seconds": time.monotonic() - started,
                 "peak_memory_bytes": usage.peak_memory_bytes,
                 "cpu_seconds": usage.cpu_seconds,
+                "memory_kills": killed.kills(),
+                "memory_limit": read_memory().limit,
             }
         )
+
+
+def _prepare_training() -> None:
+    die_with_parent()
+    offer_to_kernel(KILL_TRAINING)
 
 
 def _watch(

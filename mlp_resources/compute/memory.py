@@ -28,8 +28,13 @@ class Memory:
     def place(self) -> str:
         return f"this {self.whose}"
 
+    @property
+    def limit(self) -> str:
+        """The total and whose it is, such as ``4.5 GB of this container``."""
+        return f"{self.total / GB:.1f} GB of {self.place}"
+
     def __str__(self) -> str:
-        return f"{self.available / GB:.1f} GB of the {self.total / GB:.1f} GB of {self.place}"
+        return f"{self.available / GB:.1f} GB of the {self.limit}"
 
 
 def read_memory(root: Path = SYSTEM) -> Memory:

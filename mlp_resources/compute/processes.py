@@ -6,17 +6,27 @@ import os
 import signal
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 import psutil
 
 _PARENT_DEATH_SIGNAL = 1
 _GRACE_SECONDS = 8.0
+# Added to a process's share of memory, in thousandths, when the kernel chooses which process to kill for memory. A
+# training can be repeated, and a run starts again; the services and the endpoints have to stay.
+KILL_TRAINING, KILL_RUN = 500, 300
 
 
 def die_with_parent() -> None:
     """Has the kernel end this process when its parent dies, even by SIGKILL. To be used as ``preexec_fn``."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+
+
+def offer_to_kernel(adjustment: int, pid: int | str = "self") -> None:
+    """Has the kernel kill this process before others when memory runs out, and whatever it starts."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str(adjustment))
 
 
 def child_environment(changes: Mapping[str, str], without: Collection[str] = ()) -> dict[str, str]:

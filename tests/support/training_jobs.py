@@ -94,6 +94,19 @@ def half_precision(run: mlp.TrainingRun) -> object:
     return model
 
 
+def hungry(run: mlp.TrainingRun) -> object:
+    """The last rank takes memory without end, and the others wait."""
+    blocks: list[bytes] = []
+    while run.rank == run.world_size - 1:
+        blocks.append(b"x" * 2**24)
+    time.sleep(300)
+    return None
+
+
+def offered(run: mlp.TrainingRun) -> object:
+    raise mlp.MlpError(f"oom_score_adj {Path('/proc/self/oom_score_adj').read_text().strip()}")
+
+
 def diverging(run: mlp.TrainingRun) -> object:
     run.log(7, loss=float("nan"))
     return None
