@@ -123,10 +123,11 @@ def _realised(scope: Scope, monitor: Monitor, watched: WatchedVersion, versions:
     labelled = join_labels(scope, monitor, watched.windows, versions)
     if labelled.is_empty():
         return no_figures()
+    target = model.training_set.target
     return realised_figures(
-        watched.reference,
+        watched.reference.select("window", "prediction", target).collect(),
         labelled,
         task=model.task_kind,
-        target=model.training_set.target,
+        target=target,
         minimum_rows=monitor.minimum_rows,
     )

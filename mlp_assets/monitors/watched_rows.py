@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from mlp_assets.artifact.encoding import FittedCategories
+from mlp_assets.artifact.formats.scorer import Scorer
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.errors import MlpError
 from mlp_assets.features.source_rows import source_rows, source_table, source_versions
@@ -18,11 +19,13 @@ from mlp_assets.nouns.monitor import Monitor
 from mlp_assets.nouns.training_set import SplitByGroup
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.scope import Scope
+from mlp_assets.tables.batches import batches
 from mlp_assets.tables.events import UTC_TIME
 from mlp_resources.ports import registry_tags, tables
 from mlp_resources.ports.lake import Lake, Table
 
 Versions = Mapping[str, int | None]
+_ROWS_SCORED_AT_ONCE = 32 * 1024  # a multiple of what ONNX predicts at once, so that its calls stay the same
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,15 @@ class WatchedVersion:
 
     Args:
         windows, reference: rows with ``window``, ``prediction``, the features and the categories; the reference also
-            has the target.
+            has the target. As queries: of a large reference no more than some columns are in memory at a time.
         features: the numbers that the version takes; the project's model may take others by now.
         categories: the texts that it takes as categories.
         reference_table, reference_version: the training set that the reference is part of, and its Delta version.
     """
 
     version: str
-    windows: pl.DataFrame
-    reference: pl.DataFrame
+    windows: pl.LazyFrame
+    reference: pl.LazyFrame
     features: tuple[str, ...]
     categories: tuple[str, ...]
     reference_table: str
@@ -83,8 +86,8 @@ def watched_versions(scope: Scope, monitor: Monitor, versions: Versions) -> Iter
         served = pl.col("window").is_in(windows) & (pl.col("model_version") == version)
         trained = _trained_version(scope, monitor, version)
         reference, features, categories = _reference(scope.environment.lake, monitor, trained)
-        rows = predictions.filter(served).collect()
-        yield WatchedVersion(version, rows, reference, features, categories, str(trained.table), trained.table_version)
+        rows, table = predictions.filter(served), str(trained.table)
+        yield WatchedVersion(version, rows, reference, features, categories, table, trained.table_version)
 
 
 def prediction_rows(scope: Scope, monitor: Monitor, versions: Versions) -> pl.LazyFrame:
@@ -111,35 +114,48 @@ def add_window(monitor: Monitor, rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.with_columns(window=(start + pl.duration(microseconds=elapsed)).dt.to_string("%Y-%m-%d"))
 
 
-def join_labels(scope: Scope, monitor: Monitor, rows: pl.DataFrame, versions: Versions) -> pl.DataFrame:
+def join_labels(scope: Scope, monitor: Monitor, windows: pl.LazyFrame, versions: Versions) -> pl.DataFrame:
     """The predictions with a known label, from the feedback or else from the labels' table.
 
     A prediction takes the newest label of its keys that is not later than itself and not older than one cadence of the
     labels.
+
+    Returns:
+        Rows with ``window``, ``prediction`` and the target.
     """
     training_set, read = monitor.watches.model.training_set, tables_of(scope, monitor)
-    target, labels = training_set.target, training_set.labels
-    known = source_rows(scope, labels, versions[str(read.labels)]).rename({labels.event_time: "at"})
-    row = [*training_set.keys, "at"]
-    known = known.sort("known_at").unique(row, keep="last").select(*row, target)
-    joined = (
-        rows.drop(target, strict=False)
-        .sort("at")
-        .join_asof(
-            known.collect().sort("at"),
-            on="at",
-            by=list(training_set.keys),
-            tolerance=duration(labels.every) - timedelta(microseconds=1),
-            check_sortedness=False,
-        )
-    )
+    target, keys_of_row = training_set.target, list(training_set.keys)
+    rows = windows.select("prediction_id", "window", "at", *keys_of_row, "prediction").collect().sort("at")
+    tolerance = duration(training_set.labels.every) - timedelta(microseconds=1)
+    known = _known_labels(scope, monitor, rows, versions[str(read.labels)], tolerance)
+    joined = rows.join_asof(known, on="at", by=keys_of_row, tolerance=tolerance, check_sortedness=False)
     if versions[str(read.feedback)] is not None:
         feedback = scope.environment.lake.scan(read.feedback, versions[str(read.feedback)])
         feedback = feedback.sort("known_at").unique("prediction_id", keep="last").collect()
         feedback = feedback.select("prediction_id", __feedback="label")
         joined = joined.join(feedback, on="prediction_id", how="left")
         joined = joined.with_columns(pl.coalesce("__feedback", target).alias(target)).drop("__feedback")
-    return joined.filter(pl.col(target).is_not_null())
+    return joined.filter(pl.col(target).is_not_null()).select("window", "prediction", target)
+
+
+def _known_labels(
+    scope: Scope, monitor: Monitor, rows: pl.DataFrame, version: int | None, tolerance: timedelta
+) -> pl.DataFrame:
+    """The labels that rows with these times and keys can take, in order of time: each as it was known last."""
+    training_set = monitor.watches.model.training_set
+    labels, keys_of_row = training_set.labels, list(training_set.keys)
+    row = [*keys_of_row, "at"]
+    known = (
+        source_rows(scope, labels, version)
+        .rename({labels.event_time: "at"})
+        .select(*row, training_set.target, "known_at")
+    )
+    if rows.height:
+        first, last = rows["at"].min(), rows["at"].max()
+        known = known.filter(pl.col("at").is_between(pl.lit(first) - pl.lit(tolerance), pl.lit(last)))
+    asked = rows.select(keys_of_row).unique()
+    known = known.join(asked.lazy(), on=keys_of_row, how="semi")
+    return known.sort("known_at").unique(row, keep="last").select(*row, training_set.target).collect().sort("at")
 
 
 @dataclass(frozen=True)
@@ -170,20 +186,29 @@ def _trained_version(scope: Scope, monitor: Monitor, version: str) -> _TrainedVe
 @lru_cache(maxsize=2)  # the assets of a monitor are computed one after the other, from the same reference
 def _reference(
     lake: Lake, monitor: Monitor, trained: _TrainedVersion
-) -> tuple[pl.DataFrame, tuple[str, ...], tuple[str, ...]]:
-    """The newest windows of the training set with the version's predictions; its numbers; its categories."""
+) -> tuple[pl.LazyFrame, tuple[str, ...], tuple[str, ...]]:
+    """The newest windows of the training set with the version's predictions; its numbers; its categories.
+
+    Only the predictions are kept in memory: twelve weeks of a training set may be a million rows.
+    """
     scorer = load_scorer(trained.artifact, trained.digest)
     windowed = add_window(monitor, lake.scan(trained.table, trained.table_version))
     newest = windowed.select("window").unique().sort("window").tail(monitor.reference_windows).collect()
-    kept = windowed.filter(pl.col("window").is_in(newest["window"].to_list()))
+    kept = pl.col("window").is_in(newest["window"].to_list())
+    if newest.height:
+        kept &= pl.col("at") >= moment(newest["window"][0])  # as a bound on the stored column, it spares reading files
     inputs, training_set = scorer.encoding.inputs, monitor.watches.model.training_set
     if isinstance(training_set.split, SplitByGroup):
-        kept = kept.filter(pl.col("split") == "test")  # the model was trained on the other rows, however new they are
-    rows = kept.select("window", *inputs, training_set.target).collect()
-    answers = scorer.facts.classes.answers(scorer.predict(scorer.encoding.matrix(rows)))
-    features = [name for name in inputs if name not in training_set.keys]
-    numbers = tuple(name for name in features if rows.schema[name].is_numeric())
+        kept &= pl.col("split") == "test"  # the model was trained on the other rows, however new they are
+    rows = windowed.filter(kept).select("window", *inputs, training_set.target)
+    parts = [_answers(scorer, batch) for batch in batches(windowed, inputs, _ROWS_SCORED_AT_ONCE, kept)]
+    scored = pl.concat([rows, pl.concat(parts).lazy()], how="horizontal")
+    features, schema = [name for name in inputs if name not in training_set.keys], rows.collect_schema()
+    numbers = tuple(name for name in features if schema[name].is_numeric())
     encoders = scorer.encoding.encoders
     texts = (name for name in features if isinstance(encoders.get(name), FittedCategories))
-    categories = tuple(name for name in texts if rows.schema[name] == pl.String)
-    return rows.with_columns(pl.Series(name, values) for name, values in answers.items()), numbers, categories
+    return scored, numbers, tuple(name for name in texts if schema[name] == pl.String)
+
+
+def _answers(scorer: Scorer, rows: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame(scorer.facts.classes.answers(scorer.predict(scorer.encoding.matrix(rows))))

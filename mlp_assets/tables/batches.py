@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 _ROWS_MEASURED = 1000
+_COLUMNS_AT_ONCE = 4
 
 
 def row_bytes(table: pl.LazyFrame) -> int:
@@ -50,3 +51,8 @@ def column_batches(rows: pl.LazyFrame, name: str, most_rows: int) -> Iterator[pl
     """One column, a batch at a time, from any query. Polars decodes some of its morsels of 100,000 values ahead."""
     column = rows.select(name).collect_batches(chunk_size=most_rows, maintain_order=True, engine="streaming")
     return (batch.to_series() for batch in column if batch.height)
+
+
+def column_groups(names: Sequence[str]) -> list[list[str]]:
+    """The names in groups of four, for work that goes column by column and copies the columns it is given."""
+    return [list(names[first : first + _COLUMNS_AT_ONCE]) for first in range(0, len(names), _COLUMNS_AT_ONCE)]

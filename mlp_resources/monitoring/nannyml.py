@@ -13,15 +13,15 @@ import polars as pl
 
 from mlp_assets.metrics.window_figures import add_limits, by_window
 from mlp_assets.nouns.task import Task
+from mlp_assets.tables.batches import column_groups
 from mlp_assets.tables.digest import canonical_digest
 from mlp_resources.monitoring.deferred_libraries import deferred
 from mlp_resources.monitoring.frame_cache import FrameCache
+from mlp_resources.monitoring.window_sample import draw_sample
 
 _METHOD = "jensen_shannon"
 _FLOOR = 0.1
 _GONE = 1.0  # the distance of a feature without any value: the largest there is
-_ROWS_PER_WINDOW = 10_000
-_SEED = 1
 # NannyML imports flaml, which we do not use (it tunes DLE) and which imports MLflow, Ray and XGBoost, and statsmodels
 # for plots of distributions. Without both an import takes 135 MB and 3.2 CPU seconds instead of 295 MB and 8.2.
 _UNUSED = {"flaml": ["AutoML"], "statsmodels": ["api"]}
@@ -39,25 +39,25 @@ class NannyMonitoring:
         self._cache = FrameCache(folder)
 
     def drift(
-        self, reference: pl.DataFrame, windows: pl.DataFrame, *, features: Sequence[str], minimum_rows: int
+        self, reference: pl.LazyFrame, windows: pl.LazyFrame, *, features: Sequence[str], minimum_rows: int
     ) -> pl.DataFrame:
         """Univariate drift by the Jensen-Shannon distance (0 to 1)."""
-        sample = _sample(reference.select("window", *features))
+        sample = draw_sample(reference, features)
         content = f"{_METHOD} {_versions()} {canonical_digest(sample)}"
         figures = self._cache.windows(
             content,
-            _sample(windows.select("window", *features)),
+            draw_sample(windows, features),
             lambda new: _distances(sample, new, features),
         )
         ordinary = self._cache.frame(content, lambda: _ordinary(sample, features))
-        counts = windows.group_by("window").agg(rows=pl.len().cast(pl.Int64))
+        counts = windows.group_by("window").agg(rows=pl.len().cast(pl.Int64)).collect()
         figures = figures.drop("rows").join(counts, on="window", how="left")
         return add_limits(figures, ordinary, floor=_FLOOR, minimum_rows=minimum_rows)
 
     def estimate(
         self,
-        reference: pl.DataFrame,
-        windows: pl.DataFrame,
+        reference: pl.LazyFrame,
+        windows: pl.LazyFrame,
         *,
         task: Task,
         target: str,
@@ -68,8 +68,8 @@ class NannyMonitoring:
         DLE."""
         if task.many_classes:
             reference, windows = _as_right_or_wrong(reference, target), _as_right_or_wrong(windows, None)
-        sample = _sample(reference.select("window", *features, "prediction", target))
-        rows_to_estimate = _sample(windows.select("window", *features, "prediction"))
+        sample = draw_sample(reference, [*features, "prediction", target])
+        rows_to_estimate = draw_sample(windows, [*features, "prediction"])
         estimator = cache(lambda: _fit_estimator(task, target, features, sample))
         content = f"{task.name} {target} {_versions()} {canonical_digest(sample)}"
         figures, ordinary = (
@@ -99,29 +99,42 @@ def _distances(reference: pl.DataFrame, windows: pl.DataFrame, features: Sequenc
 
 
 def _distances_of(reference: pl.DataFrame, windows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
-    nml = _nannyml()
     usable = [name for name in features if reference[name].drop_nulls().n_unique() > 1]
-    values: list[tuple[str, str, str, float, int]] = []
-    if usable:
-        texts = [name for name in usable if reference.schema[name] == pl.String]
-        calculator = nml.UnivariateDriftCalculator(
-            column_names=usable,
-            treat_as_numerical=[name for name in usable if name not in texts],
-            treat_as_categorical=texts,
-            continuous_methods=[_METHOD],
-            categorical_methods=[_METHOD],
-            chunker=_one_chunk(),
-        )
-        calculator.fit(reference.select(usable).to_pandas())
-        for window, rows in by_window(windows):
-            known = [name for name in usable if rows[name].drop_nulls().len()]
-            filled = rows.select(
-                pl.col(n) if n in known else pl.lit("" if n in texts else 0.0).alias(n) for n in usable
-            )
-            frame = calculator.calculate(filled.to_pandas()).filter(period="analysis").to_df()
-            distances = {n: float(frame[(n, _METHOD, "value")].iloc[0]) if n in known else _GONE for n in usable}
-            values += [(window, name, _METHOD, value, rows.height) for name, value in distances.items()]
-    return _as_frame(values)
+    values: dict[tuple[str, str], tuple[str, str, str, float, int]] = {}
+    # Features do not affect each other, and NannyML copies the frames that it is given several times.
+    for names in column_groups(usable):
+        calculator = _drift_calculator(reference.select(names))
+        for window, rows in by_window(windows.select("window", *names)):
+            distances = _distances_of_window(calculator, rows.drop("window"))
+            values |= {(window, n): (window, n, _METHOD, value, rows.height) for n, value in distances.items()}
+    return _as_frame([values[window, name] for window in windows["window"].unique().sort() for name in usable])
+
+
+def _drift_calculator(reference: pl.DataFrame) -> Any:
+    """NannyML's calculator, fitted on the columns."""
+    texts = [name for name, dtype in reference.schema.items() if dtype == pl.String]
+    calculator = _nannyml().UnivariateDriftCalculator(
+        column_names=reference.columns,
+        treat_as_numerical=[name for name in reference.columns if name not in texts],
+        treat_as_categorical=texts,
+        continuous_methods=[_METHOD],
+        categorical_methods=[_METHOD],
+        chunker=_one_chunk(),
+    )
+    return calculator.fit(reference.to_pandas())
+
+
+def _distances_of_window(calculator: Any, rows: pl.DataFrame) -> dict[str, float]:
+    """Column -> its distance from the calculator's reference; the largest for a column without values."""
+    known = {name for name in rows.columns if rows[name].drop_nulls().len()}
+    filled = rows.select(
+        pl.col(name)
+        if name in known
+        else pl.lit("" if name in calculator.categorical_column_names else 0.0).alias(name)
+        for name in rows.columns
+    )
+    frame = calculator.calculate(filled.to_pandas()).filter(period="analysis").to_df()
+    return {n: float(frame[(n, _METHOD, "value")].iloc[0]) if n in known else _GONE for n in rows.columns}
 
 
 def _fit_estimator(task: Task, target: str, features: Sequence[str], reference: pl.DataFrame) -> Any:
@@ -144,34 +157,24 @@ def _as_frame(values: list[tuple[str, str, str, float, int]]) -> pl.DataFrame:
     return pl.DataFrame(values, schema=schema, orient="row")
 
 
-def _sample(frame: pl.DataFrame) -> pl.DataFrame:
-    parts = [
-        rows.sample(_ROWS_PER_WINDOW, seed=_SEED) if rows.height > _ROWS_PER_WINDOW else rows
-        for _, rows in by_window(frame)
-    ]
-    return pl.concat(parts) if parts else frame
-
-
 def _pandas(frame: pl.DataFrame, target: str | None, task: Task) -> Any:
-    columns = frame.drop("window")
-    if task.has_classes:
-        decision = pl.lit(1) if task.many_classes else (pl.col("prediction") >= 0.5).cast(pl.Int64)
-        columns = columns.with_columns(decision=decision)
-        if target is not None:
-            columns = columns.with_columns(pl.col(target).cast(pl.Int64))
-    return columns.to_pandas()
+    if not task.has_classes:
+        return frame.drop("window").to_pandas()
+    decision = pl.lit(1) if task.many_classes else (pl.col("prediction") >= 0.5).cast(pl.Int64)
+    truth = [] if target is None else [pl.col(target).cast(pl.Int64)]
+    return frame.select("prediction", decision.alias("decision"), *truth).to_pandas()  # CBPE looks at no feature
 
 
-def _as_right_or_wrong(frame: pl.DataFrame, target: str | None) -> pl.DataFrame:
+def _as_right_or_wrong(frame: pl.LazyFrame, target: str | None) -> pl.LazyFrame:
     """Rewrites a multiclass problem as a binary one: the predicted class is right with the probability given for it.
 
     Source: Guillory et al., Predicting with Confidence on Unseen Distributions (ICCV 2021), with CBPE's calibration.
     """
-    binary = frame.with_columns(prediction=pl.col("probability"))
-    if target is None:
-        return binary
-    right = frame["prediction"].cast(frame.schema[target]) == frame[target]
-    return binary.with_columns(right.cast(pl.Float64).alias(target))
+    binary = [pl.col("probability").alias("prediction")]
+    if target is not None:
+        classes = frame.collect_schema()[target]
+        binary.append((pl.col("prediction").cast(classes) == pl.col(target)).cast(pl.Float64).alias(target))
+    return frame.with_columns(binary)
 
 
 def _cbpe(target: str, metric: str) -> Any:

@@ -17,15 +17,15 @@ class MonitoringEngine(Protocol):
     """
 
     def drift(
-        self, reference: pl.DataFrame, windows: pl.DataFrame, *, features: Sequence[str], minimum_rows: int
+        self, reference: pl.LazyFrame, windows: pl.LazyFrame, *, features: Sequence[str], minimum_rows: int
     ) -> pl.DataFrame:
         """How far each feature is from the reference in each window."""
         ...
 
     def estimate(
         self,
-        reference: pl.DataFrame,
-        windows: pl.DataFrame,
+        reference: pl.LazyFrame,
+        windows: pl.LazyFrame,
         *,
         task: Task,
         target: str,

@@ -126,10 +126,10 @@ def test_a_reference_without_spread_gives_no_verdict(ordinary: list[float]) -> N
 def test_quality_sees_missing_and_out_of_range_values() -> None:
     reference = pl.DataFrame({"window": ["a"] * 500 + ["b"] * 500, "x": [float(n % 100) for n in range(1000)]})
     windows = pl.DataFrame({"window": ["c"] * 600, "x": [None] * 300 + [9000.0] * 300})
-    rows = quality_figures(reference, windows, ["x"], minimum_rows=100)
+    rows = quality_figures(reference.lazy(), windows.lazy(), ["x"], minimum_rows=100)
     assert dict(rows.select("method", "value").iter_rows()) == {"missing_share": 0.5, "out_of_range_share": 0.5}
     assert rows["exceeded"].to_list() == [True, True]
-    few = quality_figures(reference, windows.head(50), ["x"], minimum_rows=100)
+    few = quality_figures(reference.lazy(), windows.lazy().head(50), ["x"], minimum_rows=100)
     assert few["sufficient"].to_list() == [False, False]
 
 

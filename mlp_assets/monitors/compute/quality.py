@@ -1,17 +1,18 @@
 """Data quality by feature and window: the share of missing values, and of values outside the reference's range."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from mlp_assets.metrics.window_figures import add_limits, by_window, values_frame
+from mlp_assets.metrics.window_figures import add_limits, no_figures, values_frame
+from mlp_assets.tables.batches import column_groups
 
 _FLOOR = 0.05
 _OUTER = 0.001
 
 
 def quality_figures(
-    reference: pl.DataFrame, windows: pl.DataFrame, features: Sequence[str], *, minimum_rows: int
+    reference: pl.LazyFrame, windows: pl.LazyFrame, features: Sequence[str], *, minimum_rows: int
 ) -> pl.DataFrame:
     """Figures of the methods ``missing_share`` and ``out_of_range_share``.
 
@@ -20,22 +21,27 @@ def quality_figures(
     Args:
         reference, windows: rows with ``window`` (String) and the features (Float64).
     """
-    low = reference.select(pl.col(name).fill_nan(None).quantile(_OUTER) for name in features).row(0, named=True)
-    high = reference.select(pl.col(name).fill_nan(None).quantile(1 - _OUTER) for name in features).row(0, named=True)
-    shares = _shares(windows, features, low, high)
-    return add_limits(shares, _shares(reference, features, low, high), floor=_FLOOR, minimum_rows=minimum_rows)
+    figures: list[pl.DataFrame] = []
+    for names in column_groups(features):
+        values = {name: pl.col(name).fill_nan(None) for name in names}
+        columns = reference.select(**values).collect()
+        ranges = {name: (columns[name].quantile(_OUTER), columns[name].quantile(1 - _OUTER)) for name in names}
+        shares = (_shares(rows.select("window", **values), ranges) for rows in (windows, reference))
+        figures.append(add_limits(*shares, floor=_FLOOR, minimum_rows=minimum_rows))
+    return pl.concat(figures) if figures else no_figures()
 
 
-def _shares(
-    frame: pl.DataFrame, features: Sequence[str], low: dict[str, float | None], high: dict[str, float | None]
-) -> pl.DataFrame:
-    shares: list[tuple[str, str, str, float, int]] = []
-    for window, rows in by_window(frame):
-        for name in features:
-            column = rows[name].fill_nan(None)
-            bottom, top = low[name], high[name]
-            outside = (column < bottom) | (column > top) if bottom is not None and top is not None else None
-            count = int(outside.sum() or 0) if outside is not None else 0
-            shares.append((window, name, "missing_share", column.null_count() / rows.height, rows.height))
-            shares.append((window, name, "out_of_range_share", count / rows.height, rows.height))
-    return values_frame(shares)
+def _shares(rows: pl.LazyFrame, ranges: Mapping[str, tuple[float | None, float | None]]) -> pl.DataFrame:
+    counts = {"rows": pl.len()}
+    for name, (bottom, top) in ranges.items():
+        column = pl.col(name)
+        known = bottom is not None and top is not None
+        counts[f"{name} missing"] = column.null_count()
+        counts[f"{name} outside"] = ((column < bottom) | (column > top)).sum() if known else pl.lit(0)
+    by_window = rows.group_by("window").agg(**counts).sort("window").collect(engine="streaming")
+    return values_frame(
+        (row["window"], name, method, row[f"{name} {count}"] / row["rows"], row["rows"])
+        for row in by_window.iter_rows(named=True)
+        for name in ranges
+        for count, method in (("missing", "missing_share"), ("outside", "out_of_range_share"))
+    )

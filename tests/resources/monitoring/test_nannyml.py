@@ -14,6 +14,7 @@ import pytest
 
 from mlp_assets.nouns.task import BINARY, REGRESSION, Task
 from mlp_resources.monitoring.nannyml import NannyMonitoring
+from mlp_resources.monitoring.window_sample import draw_sample
 
 
 def frame(windows: list[str], shift: float = 0.0, *, gone: bool = False) -> pl.DataFrame:
@@ -45,7 +46,7 @@ def test_a_feature_without_values_does_not_hide_the_others(tmp_path: Path) -> No
 
 
 def drift(folder: Path, windows: pl.DataFrame, reference: pl.DataFrame = REFERENCE) -> pl.DataFrame:
-    return NannyMonitoring(folder).drift(reference, windows, features=["a", "b"], minimum_rows=100)
+    return NannyMonitoring(folder).drift(reference.lazy(), windows.lazy(), features=["a", "b"], minimum_rows=100)
 
 
 def estimate(folder: Path, windows: pl.DataFrame, task: Task) -> pl.DataFrame:
@@ -55,7 +56,12 @@ def estimate(folder: Path, windows: pl.DataFrame, task: Task) -> pl.DataFrame:
     target = (drawn < chance).cast(pl.Float64) if task.has_classes else pl.col("a") + drawn
     reference = REFERENCE.with_columns(prediction=chance, y=target)
     return NannyMonitoring(folder).estimate(
-        reference, windows.with_columns(prediction=chance), task=task, target="y", features=["a", "b"], minimum_rows=100
+        reference.lazy(),
+        windows.lazy().with_columns(prediction=chance),
+        task=task,
+        target="y",
+        features=["a", "b"],
+        minimum_rows=100,
     )
 
 
@@ -122,3 +128,27 @@ import flaml, statsmodels
 assert flaml.AutoML is type(metrics.AutoML()) and statsmodels.__file__
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_sample_is_drawn_by_place_whatever_columns_are_asked_for() -> None:
+    rows = pl.DataFrame({"window": ["b", "a", "b"] * 8_000, "x": range(24_000), "y": range(24_000)}).with_columns(
+        **{f"more_{number}": pl.col("x") + number for number in range(9)}
+    )
+    names = [name for name in rows.columns if name != "window"]
+    sample = draw_sample(rows.lazy(), names)
+    drawn = rows.filter(pl.col("window") == "b").sample(10_000, seed=1)
+    assert sample.equals(pl.concat([rows.filter(pl.col("window") == "a"), drawn]))
+    assert draw_sample(rows.lazy(), ["y"]).equals(sample.select("window", "y"))
+
+
+def test_features_do_not_affect_each_other(tmp_path: Path) -> None:
+    """More features than are computed at a time, each as if it were the only one."""
+    names = [f"x{number}" for number in range(9)]
+    noise = np.random.default_rng(4).normal(size=(REFERENCE.height, len(names)))
+    reference = REFERENCE.with_columns(pl.Series(name, noise[:, number]) for number, name in enumerate(names))
+    windows = reference.head(400).with_columns(pl.lit("2024-02-01").alias("window"), pl.col("x8") + 3)
+    engine = NannyMonitoring(tmp_path)
+    together = engine.drift(reference.lazy(), windows.lazy(), features=names, minimum_rows=100)
+    alone = [engine.drift(reference.lazy(), windows.lazy(), features=[name], minimum_rows=100) for name in names]
+    assert together.equals(pl.concat(alone))
+    assert together["exceeded"].to_list() == [False] * 8 + [True]
