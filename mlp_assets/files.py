@@ -29,3 +29,17 @@ def replace_text(path: Path, text: str, *, durable: bool = False) -> None:
     """Writes the text, replacing what the file holds."""
     with replacement(path, durable=durable) as partial:
         partial.write_text(text)
+
+
+def create_private(path: Path, content: bytes) -> None:
+    """Writes a secret that only its owner can read, unless the file exists.
+
+    Of several processes the first wins, and the file is whole before it has its name.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    with contextlib.suppress(FileExistsError):
+        os.link(partial, path)
+    partial.unlink()

@@ -8,15 +8,25 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from mlp_resources.environments.variables import own_ray_variables, users_variables
 from tests.support.groups import GroupScheduling, group_of, rank_of
 
 LONG = bool(os.environ.get("MLP_LONG"))
 settings.register_profile("sample", derandomize=True, deadline=None)
 settings.register_profile("all", max_examples=2000, deadline=None)
 settings.load_profile("all" if LONG else "sample")
-os.environ.update(
-    {"NML_DISABLE_USAGE_LOGGING": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "RAY_USAGE_STATS_ENABLED": "0"}
-)
+_TELEMETRY_OFF = {"NML_DISABLE_USAGE_LOGGING": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def _replace_variables(variables: dict[str, str]) -> None:
+    """Makes the variables those of this process, and removes all others."""
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    os.environ.update(variables)
+
+
+# The machine's user may have a Ray, an MLflow or a proxy.
+_replace_variables(users_variables(os.environ) | _TELEMETRY_OFF)
 
 
 @pytest.hookimpl(optionalhook=True)  # without pytest-xdist's plugin there is no such hook
@@ -36,12 +46,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The platform's home of the test."""
+    """The platform's home of the test. Variables that the platform sets in this process end with the test."""
+    before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith(("MLP_", "DAGSTER_HOME"))]:
         monkeypatch.delenv(name)
     folder = tmp_path / "home"
     monkeypatch.setenv("MLP_HOME", str(folder))
-    return folder
+    yield folder
+    monkeypatch.undo()
+    _replace_variables(before)
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +91,12 @@ def ray_cluster(shared_cluster: Any) -> Any:
 @pytest.fixture(scope="module")
 def ray_address(shared_cluster: Any) -> Iterator[str]:
     """The address of the Ray cluster. The module's connection to it ends with the module."""
+    cluster = shared_cluster.get()
+    os.environ.update(own_ray_variables(cluster.home))  # it demands its token; Ray reads this when it is imported
+
     import ray
 
-    yield shared_cluster.get().address
+    yield cluster.address
     ray.shutdown()
+    for name in own_ray_variables(cluster.home):
+        del os.environ[name]

@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mlp_assets.local_http import local_client
 from mlp_assets.local_platform.code_locations import FIX, failed_locations
+from mlp_assets.local_platform.health import ask
 from mlp_assets.local_platform.leftovers import left_behind
-from mlp_assets.local_platform.services import Ports, health_urls
+from mlp_assets.local_platform.services import Ports, probes
 from mlp_assets.local_platform.supervisor import ServiceError, check_port, running_instance
 from mlp_resources.environments.home import home
 from mlp_resources.environments.settings import load_settings
@@ -110,13 +112,13 @@ def _ports() -> list[Finding]:
 def _services() -> list[Finding]:
     """Whether each service of a running platform answers."""
     findings: list[Finding] = []
-    for name, url in health_urls(Ports.from_settings(load_settings())).items():
-        try:
-            well, seen = httpx.get(url, timeout=5, trust_env=False).status_code < 400, url
-        except httpx.HTTPError as error:
-            well, seen = False, f"{url}: {type(error).__name__}"
-        fix = f"See {home()}/logs/{name}.log, then `mlp down` and `mlp up`."
-        findings.append(Finding(name, well, seen, "" if well else fix))
+    settings = load_settings()
+    with local_client(timeout=5) as client:
+        for name, probe in probes(Ports.from_settings(settings), settings.home).items():
+            health = ask(client, probe)
+            seen = probe.url if health.healthy else f"{probe.url}: {health.seen}"
+            fix = f"See {home()}/logs/{name}.log, then `mlp down` and `mlp up`. {health.remedy}"
+            findings.append(Finding(name, health.healthy, seen, "" if health.healthy else fix))
     return findings
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from mlp_assets.feature_store.workspace import load_workspace
 from mlp_assets.platform import Consequences, FeatureChange, plan_changes
-from mlp_resources.environments.home import environment_variables, prepare_home
+from mlp_resources.environments.home import prepare_home
 
 _MARKS = {"new": "[green]+[/]", "changed": "[yellow]~[/]", "removed": "[red]-[/]", "renamed": "[yellow]>[/]"}
 
@@ -25,8 +25,7 @@ _LIVE = (
 def report(console: Console, workspace: Path, *, as_json: bool = False) -> bool:
     """Prints the consequences. Returns False when a live endpoint uses what changes, or a run would be refused."""
     loaded = load_workspace(workspace)
-    prepare_home()
-    with dg.DagsterInstance.from_config(environment_variables()["DAGSTER_HOME"]) as instance:
+    with dg.DagsterInstance.from_config(str(prepare_home() / "dagster")) as instance:
         plan = plan_changes(*loaded.projects, instance=instance)
     if as_json:
         console.file.write(json.dumps(plan.as_json(), indent=2, ensure_ascii=False) + "\n")

@@ -15,6 +15,7 @@ from mlp_assets.local_platform.supervisor import Supervisor, single_instance
 from mlp_resources.environments.configured import configured_environment
 from mlp_resources.environments.home import home
 from mlp_resources.environments.settings import load_settings
+from mlp_resources.serving.ray_token import token_file
 
 
 def run(workspace: Path, console: Console) -> None:
@@ -55,7 +56,11 @@ def _urls(ports: Ports) -> Panel:
     table = Table.grid(padding=(0, 2))
     table.add_row("Dagster", f"http://127.0.0.1:{ports.dagster}", "assets, runs, sensors")
     table.add_row("MLflow", f"http://127.0.0.1:{ports.mlflow}", "experiments and registered models")
-    table.add_row("Ray", f"http://127.0.0.1:{ports.ray_dashboard}", "endpoints and their replicas")
+    table.add_row(
+        "Ray",
+        f"http://127.0.0.1:{ports.ray_dashboard}",
+        f"endpoints and their replicas; its token: {token_file(home())}",
+    )
     table.add_row("Endpoints", f"http://127.0.0.1:{ports.serve}", "<route>/docs says what to send")
     table.add_row("State", str(home()), "")
     return Panel(table, title="The platform is up", subtitle="Ctrl-C stops it", expand=False)

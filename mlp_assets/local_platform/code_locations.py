@@ -1,6 +1,6 @@
 """Asks Dagster which code locations of the workspace did not load."""
 
-import httpx
+from mlp_assets.local_http import local_client
 
 FIX = "Fix it, then reload it on Dagster's Deployment page."
 _QUERY = """{
@@ -19,7 +19,8 @@ def failed_locations(dagster_port: int) -> dict[str, str]:
         httpx.HTTPError: Dagster does not answer.
     """
     url = f"http://127.0.0.1:{dagster_port}/graphql"
-    answer = httpx.post(url, json={"query": _QUERY}, timeout=30, trust_env=False)
+    with local_client(timeout=30) as client:
+        answer = client.post(url, json={"query": _QUERY})
     answer.raise_for_status()
     entries = answer.json()["data"]["workspaceOrError"].get("locationEntries", [])
     errors = {entry["name"]: entry["locationOrLoadError"] or {} for entry in entries}

@@ -9,15 +9,26 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from mlp_assets.errors import MlpError
+from mlp_assets.local_platform.health import Probe
 from mlp_resources.environments.home import home
 from mlp_resources.environments.settings import Settings, load_settings
+from mlp_resources.environments.variables import own_ray_variables
+from mlp_resources.serving.ray_token import authorization, ensure_token
 
+_HERE = "127.0.0.1"
 _SOCKET_PATH_LIMIT = 40
-# Ray's switch for a single machine. Without it, every server of Ray listens on all interfaces.
-_RAY_ON_ONE_MACHINE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-# Ray asks the kernel to kill its workers, the replicas, before anything else. It also kills them itself when the
-# machine is nearly full, whoever filled it: a training would cost an endpoint, which has to stay.
-_RAY_SPARES_REPLICAS = {"RAY_worker_oom_score_adjustment": "0", "RAY_memory_monitor_refresh_ms": "0"}
+_RAY = {
+    # Ray's switch for a single machine. Without it, every server of Ray listens on all interfaces.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_START_HOOK": "mlp_resources.serving.ray_head.trim",
+    # Workers that wait for tasks hold 50 MB each. The first task starts its own, in a second.
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_enable_worker_prestart": "0",
+    # Ray asks the kernel to kill its workers, the replicas, before anything else. It also kills them itself when the
+    # machine is nearly full, whoever filled it: a training would cost an endpoint, which has to stay.
+    "RAY_worker_oom_score_adjustment": "0",
+    "RAY_memory_monitor_refresh_ms": "0",
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,6 @@ class Ports:
     mlflow: int
     ray: int
     ray_dashboard: int
-    ray_client: int
     serve: int
 
     @classmethod
@@ -45,24 +55,26 @@ class Service:
     """A child process of the platform.
 
     Args:
-        health: URL that answers with success once the service is healthy.
+        health: how to ask it whether it is healthy.
         url: what people open.
-        settings: environment variables of this service alone."""
+        settings: environment variables of this service alone.
+        without: variables that it does not inherit."""
 
     name: str
     command: tuple[str, ...]
-    health: str
+    health: Probe
     url: str
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    without: tuple[str, ...] = ()
 
 
-def health_urls(ports: Ports) -> dict[str, str]:
-    """Service name -> URL that answers with success once the service is healthy."""
+def probes(ports: Ports, folder: Path) -> dict[str, Probe]:
+    """Service name -> how to ask it whether it is healthy."""
     here = "http://127.0.0.1"
     return {
-        "ray": f"{here}:{ports.ray_dashboard}/api/serve/applications/",
-        "mlflow": f"{here}:{ports.mlflow}/health",
-        "dagster": f"{here}:{ports.dagster}/server_info",
+        "ray": Probe(f"{here}:{ports.ray_dashboard}/api/serve/applications/", authorization(folder)),
+        "mlflow": Probe(f"{here}:{ports.mlflow}/health"),
+        "dagster": Probe(f"{here}:{ports.dagster}/server_info"),
     }
 
 
@@ -74,45 +86,62 @@ def services(ports: Ports, workspace: Path) -> list[Service]:
     """
     if not workspace.exists():
         raise MlpError(f"There is no workspace file {workspace}. Run from the project's folder, or pass -w FILE.")
-    binaries, folder = Path(sys.executable).parent, home()
-    ray, mlflow, dagster = (str(binaries / name) for name in ("ray", "mlflow", "dagster"))
-    here, health = "127.0.0.1", health_urls(ports)
+    settings = load_settings()
+    folder = settings.home
+    ensure_token(folder)
+    health = probes(ports, folder)
     return [
-        Service(
-            "ray",
-            (
-                ray, "start", "--head", "--block", f"--node-ip-address={here}", f"--port={ports.ray}",
-                f"--dashboard-host={here}", f"--dashboard-port={ports.ray_dashboard}",
-                f"--ray-client-server-port={ports.ray_client}", "--disable-usage-stats",
-                f"--num-cpus={os.cpu_count() or 1}", f"--temp-dir={ray_folder()}",
-            ),
-            health["ray"],
-            f"http://{here}:{ports.ray_dashboard}",
-            _RAY_ON_ONE_MACHINE | _RAY_SPARES_REPLICAS,
-        ),
-        Service(
-            "mlflow",
-            (
-                mlflow, "server", "--host", here, "--port", str(ports.mlflow), "--workers", "1",
-                "--backend-store-uri", f"sqlite:///{folder}/mlflow/mlflow.db",
-                "--default-artifact-root", f"{folder}/mlflow/artifacts",
-            ),
-            health["mlflow"],
-            f"http://{here}:{ports.mlflow}",
-        ),
-        Service(
-            "dagster",
-            (dagster, "dev", "-w", str(workspace), "-h", here, "-p", str(ports.dagster)),
-            health["dagster"],
-            f"http://{here}:{ports.dagster}",
-            {"MLP_TRIALS": load_settings().trials or "ray"},  # they share the cluster with the endpoints
-        ),
-    ]  # fmt: skip
+        _ray(ports, folder, health["ray"]),
+        _mlflow(ports, folder, health["mlflow"]),
+        _dagster(ports, workspace, settings, health["dagster"]),
+    ]
+
+
+def _ray(ports: Ports, folder: Path, health: Probe) -> Service:
+    command = (
+        *_held((str(Path(sys.executable).parent / "ray"),)), "start", "--head", f"--node-ip-address={_HERE}",
+        f"--port={ports.ray}", f"--dashboard-host={_HERE}", f"--dashboard-port={ports.ray_dashboard}",
+        "--include-dashboard=true", "--disable-usage-stats", "--include-log-monitor=false", "--no-monitor",
+        f"--num-cpus={os.cpu_count() or 1}", f"--temp-dir={ray_folder()}",
+    )  # fmt: skip
+    # With the cluster that the user named for shards and trials, its token is in the environment. This is not it.
+    variables, without = _RAY | own_ray_variables(folder), ("RAY_ADDRESS", "RAY_AUTH_TOKEN")
+    return Service("ray", command, health, f"http://{_HERE}:{ports.ray_dashboard}", variables, without)
+
+
+def _mlflow(ports: Ports, folder: Path, health: Probe) -> Service:
+    command = (
+        *_python("mlp_resources.registry.mlflow_process"), "--host", _HERE, "--port", str(ports.mlflow),
+        "--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow/mlflow.db",
+        "--default-artifact-root", f"{folder}/mlflow/artifacts",
+    )  # fmt: skip
+    return Service("mlflow", command, health, f"http://{_HERE}:{ports.mlflow}")
+
+
+def _dagster(ports: Ports, workspace: Path, settings: Settings, health: Probe) -> Service:
+    starter = _python("mlp_assets.local_platform.dagster_servers")
+    command = (*_held(starter), str(workspace), str(ports.dagster), str(_socket_folder("dagster/sockets")))
+    trials = {"MLP_TRIALS": settings.trials or "ray"}  # they share the cluster with the endpoints
+    return Service("dagster", command, health, f"http://{_HERE}:{ports.dagster}", trials)
+
+
+def _python(module: str) -> tuple[str, ...]:
+    return sys.executable, "-m", module
+
+
+def _held(command: tuple[str, ...]) -> tuple[str, ...]:
+    """The command under the guard, which holds the servers that the command leaves behind."""
+    return *_python("mlp_resources.compute.guard"), *command
 
 
 def ray_folder() -> Path:
-    """Ray's folder: below the home, or a short path where the home's is too long for a Unix socket."""
-    folder = home() / "ray"
+    """Ray's folder."""
+    return _socket_folder("ray")
+
+
+def _socket_folder(name: str) -> Path:
+    """A folder of Unix sockets: below the home, or a short path where the home's is too long for a socket."""
+    folder = home() / name
     if len(str(folder)) <= _SOCKET_PATH_LIMIT:
         return folder
     return Path(tempfile.gettempdir()) / f"mlp-{hashlib.sha256(str(folder).encode()).hexdigest()[:10]}"

@@ -9,17 +9,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-import httpx
 import psutil
 from filelock import lock_descriptor
 
 from mlp_assets.errors import MlpError
+from mlp_assets.local_http import local_client
+from mlp_assets.local_platform.health import ask
 from mlp_assets.local_platform.leftovers import end_left_behind, left_behind, mark
 from mlp_assets.local_platform.services import Ports, Service
-from mlp_resources.compute.processes import child_environment, die_with_parent, end, tree
-from mlp_resources.environments.home import environment_variables, home, prepare_home
+from mlp_resources.compute.processes import die_with_parent, end, tree
+from mlp_resources.environments.home import home, prepare_home
+from mlp_resources.environments.settings import load_settings
+from mlp_resources.environments.variables import process_variables
 
-_START_SECONDS = 300.0
+_START_SECONDS, _REPORT_SECONDS = 300.0, 30.0
+# An answer such as 401 or another program's page does not get better by waiting. A server that starts may give one.
+_REFUSED_SECONDS = 8.0
 _DOWN_SECONDS = 60.0
 
 
@@ -36,13 +41,13 @@ class Supervisor:
 
     def start(self, services: list[Service]) -> None:
         """Starts the services, and returns when all are healthy. Raises ServiceError, and then none is left running."""
-        folder = prepare_home()
+        settings, folder = load_settings(), prepare_home()
         for name in ("logs", "run", "mlflow"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         try:
             for service in services:
                 log = (folder / "logs" / f"{service.name}.log").open("ab")
-                environment = child_environment(environment_variables() | mark() | dict(service.settings))
+                environment = process_variables(settings, mark() | dict(service.settings), service.without)
                 process = subprocess.Popen(
                     service.command,
                     stdout=log,
@@ -83,17 +88,26 @@ class Supervisor:
         end(left_behind())  # trainings outlive the runs that started them
 
     def _wait(self, service: Service, process: "subprocess.Popen[bytes]") -> None:
-        started = time.monotonic()
-        with httpx.Client(timeout=2, trust_env=False) as client:  # the services are on this machine: no proxy
-            while time.monotonic() - started < _START_SECONDS:
+        """Returns once the service is healthy. Says every while what it answers instead."""
+        started, last_report, refused_since = time.monotonic(), time.monotonic(), None
+        with local_client(timeout=2) as client:
+            while True:
                 if process.poll() is not None:
                     raise ServiceError(f"{service.name} ended while it started. {_log_tail(service)}")
-                with contextlib.suppress(httpx.HTTPError):
-                    if client.get(service.health).status_code < 400:
-                        self._report(f"{service.name} is up after {time.monotonic() - started:.0f} s: {service.url}")
-                        return
+                health, now = ask(client, service.health), time.monotonic()
+                if health.healthy:
+                    self._report(f"{service.name} is up after {now - started:.0f} s: {service.url}")
+                    return
+                refused_since = (refused_since or now) if health.final else None
+                seen = f"{service.health.url} answers: {health.seen}. {health.remedy}"
+                if now - started > _START_SECONDS or (refused_since and now - refused_since > _REFUSED_SECONDS):
+                    raise ServiceError(
+                        f"{service.name} was not healthy after {now - started:.0f} s. {seen}\n{_log_tail(service)}"
+                    )
+                if now - last_report > _REPORT_SECONDS:
+                    self._report(f"{service.name} is not healthy after {now - started:.0f} s: {seen}")
+                    last_report = now
                 time.sleep(0.3)
-        raise ServiceError(f"{service.name} was not healthy after {_START_SECONDS:g} s. {_log_tail(service)}")
 
 
 @contextlib.contextmanager

@@ -2,14 +2,13 @@
 
 import os
 import sys
+from collections.abc import Mapping
 
 from mlp_assets.jobs.job_spec import JobSpec
 from mlp_assets.jobs.provenance import threads_of
 from mlp_resources.compute.import_paths import import_folder
 from mlp_resources.compute.memory import read_memory
-from mlp_resources.compute.processes import child_environment
 from mlp_resources.ports.training import TrainingFailedError
-from mlp_resources.registry.signing_key import KEY_VARIABLE
 
 _GB = 1e9
 
@@ -52,10 +51,11 @@ def notes(spec: JobSpec) -> list[str]:
     return lines
 
 
-def training_environment(spec: JobSpec, device: str | None = None) -> dict[str, str]:
-    """The environment variables of the job's processes: this process's without the signing key.
+def training_environment(spec: JobSpec, inherited: Mapping[str, str], device: str | None = None) -> dict[str, str]:
+    """The environment variables of the job's processes.
 
     Args:
+        inherited: those of every process of the platform.
         device: ``cpu`` keeps the job off the GPUs, whatever it asks for.
     """
     # Dagster has a code location's folder on its path only while it loads it.
@@ -66,4 +66,4 @@ def training_environment(spec: JobSpec, device: str | None = None) -> dict[str, 
         "PYTHONUNBUFFERED": "1",
     }
     device = "cpu" if spec.gpus == 0 else device
-    return child_environment(changes | ({"MLP_DEVICE": device} if device else {}), without=[KEY_VARIABLE])
+    return {**inherited, **changes, **({"MLP_DEVICE": device} if device else {})}

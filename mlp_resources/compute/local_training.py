@@ -17,10 +17,12 @@ process that attaches later sees them from the first one, and a training needs t
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,12 +53,14 @@ class LocalRunner:
         checkpoints: the address of a folder in an object store that keeps checkpoints; None for below ``folder``.
         device: ``cpu`` keeps trainings off the GPUs.
         orphan_seconds: how long a training goes on when nobody polls it.
+        inherited: gives the environment variables of every process of the platform.
     """
 
     folder: Path
     checkpoints: str | None = None
     device: str | None = None
     orphan_seconds: float = 60.0
+    inherited: Callable[[], Mapping[str, str]] = os.environ.copy
 
     def submit(self, spec: JobSpec) -> JobHandle:
         check_machine(spec)
@@ -136,7 +140,7 @@ class LocalRunner:
             log.flush()
             started = subprocess.run(
                 [sys.executable, "-m", _SUPERVISOR, str(job.path)],
-                env=training_environment(spec, self.device),
+                env=training_environment(spec, self.inherited(), self.device),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -5,7 +5,7 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -27,12 +27,6 @@ def offer_to_kernel(adjustment: int, pid: int | str = "self") -> None:
     """Has the kernel kill this process before others when memory runs out, and whatever it starts."""
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text(str(adjustment))
-
-
-def child_environment(changes: Mapping[str, str], without: Collection[str] = ()) -> dict[str, str]:
-    """The environment variables of a child process: this process's, with changes, without some names."""
-    inherited = {name: value for name, value in os.environ.items() if name not in without}
-    return inherited | dict(changes)
 
 
 def tree(pid: int) -> list[psutil.Process]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mlp_assets.nouns.search import Search
 from mlp_resources.environments.own_services import serves
 from mlp_resources.environments.settings import Settings, load_settings, secret
+from mlp_resources.environments.variables import prepare_clients, process_variables
 from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.lake.root import lake_root
 from mlp_resources.leases.local import LocalLeases
@@ -25,6 +26,7 @@ from mlp_resources.ports.search import Trials, Tuner
 from mlp_resources.ports.serving import OnlineStore, OpenView, ServingControl
 from mlp_resources.ports.shards import ShardRunner
 from mlp_resources.ports.training import TrainingRunner
+from mlp_resources.registry.signing_key import KEY_VARIABLE
 
 if TYPE_CHECKING:
     on_first_use = property  # a type checker takes only a property for a Protocol's property
@@ -72,13 +74,15 @@ class LocalEnvironment:
         from mlp_resources.compute.local_training import LocalRunner
 
         settings = self.settings
-        return LocalRunner(self.home / "training", secret(settings.checkpoints), settings.device)
+        inherited = partial(process_variables, settings, without=[KEY_VARIABLE])
+        return LocalRunner(self.home / "training", secret(settings.checkpoints), settings.device, inherited=inherited)
 
     @on_first_use
     def registry(self) -> Registry:
         from mlp_resources.registry.mlflow import MlflowRegistry
         from mlp_resources.registry.mlflow_server import MlflowServer
 
+        prepare_clients(self.settings)
         port = self.settings.port_mlflow
         server = MlflowServer(port)
         return MlflowRegistry(
@@ -105,6 +109,7 @@ class LocalEnvironment:
     def monitoring(self) -> MonitoringEngine:
         from mlp_resources.monitoring.nannyml import NannyMonitoring
 
+        prepare_clients(self.settings)
         return NannyMonitoring(self.home / "monitoring")
 
     @on_first_use
@@ -112,6 +117,7 @@ class LocalEnvironment:
         if self.settings.shards == "ray":
             from mlp_resources.compute.shards_ray import RayShards
 
+            prepare_clients(self.settings)
             return RayShards(self.settings.ray, self.settings.memory_gb)
         from mlp_resources.compute.shards_local import LocalShards
 
@@ -130,6 +136,7 @@ class LocalEnvironment:
             return LocalTrials()
         from mlp_resources.compute.import_paths import import_folder
 
+        prepare_clients(self.settings)
         folder = import_folder(function)
         return RayTrials(cpus, self.settings.ray, [folder] if folder else [])
 
@@ -139,4 +146,5 @@ class LocalEnvironment:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Environment]:
         with tempfile.TemporaryDirectory(prefix="mlp-scratch-") as folder:
-            yield LocalEnvironment(Path(folder), self.now, self.settings.model_copy(update={"lake": None}))
+            settings = self.settings.model_copy(update={"home": Path(folder), "lake": None})
+            yield LocalEnvironment(Path(folder), self.now, settings)

@@ -76,14 +76,13 @@ class Settings(BaseSettings):
     """The port of Ray's head."""
     port_ray_dashboard: Port = 8265
     """The port of Ray's dashboard, which also takes the configuration of the endpoints."""
-    port_ray_client: Port = 10001
-    """The port of Ray's client server."""
     port_serve: Port = 8000
     """The port of the endpoints."""
     ray_address: Annotated[str | None, Field(validation_alias="ray_address"), Expected("an address", "host:port")] = (
         None
     )
-    """The Ray cluster of shards and trials: Ray's own variable. Unset: the one that `mlp up` started here."""
+    """Another Ray cluster for shards and trials: Ray's own variable. Other programs use it too, so it counts only where
+    `MLP_SHARDS` or `MLP_TRIALS` is set to `ray`. Unset: the cluster that `mlp up` started here."""
 
     @field_validator("home", "promotion_key")
     @classmethod
@@ -93,7 +92,13 @@ class Settings(BaseSettings):
     @property
     def ray(self) -> str:
         """The address of the Ray cluster, host:port."""
-        return self.ray_address or f"127.0.0.1:{self.port_ray}"
+        return self.other_ray or f"127.0.0.1:{self.port_ray}"
+
+    @property
+    def other_ray(self) -> str | None:
+        """The address of a cluster that `mlp up` did not start; None where ours is used."""
+        asked = "ray" in (self.shards, self.trials)
+        return self.ray_address if asked and self.ray_address != f"127.0.0.1:{self.port_ray}" else None
 
     @classmethod
     def settings_customise_sources(

@@ -1,7 +1,6 @@
 """Drift and estimated performance with NannyML. No other module imports it."""
 
 import logging
-import os
 import warnings
 from collections.abc import Sequence
 from functools import cache
@@ -208,7 +207,6 @@ def _one_chunk() -> Any:
 
 
 def _nannyml() -> Any:
-    os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
     warnings.filterwarnings("ignore", module="nannyml.*")
     with deferred(_UNUSED):
         import nannyml

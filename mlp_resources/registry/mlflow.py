@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import shutil
 import tempfile
 import warnings
@@ -173,9 +172,6 @@ class MlflowRegistry:
         return client.create_experiment(name, artifact_location=(self.folder / "artifacts" / name).as_uri())
 
     def _mlflow(self) -> Any:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import mlflow
@@ -184,11 +180,12 @@ class MlflowRegistry:
             logging.getLogger(name).setLevel(logging.ERROR)
         self.folder.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(self.tracking_uri)
+        mlflow.set_registry_uri(self.tracking_uri)
         return mlflow
 
     def _client(self) -> Any:
         mlflow = self._mlflow()
-        return mlflow.MlflowClient(self.tracking_uri)
+        return mlflow.MlflowClient(self.tracking_uri, self.tracking_uri)
 
     def _mlflow_error(self) -> type[Exception]:
         from mlflow.exceptions import MlflowException

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from mlp_assets.local_http import local_client
 from mlp_resources.ports.registry import RegisteredVersion
 
 DIGEST_TAG = "mlp.digest"
@@ -59,7 +60,7 @@ class MlflowServer:
 
 @functools.cache
 def _client() -> httpx.Client:
-    return httpx.Client(timeout=_TIMEOUT_SECONDS, trust_env=False)  # no proxy: the server is on this machine
+    return local_client(_TIMEOUT_SECONDS)
 
 
 def _success(answer: httpx.Response) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """The key that signs judgements and promotions, in a file that only its owner can read."""
 
-import contextlib
-import os
 import secrets
 from collections.abc import Mapping
 from functools import cached_property
@@ -9,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp_assets.artifact import signed_records
+from mlp_assets.files import create_private
 from mlp_resources.ports.registry import RegistryError
 
 # The setting that names the key's file, such as a mounted secret. No training process inherits it.
@@ -35,7 +34,7 @@ class SigningKey:
     @cached_property
     def _private(self) -> bytes:
         if not self.path.exists():
-            self._create()
+            create_private(self.path, secrets.token_bytes(_BYTES))
         key = self.path.read_bytes()
         if len(key) != _BYTES:
             raise RegistryError(
@@ -43,13 +42,3 @@ class SigningKey:
                 "promotion that it signed can be verified."
             )
         return key
-
-    def _create(self) -> None:
-        """Writes a new key. Of several processes the first wins, and the file is complete before it has its name."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial = self.path.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(_BYTES))
-        with contextlib.suppress(FileExistsError):
-            os.link(partial, self.path)
-        partial.unlink()

@@ -11,11 +11,13 @@ from typing import Any
 import httpx
 
 from mlp_assets.files import replace_text
+from mlp_assets.local_http import local_client
 from mlp_resources.compute.import_paths import import_folder, inherited_python_path
 from mlp_resources.leases.holding import SECONDS, holding
 from mlp_resources.leases.local import LocalLeases
 from mlp_resources.ports.lease import Lease, Leases
 from mlp_resources.ports.serving import DeploymentFailedError, ServingUnavailableError
+from mlp_resources.serving.ray_token import authorization
 
 _READY_SECONDS = 60.0
 _WAIT_SECONDS = 3600.0  # for other writers, each of which may wait for an endpoint to become ready
@@ -41,7 +43,7 @@ class RayServing:
         leases: Leases | None = None,
         lease_seconds: float = SECONDS,
     ) -> None:
-        self._folder = home / "serving"
+        self._home, self._folder = home, home / "serving"
         self._dashboard, self._port = dashboard, port
         self._leases, self._lease_seconds = leases or LocalLeases(home / "leases"), lease_seconds
 
@@ -116,14 +118,16 @@ class RayServing:
 
     def _live_version(self, route: str, endpoint: str) -> str | None:
         with contextlib.suppress(httpx.HTTPError, ValueError, KeyError, IndexError):
-            answer = httpx.get(f"{self.url(route)}/v2/models/{endpoint}", timeout=5, trust_env=False)
+            with local_client(timeout=5) as client:
+                answer = client.get(f"{self.url(route)}/v2/models/{endpoint}")
             return str(answer.json()["versions"][0])
         return None
 
     def _request(self, method: str, **content: Any) -> httpx.Response:
         url = f"{self._dashboard}/api/serve/applications/"
         try:
-            answer = httpx.request(method, url, timeout=30, trust_env=False, **content)
+            with local_client(timeout=30, headers=authorization(self._home)) as client:
+                answer = client.request(method, url, **content)
         except httpx.HTTPError as error:
             raise ServingUnavailableError(
                 f"Ray does not answer at {self._dashboard}. Start the platform with `mlp up`, then materialize the "

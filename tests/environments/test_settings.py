@@ -16,10 +16,11 @@ EXCEPTIONS = {
     "mlp_assets/examples/retail/feed.py": "a project's own variable, as a user's code may read one",
     "mlp_assets/training/launcher.py": "variables of torchrun and Dagster Pipes, read in the training process",
     "mlp_resources/compute/import_paths.py": "the PYTHONPATH that workers inherit",
-    "mlp_resources/compute/processes.py": "the variables that a child process inherits",
+    "mlp_resources/compute/guard.py": "hands its own variables to the command that it runs",
+    "mlp_resources/compute/local_training.py": "the default of what a training inherits, for tests of the runner",
     "mlp_resources/environments/home.py": "MLP_HOME, which says where the file of settings lies",
-    "mlp_resources/monitoring/nannyml.py": "switches telemetry off before NannyML is imported",
-    "mlp_resources/registry/mlflow.py": "switches telemetry off before MLflow is imported",
+    "mlp_resources/environments/variables.py": "the one place that composes the variables of a process",
+    "mlp_resources/registry/mlflow_process.py": "hands its own variables to the server that it becomes",
 }
 
 
@@ -92,9 +93,10 @@ def test_variables_of_other_tools_pass(home: Path, monkeypatch: pytest.MonkeyPat
 
 def test_ports_and_the_ray_address_follow_the_settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLP_PORT_RAY", "7000")
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     assert (Ports.from_settings(load_settings()).ray, load_settings().ray) == (7000, "127.0.0.1:7000")
-    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")  # it may be meant for another program
+    assert load_settings().ray == "127.0.0.1:7000"
+    monkeypatch.setenv("MLP_SHARDS", "ray")
     assert load_settings().ray == "head:6379"
 
 

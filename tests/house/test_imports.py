@@ -15,13 +15,14 @@ PACKAGES = ("mlp_assets", "mlp_resources", "mlp_sensors")
 FILES = [path for top in PACKAGES for path in sorted((ROOT / top).rglob("*.py"))]
 
 # What a module of a folder may import, besides its own folder. A folder without a row of its own belongs to its parent.
-FOUNDATION = {"mlp_assets.errors", "mlp_assets.files", "mlp_assets.nouns"}
+FOUNDATION = {"mlp_assets.errors", "mlp_assets.files", "mlp_assets.local_http", "mlp_assets.nouns"}
 PURE = {*FOUNDATION, "mlp_assets.metrics", "mlp_assets.tables"}
 ASSETS = {*PURE, "mlp_assets.orchestration", "mlp_resources.ports"}
 ALLOWED: dict[str, set[str]] = {
     "mlp_assets": {*FOUNDATION, "mlp_assets.training"},
     "mlp_assets.errors": set(),
     "mlp_assets.files": set(),
+    "mlp_assets.local_http": set(),
     "mlp_assets.nouns": {"mlp_assets.errors"},
     "mlp_assets.metrics": FOUNDATION,
     "mlp_assets.tables": FOUNDATION,
@@ -62,7 +63,9 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_assets.template": {"mlp_assets", "mlp_assets.platform", "mlp_assets.testing"},
     "mlp_assets.examples": {"mlp_assets"},
     "mlp_assets.definitions": {"mlp_assets.examples", "mlp_assets.platform"},
-    "mlp_assets.local_platform": {*FOUNDATION, "mlp_resources.compute", "mlp_resources.environments"},
+    "mlp_assets.local_platform": {
+        *FOUNDATION, "mlp_resources.compute", "mlp_resources.environments", "mlp_resources.serving",
+    },
     "mlp_assets.examples.rehearsal": {
         *ASSETS, "mlp_assets.artifact", "mlp_assets.examples", "mlp_assets.jobs", "mlp_assets.local_platform",
         "mlp_assets.models",
@@ -71,7 +74,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "mlp_assets.cli": {
         *FOUNDATION, "mlp_assets.examples.rehearsal", "mlp_assets.feature_store", "mlp_assets.features.compute",
-        "mlp_assets.local_platform", "mlp_assets.platform", "mlp_resources.environments",
+        "mlp_assets.local_platform", "mlp_assets.platform", "mlp_resources.environments", "mlp_resources.serving",
     },
     "mlp_sensors": {*FOUNDATION, "mlp_assets.orchestration", "mlp_resources.ports"},
     "mlp_resources": set(),
@@ -96,6 +99,7 @@ ALLOWED: dict[str, set[str]] = {
 DAGSTER = (
     "mlp_assets/orchestration/", "mlp_assets/preview/", "mlp_sensors/", "mlp_assets/platform.py",
     "mlp_assets/definitions.py", "mlp_assets/template/", "mlp_assets/examples/rehearsal/", "mlp_assets/cli/plan.py",
+    "mlp_assets/local_platform/dagster_servers.py",
 )  # fmt: skip
 HEAVY = {
     "accelerate", "dagster", "lightgbm", "mlflow", "nannyml", "onnx", "onnxruntime", "pandas", "pyarrow", "ray",

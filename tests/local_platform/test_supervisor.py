@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlp_assets.errors import MlpError
+from mlp_assets.local_platform.health import Probe
 from mlp_assets.local_platform.leftovers import left_behind, mark
 from mlp_assets.local_platform.services import Service, services
 from mlp_assets.local_platform.supervisor import (
@@ -71,8 +72,11 @@ def test_a_missing_workspace_file(home: Path) -> None:
 def test_a_service_that_ends_at_once_is_reported_with_its_log_and_the_others_end(home: Path) -> None:
     (port,) = free_ports(1)
     healthy = f"http://127.0.0.1:{port}/"
-    well = Service("files", (sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"), healthy, healthy)
-    broken = Service("broken", (sys.executable, "-c", "raise SystemExit('no such flag')"), "http://127.0.0.1:1/", "")
+    serve = (sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1")
+    well = Service("files", serve, Probe(healthy), healthy)
+    broken = Service(
+        "broken", (sys.executable, "-c", "raise SystemExit('no such flag')"), Probe("http://127.0.0.1:1/"), ""
+    )
     supervisor = Supervisor()
     with pytest.raises(ServiceError, match=r"broken ended while it started\.(.|\n)*no such flag"):
         supervisor.start([well, broken])

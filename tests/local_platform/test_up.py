@@ -6,11 +6,12 @@ import subprocess
 import time
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
-from mlp_assets.local_platform.services import health_urls
+from mlp_assets.local_http import local_client
+from mlp_assets.local_platform.health import ask
+from mlp_assets.local_platform.services import probes
 from tests.support.browser import rendered
 from tests.support.installed import Installed, flat, installed, run_status
 
@@ -48,8 +49,10 @@ def test_it_starts_and_stops_and_a_new_start_keeps_its_state(installed: Installe
 
 def _check_that_it_works(installed: Installed, process: "subprocess.Popen[bytes]") -> None:
     """It listens on this machine only, the web UI shows the project, a run succeeds, and a second start is refused."""
-    for url in health_urls(installed.ports).values():
-        assert httpx.get(url, timeout=10).status_code == 200
+    with local_client(timeout=10) as client:
+        for probe in probes(installed.ports, installed.home).values():
+            assert ask(client, probe).healthy
+        assert client.get(probes(installed.ports, installed.home)["ray"].url).status_code == 401  # without the token
     tree = {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
     listening = [c for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.pid in tree]
     assert len(listening) > 5

@@ -10,7 +10,8 @@ import pytest
 from mlp_assets.local_platform.services import services
 from mlp_assets.local_platform.supervisor import Supervisor
 from mlp_assets.orchestration.facts import AlarmFacts
-from mlp_resources.environments.home import environment_variables
+from mlp_resources.environments.settings import load_settings
+from mlp_resources.environments.variables import process_variables
 from mlp_sensors import run_tags
 from mlp_sensors.watched_monitors import watched_monitors
 from tests.support import shop
@@ -38,7 +39,7 @@ def test_one_episode_is_one_run(home: Path, tmp_path: Path, monkeypatch: pytest.
     supervisor = Supervisor()
     supervisor.start(dagster)
     try:
-        for name, value in environment_variables().items():
+        for name, value in process_variables(load_settings()).items():
             monkeypatch.setenv(name, value)
         with dg.DagsterInstance.get() as instance:
             _alarm(instance, "shop.health:1:2024-04-29")

@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.support.machine_in_use import MachineInUse, machine_in_use
 from tests.support.ports import platform_ports
 from tests.support.processes import end_services, end_tree
 
@@ -32,13 +33,15 @@ STATUS = "query($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }
 
 
 class Installed:
-    """The `mlp` command with a home and ports of its own, as a user has it."""
+    """The `mlp` command with a home and ports of its own, as a user has it, on a machine that is in use."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, machine: MachineInUse) -> None:
         self.home = home
         self.output = home.with_suffix(".out")
         self.ports = platform_ports()
-        self.environment = os.environ | {name: str(port) for name, port in self.ports.by_variable().items()}
+        self.environment = (
+            os.environ | machine.variables | {name: str(port) for name, port in self.ports.by_variable().items()}
+        )
         self._started: list[subprocess.Popen[bytes]] = []
         self.environment |= {"MLP_HOME": str(home), "MLP_SENSOR_SECONDS": "5"}
 
@@ -84,14 +87,18 @@ def _accept_interrupts() -> None:
 
 @pytest.fixture
 def installed() -> Iterator[Installed]:
-    home = Path(tempfile.mkdtemp(prefix="mlp", dir="/tmp"))
-    platform = Installed(home)
+    """Checks at the end that no foreign server was asked, and that the user's files are as they were."""
+    folder = Path(tempfile.mkdtemp(prefix="mlp", dir="/tmp"))
     try:
-        yield platform
+        with machine_in_use(folder) as machine:
+            platform = Installed(folder / "home", machine)
+            try:
+                yield platform
+            finally:
+                platform.end()
+            assert (machine.asked, machine.changes()) == ([], [])
     finally:
-        platform.end()
-        shutil.rmtree(home, ignore_errors=True)
-        platform.output.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def flat(text: str) -> str:

@@ -15,4 +15,4 @@ def free_ports(count: int) -> list[int]:
 
 def platform_ports() -> Ports:
     """One free port for each service."""
-    return Ports(*free_ports(6))
+    return Ports(*free_ports(5))

@@ -14,8 +14,9 @@ from mlp_assets.examples.rehearsal.stages import Stages
 from mlp_assets.local_platform.services import Ports, services
 from mlp_assets.local_platform.supervisor import Supervisor, single_instance
 from mlp_resources.environments.configured import configured_environment
-from mlp_resources.environments.home import home, use_home
+from mlp_resources.environments.home import home
 from mlp_resources.environments.settings import load_settings
+from mlp_resources.environments.variables import use_home
 
 _MARK = "made-by-demo"
 _SENSOR_SECONDS = "3"

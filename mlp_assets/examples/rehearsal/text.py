@@ -21,8 +21,8 @@ from mlp_assets.jobs.metrics_log import METRICS_LOG, read_metrics
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.orchestration import keys
 from mlp_assets.platform import definitions_for
-from mlp_resources.environments.home import use_home
 from mlp_resources.environments.local import LocalEnvironment
+from mlp_resources.environments.variables import use_home
 
 _TRAINING_SET, _CANDIDATE, _CHAMPION = keys.retraining(project, product_category)[:3]
 _SHOWN, _LOOK_SECONDS = 10, 1.0
