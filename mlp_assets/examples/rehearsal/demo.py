@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 from rich.console import Console
 
+from mlp_assets.examples.rehearsal.deployments import deploying
 from mlp_assets.examples.rehearsal.retail_stream import (
     DEPLOYED,
     FIRST_WEEK,
@@ -59,9 +60,10 @@ def run(console: Console) -> None:
 def _set_up(stages: Stages, stream: RetailStream) -> None:
     with stages.stage("Ingesting half a year, computing features"):
         stream.ingest(FIRST_WEEK, DEPLOYED)
-    for model, endpoint in MODELS:
-        with stages.stage(f"Training, judging and deploying {model.name}"):
-            stream.deploy(model, endpoint)
+    with deploying() as deployments:
+        for model, _ in MODELS:
+            with stages.stage(f"Training, judging and deploying {model.name}"):
+                deployments.wait_for_next()
     with stages.stage("Ingesting up to the first replayed week"):
         stream.ingest(DEPLOYED, FIRST_REPLAYED)
 

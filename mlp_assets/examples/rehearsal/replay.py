@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from mlp_assets.examples.rehearsal.baseline_scores import score_first_version
+from mlp_assets.examples.rehearsal.deployments import deploying
 from mlp_assets.examples.rehearsal.retail_stream import (
     DEPLOYED,
     FIRST_WEEK,
@@ -43,9 +44,10 @@ def run(console: Console, *, share: float, fault: str) -> None:
     with running_platform(console, share=share, fault=fault) as (stages, stream, _):
         with stages.stage("Ingesting half a year, computing features"):
             stream.ingest(FIRST_WEEK, DEPLOYED)
-        for model, endpoint in MODELS:
-            with stages.stage(f"Training, judging and deploying {model.name}"):
-                stream.deploy(model, endpoint)
+        with deploying() as deployments:
+            for model, _ in MODELS:
+                with stages.stage(f"Training, judging and deploying {model.name}"):
+                    deployments.wait_for_next()
         with stages.stage(f"Replaying {WEEKS} weeks as HTTP requests", WEEKS) as advance:
             for week in weeks(DEPLOYED, WEEKS):
                 _run_week(stream, week)
