@@ -1,6 +1,7 @@
 """``mlp up``: the platform, until Ctrl-C."""
 
 import contextlib
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from mlp_assets.errors import MlpError
 from mlp_assets.local_platform.code_locations import FIX, failed_locations
+from mlp_assets.local_platform.memory_watch import MemoryWatch
 from mlp_assets.local_platform.services import Ports, services
 from mlp_assets.local_platform.supervisor import Supervisor, single_instance
 from mlp_resources.environments.configured import configured_environment
@@ -22,7 +24,7 @@ def run(workspace: Path, console: Console) -> None:
     """Starts all services, restores the endpoints, prints the URLs, and waits."""
     ports = Ports.from_settings(load_settings())
     supervisor, started = Supervisor(report=console.print), services(ports, workspace)
-    with single_instance(ports):
+    with single_instance(ports), MemoryWatch(partial(_print_killed, console), ports.dagster):
         try:
             with console.status("Starting Ray, MLflow and Dagster"):
                 supervisor.start(started)
@@ -43,6 +45,10 @@ def _restore(console: Console) -> None:
             console.print(f"endpoint {name} is live again")
     except MlpError as error:
         console.print(f"An endpoint was not restored: {error}", markup=False)
+
+
+def _print_killed(console: Console, message: str) -> None:
+    console.print(message, style="red", markup=False, highlight=False)
 
 
 def _print_failed(console: Console, ports: Ports) -> None:
