@@ -2,13 +2,13 @@
 
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-
-from mlp_assets.errors import MlpError
 
 app = typer.Typer(
     help="An asset-oriented ML platform on Dagster.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -125,15 +125,25 @@ def text() -> None:
 
 
 def main() -> None:
-    """The entry point. An MlpError is printed without a traceback; an interrupt is silent."""
+    """The entry point. An error is printed without a stack trace; an interrupt is silent."""
     signal.signal(signal.SIGTERM, _interrupted)
+    started_at = time.time()
+    threading.excepthook = _keep_trace_of_thread
     try:
         app()
-    except MlpError as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        from mlp_assets.cli.failures import explain
+
+        console.print(explain(error, started_at), style="red", markup=False, highlight=False)
+        sys.exit(1)
+
+
+def _keep_trace_of_thread(failure: threading.ExceptHookArgs) -> None:
+    from mlp_assets.cli.failures import keep_trace
+
+    keep_trace(failure.exc_value)
 
 
 def _interrupted(*_: object) -> None:

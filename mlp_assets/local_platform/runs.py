@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import httpx
 
+from mlp_assets.local_http import local_client
 from mlp_assets.local_platform.leftovers import mark
-from mlp_resources.compute.processes import child_environment
-from mlp_resources.environments.home import environment_variables
+from mlp_resources.environments.settings import load_settings
+from mlp_resources.environments.variables import process_variables
 
 _RUNS, _EVENTS, _SECONDS = 10, 50, 60
 _QUERY = f"""{{
@@ -33,9 +34,8 @@ class Run:
 def run_of_process(dagster_port: int, pid: int) -> Run | None:
     """The newest run that the process executes or executed; None where Dagster does not know or does not answer."""
     try:
-        answer = httpx.post(
-            f"http://127.0.0.1:{dagster_port}/graphql", json={"query": _QUERY}, timeout=30, trust_env=False
-        )
+        with local_client(timeout=30) as client:
+            answer = client.post(f"http://127.0.0.1:{dagster_port}/graphql", json={"query": _QUERY})
         runs = answer.json()["data"]["runsOrError"]["results"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None
@@ -52,7 +52,7 @@ def write_to_run_log(run_id: str, message: str) -> None:
     """Adds the message to the log of the run, which the Dagster UI shows. A process of its own imports Dagster."""
     subprocess.run(
         [sys.executable, "-m", "mlp_assets.orchestration.run_log", run_id, message],
-        env=child_environment(environment_variables() | mark()),
+        env=process_variables(load_settings(), mark()),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         timeout=_SECONDS,

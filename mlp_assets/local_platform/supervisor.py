@@ -17,6 +17,8 @@ from mlp_assets.local_http import local_client
 from mlp_assets.local_platform.health import ask
 from mlp_assets.local_platform.leftovers import end_left_behind, left_behind, mark
 from mlp_assets.local_platform.services import Ports, Service
+from mlp_resources.compute.memory import KillWatch
+from mlp_resources.compute.memory_kills import MemoryKills
 from mlp_resources.compute.processes import die_with_parent, end, tree
 from mlp_resources.environments.home import home, prepare_home
 from mlp_resources.environments.settings import load_settings
@@ -26,6 +28,7 @@ _START_SECONDS, _REPORT_SECONDS = 300.0, 30.0
 # An answer such as 401 or another program's page does not get better by waiting. A server that starts may give one.
 _REFUSED_SECONDS = 8.0
 _DOWN_SECONDS = 60.0
+_NAMED_SECONDS = 5.0  # the watch of memory takes a moment to name what was killed
 
 
 class ServiceError(MlpError):
@@ -38,6 +41,7 @@ class Supervisor:
     def __init__(self, report: Callable[[str], None] = lambda _: None) -> None:
         self._report = report
         self._children: list[tuple[Service, subprocess.Popen[bytes]]] = []
+        self._killed, self._since = KillWatch(), time.time()
 
     def start(self, services: list[Service]) -> None:
         """Starts the services, and returns when all are healthy. Raises ServiceError, and then none is left running."""
@@ -71,9 +75,16 @@ class Supervisor:
                 if process.poll() is not None:
                     raise ServiceError(
                         f"{service.name} ended by itself ({_exit_reason(process.returncode)}), so the platform stops. "
-                        f"Start it again with `mlp up`; its state is kept. {_log_tail(service)}"
+                        f"{self._memory_kills()}Start it again with `mlp up`; its state is kept. {_log_tail(service)}"
                     )
             time.sleep(0.5)
+
+    def _memory_kills(self) -> str:
+        """What the kernel killed for memory meanwhile, with a blank after it; empty where it killed nothing."""
+        if not self._killed.kills():
+            return ""
+        sentences = MemoryKills(home()).since(self._since, wait_seconds=_NAMED_SECONDS)
+        return " ".join(sentences or ["The kernel killed a process because memory ran out."]) + " "
 
     def stop(self) -> None:
         """Ends every process of every service: sends SIGTERM, waits, then kills."""

@@ -13,6 +13,7 @@ import httpx
 from mlp_assets.files import replace_text
 from mlp_assets.local_http import local_client
 from mlp_resources.compute.import_paths import import_folder, inherited_python_path
+from mlp_resources.compute.memory_kills import MemoryKills
 from mlp_resources.leases.holding import SECONDS, holding
 from mlp_resources.leases.local import LocalLeases
 from mlp_resources.ports.lease import Lease, Leases
@@ -99,7 +100,7 @@ class RayServing:
             self._request("PUT", json=config)
 
     def _wait(self, lease: Lease, name: str, version: str, route: str, endpoint: str) -> None:
-        deadline = time.monotonic() + _READY_SECONDS
+        deadline, since = time.monotonic() + _READY_SECONDS, time.time()
         message = ""
         while time.monotonic() < deadline:
             application = self._request("GET").json()["applications"].get(name, {})
@@ -108,12 +109,14 @@ class RayServing:
                     pass
             status, message = application.get("status"), application.get("message", "")
             if status == "DEPLOY_FAILED":
-                raise DeploymentFailedError(f"Endpoint {name} did not start with version {version}: {message[-1500:]}")
+                said = " ".join([*MemoryKills(self._folder.parent).since(since), message[-1500:]])
+                raise DeploymentFailedError(f"Endpoint {name} did not start with version {version}: {said}")
             if status == "RUNNING" and self._live_version(route, endpoint) == version:
                 return
             time.sleep(0.2)
+        killed = " ".join([*MemoryKills(self._folder.parent).since(since), "Ray says:"])
         raise DeploymentFailedError(
-            f"Endpoint {name} was not ready after {_READY_SECONDS:g} s. Ray says: {message[-1500:]}"
+            f"Endpoint {name} was not ready after {_READY_SECONDS:g} s. {killed} {message[-1500:]}"
         )
 
     def _live_version(self, route: str, endpoint: str) -> str | None:

@@ -74,7 +74,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "mlp_assets.cli": {
         *FOUNDATION, "mlp_assets.examples.rehearsal", "mlp_assets.feature_store", "mlp_assets.features.compute",
-        "mlp_assets.local_platform", "mlp_assets.platform", "mlp_resources.environments", "mlp_resources.serving",
+        "mlp_assets.local_platform", "mlp_assets.platform", "mlp_resources.compute",
+        "mlp_resources.environments", "mlp_resources.serving",
     },
     "mlp_sensors": {*FOUNDATION, "mlp_assets.orchestration", "mlp_resources.ports"},
     "mlp_resources": set(),

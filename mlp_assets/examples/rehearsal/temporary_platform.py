@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +12,7 @@ from rich.console import Console
 from mlp_assets.errors import MlpError
 from mlp_assets.examples.rehearsal.retail_stream import RetailStream
 from mlp_assets.examples.rehearsal.stages import Stages
+from mlp_assets.local_platform.memory_watch import MemoryWatch
 from mlp_assets.local_platform.services import Ports, services
 from mlp_assets.local_platform.supervisor import Supervisor, single_instance
 from mlp_resources.environments.configured import configured_environment
@@ -31,9 +33,14 @@ def running_platform(console: Console, *, share: float, fault: str) -> Iterator[
         use_home({"MLP_RETAIL_FAULT": fault, "MLP_SENSOR_SECONDS": _SENSOR_SECONDS})
         with stages.progress, contextlib.ExitStack() as ending:
             ending.callback(supervisor.stop)
+            ending.enter_context(MemoryWatch(partial(_print_killed, console), ports.dagster))
             with stages.stage("Starting Ray, MLflow and Dagster"):
                 supervisor.start(services(ports, Path("workspace.yaml")))
             yield stages, RetailStream(configured_environment(), dg.DagsterInstance.get(), share), ports
+
+
+def _print_killed(console: Console, message: str) -> None:
+    console.print(message, style="red", markup=False, highlight=False)
 
 
 def _fresh_home() -> None:

@@ -1,0 +1,87 @@
+"""Processes that the kernel killed for memory are named, in a real control group; others are not."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlp_assets.local_platform.leftovers import mark
+from mlp_assets.local_platform.process_roles import RUN, role_of, training_name
+from mlp_resources.compute.memory_kills import MemoryKills
+from tests.support.limited_memory import run_limited
+
+PYTHON = "/home/ann/.venv/bin/python3.11"
+# Two processes of the platform vanish in the same second: one that the kernel killed, and one that ended by itself. The
+# first stands for a replica, which Ray starts and which has the home's mark; the kernel is told to prefer it.
+WATCH = """
+import subprocess, sys, time
+from mlp_assets.local_platform.memory_watch import MemoryWatch
+
+GROW = "import time; blocks = []\\nwhile True: blocks.append(b'x' * 2**24); time.sleep(0.1)"
+def start(code, name):
+    return subprocess.Popen([name, "-c", code], executable=sys.executable)
+
+with MemoryWatch(print, 1):
+    ended = start("import time; time.sleep(1.5)", "other")
+    code = GROW if sys.argv[1] == "grow" else "import time; time.sleep(1.5)"
+    killed = start(code, "ray::ServeReplica:shop.score:endpoint")
+    print("status", killed.wait(), ended.wait(), flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def watch(home: Path, what: str, seconds: float) -> list[str]:
+    """The lines that the watch reports."""
+    environment = os.environ | mark() | {"MLP_HOME": str(home)}
+    run = run_limited([sys.executable, "-c", WATCH, what, str(seconds)], 400 * 1024**2, environment)
+    if run.enforced_by != "cgroup":
+        pytest.skip("this process may not make a control group, so the kernel kills nothing")
+    status, *lines = run.output.splitlines()
+    assert status == ("status -9 0" if what == "grow" else "status 0 0"), run.output
+    return lines
+
+
+@pytest.mark.parametrize("seconds", [4.0, 0.0], ids=["while it goes on", "at the end"])
+def test_a_process_that_the_kernel_killed_is_named_with_the_remedy(home: Path, seconds: float) -> None:
+    (line,) = watch(home, "grow", seconds)
+    assert line.startswith("The kernel killed a replica of endpoint shop.score because memory ran out: it held 0.")
+    assert line.endswith(
+        "GB of the 0.4 GB of this container. Ray starts it again. Give the platform more memory, or run less beside "
+        "the endpoints."
+    )
+    assert MemoryKills(home).since(0) == [line]
+
+
+def test_processes_that_end_by_themselves_are_not_named(home: Path) -> None:
+    assert watch(home, "sleep", 3.0) == []
+    assert MemoryKills(home).since(0) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("ray::ServeReplica:retail.repurchase_score:endpoint", "a replica of endpoint retail.repurchase_score"),
+        ("ray::ProxyActor", "the proxy of the endpoints"),
+        (f"{PYTHON} -m mlp_resources.compute.guard /x/bin/ray start --head", "Ray"),
+        ("/x/site-packages/ray/core/src/ray/gcs/gcs_server --log_dir=/x", "Ray's head"),
+        ("/x/site-packages/ray/core/src/ray/raylet/raylet --raylet_socket_name=/x", "Ray's raylet"),
+        (f"{PYTHON} /x/bin/mlflow server --host 127.0.0.1", "MLflow"),
+        (f"{PYTHON} -m uvicorn --host 127.0.0.1 mlflow.server.fastapi_app:app", "MLflow"),
+        (f"{PYTHON} -m dagster api grpc --lazy-load-user-code", "Dagster's code server"),
+        (f"{PYTHON} -m dagster._daemon run", "Dagster's daemon"),
+        (f"{PYTHON} -m mlp_assets.training.main /x/spec.json", "a training"),
+        ("/usr/bin/tail -f log", "a process of the platform (tail)"),
+    ],
+)
+def test_roles_in_the_users_words(command: str, name: str) -> None:
+    assert role_of(command).name == name
+
+
+def test_a_child_of_the_code_server_is_a_run(tmp_path: Path) -> None:
+    spawned = f"{PYTHON} -c from multiprocessing.spawn import spawn_main; spawn_main(pipe_handle=7)"
+    assert role_of(spawned, f"{PYTHON} -m dagster api grpc --socket /x") is RUN
+    assert role_of(spawned, f"{PYTHON} -m mlp_assets.training.main /x") is not RUN
+    (tmp_path / "spec.json").write_text('{"name": "shop.score"}')
+    assert training_name(f"{PYTHON} -m mlp_assets.training.main {tmp_path}/spec.json") == "shop.score"
+    assert training_name("python") is None
