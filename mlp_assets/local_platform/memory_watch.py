@@ -16,7 +16,7 @@ from types import TracebackType
 from mlp_assets.local_platform.leftovers import mark
 from mlp_assets.local_platform.process_roles import RUN, TRAINING, Role, role_of, training_name
 from mlp_assets.local_platform.runs import run_of_process, write_to_run_log
-from mlp_resources.compute.memory import GB, KillWatch, read_memory
+from mlp_resources.compute.memory import KillWatch, format_bytes, read_memory
 from mlp_resources.compute.memory_kills import MemoryKills
 from mlp_resources.compute.processes import KILL_RUN, offer_to_kernel
 from mlp_resources.environments.home import home
@@ -119,7 +119,7 @@ class MemoryWatch:
         role = process.label.role
         run = run_of_process(self._dagster_port, process.pid) if role is RUN else None
         name = f"run {run.id.split('-')[0]} of {run.subject}" if run is not None else _full_name(process.label)
-        held = f"it held {process.memory / GB:.1f} GB of the {self._memory.limit}"
+        held = f"it held {format_bytes(process.memory)} of the {self._memory.limit}"
         message = f"The kernel killed {name} because memory ran out: {held}. {role.remedy}"
         self._record.add(process.pid, message)
         self._report(message)

@@ -28,7 +28,7 @@ _START_SECONDS, _REPORT_SECONDS = 300.0, 30.0
 # An answer such as 401 or another program's page does not get better by waiting. A server that starts may give one.
 _REFUSED_SECONDS = 8.0
 _DOWN_SECONDS = 60.0
-_NAMED_SECONDS = 5.0  # the watch of memory takes a moment to name what was killed
+_RECENT_SECONDS, _NAMED_SECONDS = 10.0, 5.0  # the watch of memory takes a moment to name what was killed
 
 
 class ServiceError(MlpError):
@@ -41,7 +41,7 @@ class Supervisor:
     def __init__(self, report: Callable[[str], None] = lambda _: None) -> None:
         self._report = report
         self._children: list[tuple[Service, subprocess.Popen[bytes]]] = []
-        self._killed, self._since = KillWatch(), time.time()
+        self._killed = KillWatch()
 
     def start(self, services: list[Service]) -> None:
         """Starts the services, and returns when all are healthy. Raises ServiceError, and then none is left running."""
@@ -83,7 +83,7 @@ class Supervisor:
         """What the kernel killed for memory meanwhile, with a blank after it; empty where it killed nothing."""
         if not self._killed.kills():
             return ""
-        sentences = MemoryKills(home()).since(self._since, wait_seconds=_NAMED_SECONDS)
+        sentences = MemoryKills(home()).since(time.time() - _RECENT_SECONDS, wait_seconds=_NAMED_SECONDS)
         return " ".join(sentences or ["The kernel killed a process because memory ran out."]) + " "
 
     def stop(self) -> None:

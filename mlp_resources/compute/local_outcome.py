@@ -16,7 +16,7 @@ from mlp_assets.jobs.metrics_log import read_metrics
 from mlp_resources.compute.checkpoint_folder import delete_checkpoints
 from mlp_resources.compute.job_folder import JobFolder
 from mlp_resources.compute.local_supervisor import CANCELLED, ORPHANED, STALLED, TERMINATED
-from mlp_resources.compute.memory import GB
+from mlp_resources.compute.memory import format_bytes
 from mlp_resources.ports.training import JobStatus, TrainingResult
 
 _TAIL = 2000
@@ -98,7 +98,7 @@ def _killed_for_memory(job: JobFolder, name: str, end: Mapping[str, Any]) -> str
     victim = f"Rank {rank[1]} of training {name}" if rank else f"Training {name}"
     return (
         f"{victim} was killed by the kernel because memory ran out: the training held up to "
-        f"{end['peak_memory_bytes'] / GB:.1f} GB of the {end['memory_limit']}. Give it more memory, or let it need "
+        f"{format_bytes(end['peak_memory_bytes'])} of the {end['memory_limit']}. Give it more memory, or let it need "
         "less: a smaller batch size, fewer processes, or fewer trials at a time."
     )
 

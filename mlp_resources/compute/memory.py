@@ -7,7 +7,12 @@ import psutil
 
 from mlp_resources.compute.control_groups import SYSTEM, count_kills, memory_groups
 
-GB = 1024**3  # as container limits and the figures of `mlp demo` are given
+MB, GB = 1024**2, 1024**3  # as container limits and the figures of `mlp demo` are given
+
+
+def format_bytes(count: float) -> str:
+    """Such as ``3.1 GB`` or ``40 MB``."""
+    return f"{count / GB:.1f} GB" if count >= GB / 10 else f"{count / MB:.0f} MB"
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,10 @@ class Memory:
     @property
     def limit(self) -> str:
         """The total and whose it is, such as ``4.5 GB of this container``."""
-        return f"{self.total / GB:.1f} GB of {self.place}"
+        return f"{format_bytes(self.total)} of {self.place}"
 
     def __str__(self) -> str:
-        return f"{self.available / GB:.1f} GB of the {self.limit}"
+        return f"{format_bytes(self.available)} of the {self.limit}"
 
 
 def read_memory(root: Path = SYSTEM) -> Memory:

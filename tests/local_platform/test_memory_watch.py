@@ -10,6 +10,7 @@ from mlp_assets.local_platform.leftovers import mark
 from mlp_assets.local_platform.process_roles import RUN, role_of, training_name
 from mlp_resources.compute.memory_kills import MemoryKills
 from tests.support.limited_memory import run_limited
+from tests.support.ports import free_ports
 
 PYTHON = "/home/ann/.venv/bin/python3.11"
 # Two processes of the platform vanish in the same second: one that the kernel killed, and one that ended by itself. The
@@ -28,6 +29,32 @@ with MemoryWatch(print, 1):
     killed = start(code, "ray::ServeReplica:shop.score:endpoint")
     print("status", killed.wait(), ended.wait(), flush=True)
     time.sleep(float(sys.argv[2]))
+"""
+SERVICE = """
+import sys
+from mlp_assets.local_platform.health import Probe
+from mlp_assets.local_platform.memory_watch import MemoryWatch
+from mlp_assets.local_platform.services import Service
+from mlp_assets.local_platform.supervisor import ServiceError, Supervisor
+
+SERVER = '''
+import http.server, sys, threading, time
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.SimpleHTTPRequestHandler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+time.sleep(3)
+blocks = []
+while True: blocks.append(b"x" * 2**24); time.sleep(0.1)
+'''
+url = f"http://127.0.0.1:{sys.argv[1]}/"
+supervisor = Supervisor()
+with MemoryWatch(lambda _: None, 1):
+    supervisor.start([Service("mlflow", (sys.executable, "-c", SERVER, sys.argv[1]), Probe(url), url)])
+    try:
+        supervisor.watch()
+    except ServiceError as error:
+        print(error)
+    finally:
+        supervisor.stop()
 """
 
 
@@ -56,6 +83,16 @@ def test_a_process_that_the_kernel_killed_is_named_with_the_remedy(home: Path, s
 def test_processes_that_end_by_themselves_are_not_named(home: Path) -> None:
     assert watch(home, "sleep", 3.0) == []
     assert MemoryKills(home).since(0) == []
+
+
+def test_a_service_that_the_kernel_killed_ends_the_platform_with_that_reason(home: Path) -> None:
+    home.mkdir()
+    command = [sys.executable, "-c", SERVICE, str(free_ports(1)[0])]
+    run = run_limited(command, 500 * 1024**2, os.environ | {"MLP_HOME": str(home)})
+    if run.enforced_by != "cgroup":
+        pytest.skip("this process may not make a control group, so the kernel kills nothing")
+    assert "mlflow ended by itself (SIGKILL), so the platform stops. The kernel killed a process of the" in run.output
+    assert "because memory ran out: it held 0." in run.output
 
 
 @pytest.mark.parametrize(
