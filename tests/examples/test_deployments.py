@@ -8,7 +8,7 @@ import pytest
 
 from mlp_assets.errors import MlpError
 from mlp_assets.examples.rehearsal.deployments import deploying
-from mlp_resources.environments.home import environment_variables, prepare_home
+from mlp_resources.environments.home import prepare_home
 from tests.support.processes import read_line, script
 
 WAIT = """
@@ -26,11 +26,9 @@ main()
 
 
 @pytest.fixture(autouse=True)
-def empty_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def empty_home(home: Path) -> None:
     """A home without a table: the first training set cannot be made."""
     prepare_home()
-    for name, value in environment_variables().items():
-        monkeypatch.setenv(name, value)
 
 
 def test_an_error_is_raised_with_its_message() -> None:

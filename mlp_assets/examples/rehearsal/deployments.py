@@ -21,6 +21,8 @@ from mlp_assets.examples.rehearsal.retail_stream import MODELS, RehearsalError, 
 from mlp_resources.compute.memory import KillWatch, read_memory
 from mlp_resources.compute.processes import die_with_parent, end_group
 from mlp_resources.environments.configured import configured_environment
+from mlp_resources.environments.settings import load_settings
+from mlp_resources.environments.variables import process_variables
 
 _GRACE_SECONDS = 15.0  # it cancels its training
 
@@ -59,6 +61,7 @@ def deploying() -> Iterator[Deployments]:
         watch = KillWatch()
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(writing)],
+            env=process_variables(load_settings()),
             pass_fds=[writing],
             start_new_session=True,  # of an interrupt at the terminal it hears once, from this process
             preexec_fn=die_with_parent,
@@ -90,3 +93,4 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _interrupt)
     with contextlib.suppress(KeyboardInterrupt), open(int(sys.argv[1]), "w") as channel:
         _deploy(channel)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already: an interrupt of exit handlers would be printed
