@@ -4,6 +4,8 @@ import numpy as np
 
 import mlp_assets as mlp
 
+_ROWS_AT_ONCE = 16_384
+
 
 def train_repurchase(run: mlp.TrainingRun) -> object:
     """A small network, trained by all processes of the run. Keeps the epoch with the best validation loss."""
@@ -16,7 +18,9 @@ def train_repurchase(run: mlp.TrainingRun) -> object:
     torch.manual_seed(run.seed)
     # The buffers of the network never change, so broadcasting them before each step would be wasted.
     accelerator = run.accelerator(kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)])
-    network = RepurchaseNetwork(run.train.x, hidden=run.params.get("hidden", 64))
+    inputs = run.train.head(len(run.train))  # `run.train.x` would keep them in memory while batches are read from files
+    network = RepurchaseNetwork(inputs, hidden=run.params.get("hidden", 64))
+    del inputs
     rate, epochs, batch = run.params.get("rate", 4e-3), run.params.get("epochs", 5), run.params.get("batch", 4096)
     model, optimizer = accelerator.prepare(network, torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3))
     loader, best, loss_of = run.loader(batch // run.world_size), run.best(network), nn.BCEWithLogitsLoss()
@@ -33,7 +37,8 @@ def train_repurchase(run: mlp.TrainingRun) -> object:
             losses.append(loss.item())
             saved.step()
         with torch.no_grad():
-            validation = loss_of(network(torch.from_numpy(run.validation.x)), torch.from_numpy(run.validation.y)).item()
+            logits = torch.cat([network(part) for part in torch.from_numpy(run.validation.x).split(_ROWS_AT_ONCE)])
+            validation = loss_of(logits, torch.from_numpy(run.validation.y)).item()
         best.offer(validation)
         run.log(saved.done, train_log_loss=sum(losses) / max(1, len(losses)), validation_log_loss=validation)
     best.restore()
