@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib import metadata
 
 import httpx
-import psutil
 from packaging.requirements import Requirement
 from rich.console import Console
 from rich.markup import escape
@@ -19,12 +18,14 @@ from mlp_assets.local_http import local_client
 from mlp_assets.local_platform.code_locations import FIX, failed_locations
 from mlp_assets.local_platform.health import ask
 from mlp_assets.local_platform.leftovers import left_behind
+from mlp_assets.local_platform.memory_needs import DEMO, PLATFORM, remedy
 from mlp_assets.local_platform.services import Ports, probes
 from mlp_assets.local_platform.supervisor import ServiceError, check_port, running_instance
+from mlp_resources.compute.memory import format_bytes, read_memory
 from mlp_resources.environments.home import home
 from mlp_resources.environments.settings import load_settings
 
-_LEAST_DISK, _LEAST_MEMORY = 5 * 1024**3, 4 * 1024**3
+_LEAST_DISK = 5 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -78,20 +79,26 @@ def _system() -> list[Finding]:
     gomp = ctypes.util.find_library("gomp")
     folder = home()
     place = next(path for path in (folder, *folder.parents) if path.exists())
-    disk, memory = shutil.disk_usage(place).free, psutil.virtual_memory().available
+    disk = shutil.disk_usage(place).free
     return [
         Finding("libgomp", bool(gomp), gomp or "not installed", "" if gomp else "apt-get install -y libgomp1"),
         Finding(
             "disk", disk > _LEAST_DISK, f"{disk / 1024**3:.0f} GB free", "" if disk > _LEAST_DISK else "Free 5 GB."
         ),
-        Finding(
-            "memory",
-            memory > _LEAST_MEMORY,
-            f"{memory / 1024**3:.0f} GB free",
-            "" if memory > _LEAST_MEMORY else "Free 4 GB.",
-        ),
+        _memory(),
         Finding("home", True, str(folder)),
     ]
+
+
+def _memory() -> Finding:
+    """What is free, for the platform and for the demo. A running platform has what it needs."""
+    memory = read_memory()
+    seen = f"{memory} free; the platform needs {format_bytes(PLATFORM)}, `mlp demo` {format_bytes(DEMO)}"
+    running = running_instance() is not None
+    if memory.available < PLATFORM and not running:
+        return Finding("memory", False, seen, remedy(PLATFORM, memory))
+    enough = memory.available >= DEMO or running
+    return Finding("memory", True, seen, "" if enough else f"For `mlp demo`: {remedy(DEMO, memory)}")
 
 
 def _ports() -> list[Finding]:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from mlp_assets.errors import MlpError
 from mlp_assets.local_platform.code_locations import FIX, failed_locations
+from mlp_assets.local_platform.memory_needs import PLATFORM, describe_memory, fit_runs
 from mlp_assets.local_platform.memory_watch import MemoryWatch
 from mlp_assets.local_platform.services import Ports, services
 from mlp_assets.local_platform.supervisor import Supervisor, single_instance
@@ -24,8 +25,10 @@ def run(workspace: Path, console: Console) -> None:
     """Starts all services, restores the endpoints, prints the URLs, and waits."""
     ports = Ports.from_settings(load_settings())
     supervisor, started = Supervisor(report=console.print), services(ports, workspace)
+    console.print(describe_memory("mlp up", PLATFORM), markup=False, highlight=False)
     with single_instance(ports), MemoryWatch(partial(_print_killed, console), ports.dagster):
         try:
+            console.print(fit_runs(), markup=False, highlight=False)
             with console.status("Starting Ray, MLflow and Dagster"):
                 supervisor.start(started)
             _restore(console)

@@ -29,6 +29,7 @@ _ROLES: tuple[tuple[str, Role], ...] = (
     ("ray::DashboardAgent", Role("Ray's dashboard agent")),
     ("ray::RuntimeEnvAgent", Role("Ray's agent of environments")),
     ("ray::", Role("a task of Ray", "Give the platform more memory, or let fewer tasks run at a time.")),
+    ("mlp_assets.examples.rehearsal.deployments", Role("the process that judges and registers the models", _SMALLER)),
     ("torch.distributed.run", Role("the launcher of a training", _SMALLER)),
     (TRAINING, Role("a training", _SMALLER)),
     ("mlp_resources.compute.local_supervisor", Role("the supervisor of a training", _SMALLER)),

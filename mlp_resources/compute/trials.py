@@ -1,5 +1,6 @@
 """Trials of a search, side by side: in threads of this process, or as tasks of a Ray cluster."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -8,6 +9,7 @@ from typing import Any
 
 from mlp_assets.errors import MlpError
 from mlp_resources.compute.import_paths import inherited_python_path
+from mlp_resources.compute.memory import read_memory, trials_at_once
 from mlp_resources.compute.ray_cluster import connect, ordered_results
 from mlp_resources.ports.shards import Item, Result
 
@@ -18,7 +20,7 @@ class LocalTrials:
     """Runs trials in threads; each trial trains in processes of its own."""
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        with ThreadPoolExecutor(max(1, len(items))) as pool:
+        with ThreadPoolExecutor(_at_once(len(items))) as pool:
             yield from pool.map(work, items)
 
 
@@ -41,7 +43,7 @@ class RayTrials:
         yield from ordered_results(
             lambda item: task.remote(work, item),
             items,
-            at_once=len(items),
+            at_once=_at_once(len(items)),
             patience_seconds=_END_SECONDS,
             lost=f"Ray at {self._address} lost a trial {_RETRIES + 1} times: {{error}}.",
         )
@@ -57,6 +59,15 @@ class RayTrials:
                     "Write a smaller cpus in mlp.Search, take an endpoint down, or add a node."
                 )
             time.sleep(_POLL_SECONDS)
+
+
+def _at_once(wanted: int) -> int:
+    """Trials of a batch that run at a time. A batch in turns has the same settings and results as one side by side."""
+    memory = read_memory()
+    count = trials_at_once(wanted, memory)
+    if count < wanted:
+        logging.getLogger(__name__).warning("Trials run one at a time, because %s is free.", memory)
+    return count
 
 
 def _run(work: Callable[[Item], Result], item: Item) -> Result:

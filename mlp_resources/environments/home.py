@@ -6,7 +6,7 @@ from pathlib import Path
 from mlp_assets.files import replace_text
 
 _DAGSTER_YAML = """\
-# Written once by the platform; yours to change.
+# Written by the platform; yours to change. While you have not, max_concurrent_runs follows the memory.
 nux:
   enabled: false
 telemetry:
@@ -19,11 +19,13 @@ run_retries:
   enabled: true
 concurrency:
   runs:
-    max_concurrent_runs: 2
+    max_concurrent_runs: {runs}
 sensors:
   use_threads: true
   num_workers: 2
 """
+_EARLIER = _DAGSTER_YAML.replace(_DAGSTER_YAML.splitlines()[0], "# Written once by the platform; yours to change.")
+_MOST_RUNS = 2
 
 
 def home(beside: Path | None = None) -> Path:
@@ -37,5 +39,17 @@ def prepare_home() -> Path:
     (folder / "dagster").mkdir(parents=True, exist_ok=True)
     settings = folder / "dagster" / "dagster.yaml"
     if not settings.exists():
-        replace_text(settings, _DAGSTER_YAML)
+        replace_text(settings, _DAGSTER_YAML.format(runs=_MOST_RUNS))
     return folder
+
+
+def set_concurrent_runs(count: int) -> bool:
+    """Lets ``count`` runs run at a time from the next start of Dagster on. False where the user changed the file."""
+    settings = prepare_home() / "dagster" / "dagster.yaml"
+    text, wanted = settings.read_text(), _DAGSTER_YAML.format(runs=count)
+    written = [form.format(runs=runs) for form in (_DAGSTER_YAML, _EARLIER) for runs in range(1, _MOST_RUNS + 1)]
+    if text not in written:
+        return False
+    if text != wanted:
+        replace_text(settings, wanted)
+    return True

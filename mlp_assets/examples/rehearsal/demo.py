@@ -49,7 +49,7 @@ class Story:
 def run(console: Console) -> None:
     """Runs the loop. Raises MlpError when a stage did not happen."""
     story = Story()
-    with running_platform(console, share=SHARE, fault=FAULT) as (stages, stream, ports):
+    with running_platform(console, "mlp demo", share=SHARE, fault=FAULT) as (stages, stream, ports):
         _set_up(stages, stream)
         _run_weeks(stages, stream, story)
         stages.progress.stop()

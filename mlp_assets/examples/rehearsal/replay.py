@@ -41,7 +41,7 @@ _SETTLE_SECONDS = 600
 
 def run(console: Console, *, share: float, fault: str) -> None:
     """Replays the half-year. Raises MlpError when a stage did not happen or a request failed."""
-    with running_platform(console, share=share, fault=fault) as (stages, stream, _):
+    with running_platform(console, "mlp replay", share=share, fault=fault) as (stages, stream, _):
         with stages.stage("Ingesting half a year, computing features"):
             stream.ingest(FIRST_WEEK, DEPLOYED)
         with deploying() as deployments:

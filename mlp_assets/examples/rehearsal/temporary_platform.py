@@ -12,6 +12,7 @@ from rich.console import Console
 from mlp_assets.errors import MlpError
 from mlp_assets.examples.rehearsal.retail_stream import RetailStream
 from mlp_assets.examples.rehearsal.stages import Stages
+from mlp_assets.local_platform.memory_needs import DEMO, describe_memory, fit_runs
 from mlp_assets.local_platform.memory_watch import MemoryWatch
 from mlp_assets.local_platform.services import Ports, services
 from mlp_assets.local_platform.supervisor import Supervisor, single_instance
@@ -25,12 +26,16 @@ _SENSOR_SECONDS = "3"
 
 
 @contextlib.contextmanager
-def running_platform(console: Console, *, share: float, fault: str) -> Iterator[tuple[Stages, RetailStream, Ports]]:
+def running_platform(
+    console: Console, command: str, *, share: float, fault: str
+) -> Iterator[tuple[Stages, RetailStream, Ports]]:
     """Starts everything in an empty home, and ends it with the block. Raises MlpError when it cannot start."""
+    console.print(describe_memory(command, DEMO), markup=False, highlight=False)
     ports, supervisor, stages = Ports.from_settings(load_settings()), Supervisor(), Stages(console)
     with single_instance(ports):
         _fresh_home()
         use_home({"MLP_RETAIL_FAULT": fault, "MLP_SENSOR_SECONDS": _SENSOR_SECONDS})
+        console.print(fit_runs(), markup=False, highlight=False)
         with stages.progress, contextlib.ExitStack() as ending:
             ending.callback(supervisor.stop)
             ending.enter_context(MemoryWatch(partial(_print_killed, console), ports.dagster))

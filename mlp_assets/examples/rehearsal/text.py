@@ -18,6 +18,7 @@ from mlp_assets.examples.catalogue.project import EPOCHS, first_sales, product_c
 from mlp_assets.examples.rehearsal.run_assets import facts, materialize
 from mlp_assets.examples.rehearsal.stages import Stages
 from mlp_assets.jobs.metrics_log import METRICS_LOG, read_metrics
+from mlp_assets.local_platform.memory_needs import TEXT, describe_memory
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.orchestration import keys
 from mlp_assets.platform import definitions_for
@@ -31,6 +32,7 @@ _SHOWN, _LOOK_SECONDS = 10, 1.0
 def run(console: Console) -> None:
     """Registers a version, which the web UIs of `mlp up` show. Raises MlpError when a stage did not happen."""
     feed.encoder_folder()  # fails early where the encoder is not installed
+    console.print(describe_memory("mlp text", TEXT), markup=False, highlight=False)
     environment, instance, stages = LocalEnvironment(use_home()), dg.DagsterInstance.get(), Stages(console)
     job = definitions_for(project, environment=environment).resolve_implicit_global_asset_job_def()
     with stages.progress:

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import sys
 import time
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ import pytest
 import mlp_assets as mlp
 from mlp_assets.models.search import run_search
 from mlp_resources.compute.trials import LocalTrials, RayTrials
+from tests.support.limited_memory import run_limited
 from tests.support.logistic import SPACE
 from tests.support.platform import Platform
 from tests.support.searches import built, prepared
@@ -86,3 +88,17 @@ def test_an_error_of_a_trial_is_raised_by_the_caller(ray_address: str) -> None:
     for trials in (RayTrials(0.1, address=ray_address), LocalTrials()):
         with pytest.raises(mlp.MlpError, match="trial 3 is wrong"):
             list(trials.map(fails, [3]))
+
+
+def test_a_batch_runs_one_after_the_other_in_a_small_container() -> None:
+    code = (
+        "import threading; from mlp_resources.compute.trials import LocalTrials\n"
+        "def work(item):\n    threading.Event().wait(0.2)\n    return item, threading.get_ident()\n"
+        "done = list(LocalTrials().map(work, [1, 2, 3])); print([item for item, _ in done], len({t for _, t in done}))"
+    )
+    run = run_limited([sys.executable, "-c", code], 3 * 1024**3, os.environ)
+    if run.enforced_by != "cgroup":
+        pytest.skip("this process may not make a control group")
+    note, figures = run.output.splitlines()
+    assert figures == "[1, 2, 3] 1"
+    assert note.startswith("Trials run one at a time, because ")
