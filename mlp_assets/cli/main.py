@@ -134,14 +134,14 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        from mlp_assets.cli.failures import explain
+        from mlp_assets.local_platform.failures import explain
 
         console.print(explain(error, started_at), style="red", markup=False, highlight=False)
         sys.exit(1)
 
 
 def _keep_trace_of_thread(failure: threading.ExceptHookArgs) -> None:
-    from mlp_assets.cli.failures import keep_trace
+    from mlp_assets.local_platform.failures import keep_trace
 
     keep_trace(failure.exc_value)
 

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
@@ -18,6 +19,7 @@ import dagster as dg
 
 from mlp_assets.errors import MlpError
 from mlp_assets.examples.rehearsal.retail_stream import MODELS, RehearsalError, RetailStream
+from mlp_assets.local_platform.failures import explain
 from mlp_resources.compute.memory import KillWatch, read_memory
 from mlp_resources.compute.processes import die_with_parent, end_group
 from mlp_resources.environments.configured import configured_environment
@@ -76,13 +78,14 @@ def deploying() -> Iterator[Deployments]:
 
 def _deploy(reports: TextIO) -> None:
     """Deploys all models, and writes one line for each, or for the error that ends it."""
+    started_at = time.time()
     try:
         stream = RetailStream(configured_environment(), dg.DagsterInstance.get(), share=1.0)
         for model, endpoint in MODELS:
             stream.deploy(model, endpoint)
             print(json.dumps({"deployed": model.name}), file=reports, flush=True)
-    except MlpError as error:
-        print(json.dumps({"error": str(error)}), file=reports, flush=True)
+    except Exception as error:  # its stack trace would be printed amid the command's output
+        print(json.dumps({"error": explain(error, started_at)}), file=reports, flush=True)
 
 
 def _interrupt(*_: object) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlp_assets.cli.failures import explain
 from mlp_assets.errors import MlpError
 from mlp_assets.local_http import local_client
+from mlp_assets.local_platform.failures import explain
 from mlp_resources.compute.memory_kills import MemoryKills
 
 FAIL = """
@@ -63,6 +63,13 @@ def test_without_a_home_the_trace_is_a_temporary_file(home: Path) -> None:
         assert "ValueError: of two lines. The details" in output
     finally:
         file.unlink()
+
+
+def test_a_home_that_cannot_be_told(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.setenv("MLP_HOME", "~no_such_user/home")
+    status, output = run_failing("from mlp_resources.environments.home import home; home()")
+    details_of(output).unlink()
+    assert (status, "Traceback" in output) == (1, False)
 
 
 def test_a_thread_that_fails_prints_no_trace(home: Path) -> None:

@@ -22,22 +22,31 @@ _LONGEST = 300
 def explain(error: BaseException, started_at: float) -> str:
     """The sentence for the user, and what the kernel killed for memory since ``started_at`` (seconds since 1970)."""
     sentence = str(error) if isinstance(error, MlpError) else _explain_unexpected(error)
-    killed = [kill for kill in MemoryKills(home()).since(started_at) if kill not in sentence]
+    folder = _home()
+    killed = [kill for kill in MemoryKills(folder).since(started_at) if kill not in sentence] if folder else []
     return "\n".join([sentence, *killed])
 
 
 def write_details(error: BaseException) -> Path:
     """Writes the stack trace to a file that only this user may read: below the home's logs, else a temporary one."""
     text = "".join(traceback.format_exception(error))
-    if home().is_dir():
+    folder = _home()
+    if folder is not None:
         with contextlib.suppress(OSError):
-            file = home() / "logs" / f"error-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{id(error):x}.txt"
+            file = folder / "logs" / f"error-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{id(error):x}.txt"
             file.parent.mkdir(exist_ok=True)
             _write(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), text)
             return file
     descriptor, name = tempfile.mkstemp(prefix="mlp-error-", suffix=".txt")
     _write(descriptor, text)
     return Path(name)
+
+
+def _home() -> Path | None:
+    """The home; None where there is none, or where its path cannot be told: that may be the failure itself."""
+    with contextlib.suppress(OSError, RuntimeError):
+        return home() if home().is_dir() else None
+    return None
 
 
 def _write(descriptor: int, text: str) -> None:
