@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -27,11 +28,13 @@ from mlp_assets.examples.retail.project import project, repurchase, repurchase_h
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.facts import AlarmFacts
 from mlp_resources.environments.home import home
+from mlp_sensors import run_tags
 
 FIRST_REPLAYED = datetime(2017, 7, 31, tzinfo=UTC)
 REPLAYED = 10
 FAULT = "GROCERY@2017-08-28"
 SHARE = 0.25
+_PATIENCE_SECONDS = 1800  # a slow machine takes its time, and a run that fails is told at once
 ALARMS = keys.alarms(project.name, repurchase_health)
 
 
@@ -77,11 +80,12 @@ def _run_weeks(stages: Stages, stream: RetailStream, story: Story) -> None:
             stream.ingest(week, week + WEEK)
             advance()
     with stages.stage("Waiting for the sensors: alarm"):
-        alarm = wait_for("alarm", 120, lambda: _open_episode(stream.instance))
+        alarm = wait_for("alarm", _PATIENCE_SECONDS, lambda: _open_episode(stream.instance))
         story.episode, story.alarm = alarm.episode, alarm.message
     last = FIRST_REPLAYED + REPLAYED * WEEK
     with stages.stage("Retraining, while requests go on"):
-        wait_for("version after the alarm", 240, lambda: _version_changed(stream, story.before, last), every=0.25)
+        changed = partial(_version_changed, stream, story.before, last)
+        wait_for("version after the alarm", _PATIENCE_SECONDS, changed, every=0.25)
         stream.send_week(last)
         story.after = stream.champion(repurchase).version
         stream.drain()
@@ -96,5 +100,10 @@ def _open_episode(instance: dg.DagsterInstance) -> AlarmFacts | None:
 
 
 def _version_changed(stream: RetailStream, before: str, week: datetime) -> bool:
+    """Sends a few requests. Raises RehearsalError where the retraining failed, so that nobody waits for it."""
     stream.trickle(week)
+    failed = dg.RunsFilter(tags={run_tags.TRIGGER: run_tags.ALARM}, statuses=[dg.DagsterRunStatus.FAILURE])
+    for run in stream.instance.get_runs(filters=failed):
+        if run.tags.get("dagster/will_retry") != "true":
+            raise RehearsalError(f"The retraining failed: run {run.run_id} in the Dagster UI says why.")
     return stream.traffic.versions.get("repurchase_score", [before])[-1] != before

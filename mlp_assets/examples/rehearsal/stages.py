@@ -1,29 +1,31 @@
 """Stages of a long command: progress bars, wall time, and the peak memory of the whole platform."""
 
 import contextlib
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from mlp_resources.compute.processes import tree
+from mlp_assets.local_platform.memory_use import memory_by_role
 
 _SAMPLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A finished stage: wall seconds, and the peak proportional set size over all processes, in GB of 2^30 bytes."""
+    """A finished stage: wall seconds, and the peak of the memory of all processes, by role, in GB of 10^9 bytes."""
 
     name: str
     seconds: float
-    peak_gb: float
+    memory_gb: Mapping[str, float]
+
+    @property
+    def peak_gb(self) -> float:
+        return round(sum(self.memory_gb.values()), 2)
 
 
 class Stages:
@@ -45,16 +47,19 @@ class Stages:
         with _peak_memory() as peak:
             yield lambda: self.progress.advance(task)
         self.progress.update(task, completed=steps)
-        finished = Stage(name, round(time.perf_counter() - started, 1), round(peak[0] / 1024**3, 2))
+        memory = {role: round(used / 1e9, 3) for role, used in peak[0].items()}
+        finished = Stage(name, round(time.perf_counter() - started, 1), memory)
         self.finished.append(finished)
         if not self.console.is_terminal:
             self.console.print(f"{finished.name}: {finished.seconds} s, {finished.peak_gb} GB")
 
     def figures(self) -> dict[str, Any]:
-        """As plain data: ``total_s``, ``peak_gb`` and the ``stages``."""
+        """As plain data: ``total_s``, ``peak_gb``, the ``processes`` at that peak, in GB, and the ``stages``."""
+        highest = max(self.finished, key=lambda stage: stage.peak_gb)
         return {
             "total_s": self.total_seconds,
-            "peak_gb": self.peak_gb,
+            "peak_gb": highest.peak_gb,
+            "processes": dict(sorted(highest.memory_gb.items(), key=lambda entry: -entry[1])),
             "stages": {stage.name: {"seconds": stage.seconds, "peak_gb": stage.peak_gb} for stage in self.finished},
         }
 
@@ -68,13 +73,13 @@ class Stages:
 
 
 @contextlib.contextmanager
-def _peak_memory() -> Iterator[list[int]]:
-    """The peak in bytes over this process and its descendants, sampled; shared pages count once."""
-    peak, over = [_memory()], threading.Event()
+def _peak_memory() -> Iterator[list[dict[str, int]]]:
+    """The memory of the platform by role, in bytes, when their sum was highest; sampled."""
+    peak, over = [memory_by_role()], threading.Event()
 
     def sample() -> None:
         while not over.wait(_SAMPLE_SECONDS):
-            peak[0] = max(peak[0], _memory())
+            peak[0] = max(peak[0], memory_by_role(), key=lambda memory: sum(memory.values()))
 
     sampler = threading.Thread(target=sample, daemon=True)
     sampler.start()
@@ -83,11 +88,3 @@ def _peak_memory() -> Iterator[list[int]]:
     finally:
         over.set()
         sampler.join()
-
-
-def _memory() -> int:
-    total = 0
-    for process in tree(os.getpid()):
-        with contextlib.suppress(psutil.Error):
-            total += process.memory_full_info().pss
-    return total
