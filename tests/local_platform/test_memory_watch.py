@@ -1,16 +1,19 @@
 """Processes that the kernel killed for memory are named, in a real control group; others are not."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from mlp_assets.local_platform.leftovers import mark
+from mlp_assets.local_platform.memory_watch import MemoryWatch
 from mlp_assets.local_platform.process_roles import RUN, role_of, training_name
 from mlp_resources.compute.memory_kills import MemoryKills
 from tests.support.limited_memory import run_limited
 from tests.support.ports import free_ports
+from tests.support.processes import child, read_line
 
 PYTHON = "/home/ann/.venv/bin/python3.11"
 # Two processes of the platform vanish in the same second: one that the kernel killed, and one that ended by itself. The
@@ -93,6 +96,19 @@ def test_a_service_that_the_kernel_killed_ends_the_platform_with_that_reason(hom
         pytest.skip("this process may not make a control group, so the kernel kills nothing")
     assert "mlflow ended by itself (SIGKILL), so the platform stops. The kernel killed a process of the" in run.output
     assert "because memory ran out: it held 0." in run.output
+
+
+def test_the_kernel_is_offered_runs_before_services(home: Path) -> None:
+    code = (
+        "import subprocess, sys; sleep = ['multiprocessing.spawn', '-c', 'import time; time.sleep(60)']; "
+        "run = subprocess.Popen(sleep, executable=sys.argv[1]); print(run.pid, flush=True); run.wait()"
+    )
+    options = {"executable": sys.executable, "stdout": subprocess.PIPE, "text": True}
+    with child("dagster api grpc", "-c", code, sys.executable, **options) as server:
+        run = int(read_line(server))
+        MemoryWatch(print, 1).look()
+        adjustments = [Path(f"/proc/{pid}/oom_score_adj").read_text().strip() for pid in (server.pid, run)]
+    assert adjustments == ["0", "300"]
 
 
 @pytest.mark.parametrize(
