@@ -13,6 +13,7 @@ from mlp_assets.local_platform.health import Probe
 from mlp_resources.environments.home import home
 from mlp_resources.environments.settings import Settings, load_settings
 from mlp_resources.environments.variables import own_ray_variables
+from mlp_resources.serving.ray_head import HOOKS
 from mlp_resources.serving.ray_token import authorization, ensure_token
 
 _HERE = "127.0.0.1"
@@ -20,7 +21,7 @@ _SOCKET_PATH_LIMIT = 40
 _RAY = {
     # Ray's switch for a single machine. Without it, every server of Ray listens on all interfaces.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_START_HOOK": "mlp_resources.serving.ray_head.trim",
+    **HOOKS,
     # Workers that wait for tasks hold 50 MB each. The first task starts its own, in a second.
     "RAY_prestart_worker_first_driver": "0",
     "RAY_enable_worker_prestart": "0",

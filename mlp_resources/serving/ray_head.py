@@ -1,10 +1,17 @@
-"""What ``ray start`` is to leave out: ``RAY_START_HOOK=mlp_resources.serving.ray_head.trim``.
+"""What Ray is to leave out of its processes. Ray calls both functions, whose names ``HOOKS`` gives it.
 
 Ray starts a server for remote clients, and a process for each page of its dashboard. Nothing here uses the clients'
 server (50 MB), nor the pages of Ray Data, Ray Train, metrics and platform events (110 MB).
 """
 
+import importlib.util
+import sys
 from typing import Any
+
+HOOKS = {
+    "RAY_START_HOOK": f"{__name__}.trim",
+    "__RAY_WORKER_PROCESS_SETUP_HOOK_ENV_VAR": f"{__name__}.import_pandas_late",
+}
 
 # The parts of the dashboard that serve the REST interface of Ray Serve and the browser's pages.
 DASHBOARD = ("JobHead", "NodeHead", "ReportHead", "ServeHead", "StateHead")
@@ -23,3 +30,17 @@ def trim(params: Any, head: bool) -> None:
         return start(command, process_type, *args, **options)
 
     services.start_ray_process = start_trimmed
+
+
+def import_pandas_late() -> None:
+    """Has pandas imported when it is first used. Ray calls it at the start of each worker.
+
+    Ray Serve imports pandas (45 MB) in its controller, its proxy and each replica, to ask whether an object is one of
+    its frames.
+    """
+    spec = importlib.util.find_spec("pandas")
+    if spec is None or spec.loader is None or "pandas" in sys.modules:
+        return
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    sys.modules["pandas"] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)

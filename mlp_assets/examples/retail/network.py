@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-_COLUMNS = 4
+_COLUMNS = 2
 
 
 class RepurchaseNetwork(nn.Module):
