@@ -1,6 +1,6 @@
 """Memory of the idle platform; seconds and peak memory of each stage of the demo, by process.
 
-Memory is the proportional share (PSS) of all processes of the platform, in GB of 10^9 bytes: shared pages count once.
+Memory is the proportional share (PSS) of all processes of the platform, in GB of 2^30 bytes: shared pages count once.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ def _idle() -> dict[str, float]:
             samples.append(memory_by_role())
             time.sleep(5)
         roles = {role for sample in samples for role in sample if role != "this command"}
-        medians = {role: statistics.median(sample.get(role, 0) / 1e9 for sample in samples) for role in roles}
+        medians = {role: statistics.median(sample.get(role, 0) / 1024**3 for sample in samples) for role in roles}
         return {role: round(used, 3) for role, used in sorted(medians.items(), key=lambda entry: -entry[1])}
 
 

@@ -11,6 +11,11 @@ from mlp_resources.compute.memory import read_memory
 from mlp_resources.ports.training import TrainingFailedError
 
 _GB = 1e9
+# glibc keeps freed memory for each thread. Two arenas, and pages of their own for large blocks, took a training of two
+# processes from 1.59 to 1.39 GB, at the same speed; a threshold of 128 kB would slow it by a quarter.
+_ALLOCATOR = {
+    "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "4194304", "MALLOC_TRIM_THRESHOLD_": "16777216",
+}  # fmt: skip
 
 
 def check_machine(spec: JobSpec) -> None:
@@ -66,4 +71,4 @@ def training_environment(spec: JobSpec, inherited: Mapping[str, str], device: st
         "PYTHONUNBUFFERED": "1",
     }
     device = "cpu" if spec.gpus == 0 else device
-    return {**inherited, **changes, **({"MLP_DEVICE": device} if device else {})}
+    return {**_ALLOCATOR, **inherited, **changes, **({"MLP_DEVICE": device} if device else {})}

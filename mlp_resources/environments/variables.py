@@ -32,11 +32,6 @@ _RANKS = {
 }  # fmt: skip
 _SERVERS = ("DAGSTER_", "UVICORN_", "FLASK_")
 _SERVER_NAMES = {"WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS"}
-# glibc keeps freed memory for each thread. Two arenas, and pages of their own for large blocks, took a training of two
-# processes from 1.59 to 1.43 GB, at the same speed; a threshold of 128 kB would slow it by a quarter.
-_ALLOCATOR = {
-    "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "4194304", "MALLOC_TRIM_THRESHOLD_": "16777216",
-}  # fmt: skip
 _OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
 _NO_PROXY = ("no_proxy", "NO_PROXY", "no_grpc_proxy")
 
@@ -58,7 +53,7 @@ def users_variables(variables: Mapping[str, str]) -> dict[str, str]:
     """What is the user's business among the variables, with this machine added to what is reached without a proxy."""
     foreign, names = (_RAY, *_MLFLOW, *_LAUNCHERS, *_SERVERS), {*_RANKS, *_SERVER_NAMES}
     kept = {n: v for n, v in variables.items() if n not in names and not n.startswith(foreign)}
-    return _ALLOCATOR | kept | _past_proxies(kept)
+    return kept | _past_proxies(kept)
 
 
 def use_home(changes: Mapping[str, str] | None = None) -> Path:

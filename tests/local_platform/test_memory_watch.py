@@ -119,7 +119,7 @@ def test_the_kernel_is_offered_runs_before_services(home: Path) -> None:
         (f"{PYTHON} -m mlp_resources.compute.guard /x/bin/ray start --head", "Ray"),
         ("/x/site-packages/ray/core/src/ray/gcs/gcs_server --log_dir=/x", "Ray's head"),
         ("/x/site-packages/ray/core/src/ray/raylet/raylet --raylet_socket_name=/x", "Ray's raylet"),
-        (f"{PYTHON} /x/bin/mlflow server --host 127.0.0.1", "MLflow"),
+        (f"{PYTHON} -m mlp_resources.registry.mlflow_process --host 127.0.0.1", "MLflow"),
         (f"{PYTHON} -m uvicorn --host 127.0.0.1 mlflow.server.fastapi_app:app", "MLflow"),
         (f"{PYTHON} -m dagster api grpc --lazy-load-user-code", "Dagster's code server"),
         (f"{PYTHON} -m dagster._daemon run", "Dagster's daemon"),
