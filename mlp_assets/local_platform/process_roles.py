@@ -37,7 +37,6 @@ _ROLES: tuple[tuple[str, Role], ...] = (
     ("/gcs/gcs_server", Role("Ray's head")),
     ("/ray/dashboard/", Role("Ray's dashboard")),
     ("ray.dashboard.", Role("Ray's dashboard")),
-    ("mlp_resources.compute.guard", Role("the guard of a service's processes")),
     ("/bin/ray ", Role("Ray")),
     ("mlp_resources.registry.mlflow_process", Role("MLflow")),
     ("mlflow.server", Role("MLflow")),
