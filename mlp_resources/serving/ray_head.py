@@ -4,13 +4,13 @@ Ray starts a server for remote clients, and a process for each page of its dashb
 server (50 MB), nor the pages of Ray Data, Ray Train, metrics and platform events (110 MB).
 """
 
-import importlib.util
+import importlib
 import sys
-from typing import Any
+from typing import Any, cast
 
 HOOKS = {
     "RAY_START_HOOK": f"{__name__}.trim",
-    "__RAY_WORKER_PROCESS_SETUP_HOOK_ENV_VAR": f"{__name__}.import_pandas_late",
+    "__RAY_WORKER_PROCESS_SETUP_HOOK_ENV_VAR": f"{__name__}.import_serve_without_pandas",
 }
 
 # The parts of the dashboard that serve the REST interface of Ray Serve and the browser's pages.
@@ -32,15 +32,16 @@ def trim(params: Any, head: bool) -> None:
     services.start_ray_process = start_trimmed
 
 
-def import_pandas_late() -> None:
-    """Has pandas imported when it is first used. Ray calls it at the start of each worker.
+def import_serve_without_pandas() -> None:
+    """Imports Ray Serve while pandas cannot be imported. Ray calls it at the start of each worker.
 
-    Ray Serve imports pandas (45 MB) in its controller, its proxy and each replica, to ask whether an object is one of
-    its frames.
+    Ray Serve imports pandas (45 MB) in its controller, its proxy and each replica, where it is installed, to encode
+    frames that an application returns. Endpoints return none. Whoever imports pandas later gets it.
     """
-    spec = importlib.util.find_spec("pandas")
-    if spec is None or spec.loader is None or "pandas" in sys.modules:
+    if "pandas" in sys.modules:
         return
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    sys.modules["pandas"] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.modules["pandas"] = cast("Any", None)
+    try:
+        importlib.import_module("ray.serve")
+    finally:
+        del sys.modules["pandas"]
