@@ -180,7 +180,6 @@ class MlflowRegistry:
             logging.getLogger(name).setLevel(logging.ERROR)
         self.folder.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(self.tracking_uri)
-        mlflow.set_registry_uri(self.tracking_uri)
         return mlflow
 
     def _client(self) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mlp_resources.environments.variables import users_variables
 from tests.support.mlflow_store import empty_store
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,8 @@ def make_home(commit: str, folder: Path) -> Path:
     done = subprocess.run(
         [sys.executable, str(script)],
         cwd=folder,  # `python -m` would find this commit's code in the working directory
-        env=os.environ | {"MLP_HOME": str(home), "PYTHONPATH": search, "DAGSTER_DISABLE_TELEMETRY": "1"},
+        env=users_variables(os.environ)
+        | {"MLP_HOME": str(home), "PYTHONPATH": search, "DAGSTER_DISABLE_TELEMETRY": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -2,6 +2,7 @@
 
 import importlib
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ def test_an_endpoint_moves_under_load_and_survives_a_broken_version(serving: Ray
     for caller in callers:
         caller.start()
     try:
+        while not statuses:  # the first answer is of the first version, however fast the next one is live
+            time.sleep(0.01)
         serving.apply(version(first, "4"), OPTIONS)
         broken = version(first, "5")
         broken["model"]["digest"] = "0" * 64
