@@ -18,11 +18,15 @@ settings.load_profile("all" if LONG else "sample")
 _TELEMETRY_OFF = {"NML_DISABLE_USAGE_LOGGING": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
-def _replace_variables(variables: dict[str, str]) -> None:
-    """Makes the variables those of this process, and removes all others."""
+_PLATFORM = ("MLFLOW_", "_MLFLOW_", "RAY_", "DAGSTER_")  # the platform sets such variables in its own process
+
+
+def _replace_variables(variables: dict[str, str], prefixes: tuple[str, ...] = ("",)) -> None:
+    """Makes the variables with these prefixes those of this process, and removes all others with them."""
     for name in os.environ.keys() - variables.keys():
-        del os.environ[name]
-    os.environ.update(variables)
+        if name.startswith(prefixes):
+            del os.environ[name]
+    os.environ.update({name: value for name, value in variables.items() if name.startswith(prefixes)})
 
 
 # The machine's user may have a Ray, an MLflow or a proxy.
@@ -53,8 +57,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "home"
     monkeypatch.setenv("MLP_HOME", str(folder))
     yield folder
-    monkeypatch.undo()
-    _replace_variables(before)
+    _replace_variables(before, _PLATFORM)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from mlp_assets.artifact.signed_records import digest
 from mlp_assets.jobs.job_spec import JobSpec
 from mlp_assets.models.promotions import alias_problem, champion, judgement_of, promote, read_record
 from mlp_assets.orchestration import keys
+from mlp_resources.compute.local_machine import training_environment
+from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.ports import registry_tags
 from mlp_resources.ports.lake import Transaction
@@ -168,8 +170,6 @@ def test_a_record_that_was_tampered_with_promotes_nothing(made: Platform, change
 def test_the_key_is_its_owners_alone_and_no_training_hears_of_it(
     made: Platform, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from mlp_resources.compute.local_machine import training_environment
-
     key = home / "keys" / "promotion"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     monkeypatch.setenv("MLP_PROMOTION_KEY", str(tmp_path / "mounted"))
@@ -178,7 +178,9 @@ def test_the_key_is_its_owners_alone_and_no_training_hears_of_it(
         name="m", function="tests.support.shop:train", table="table", version=1, features=(), target="y", task="binary",
         seed=0, gpus=0,
     )  # fmt: skip
-    assert "MLP_PROMOTION_KEY" not in training_environment(spec)
+    runner = LocalEnvironment(home).runner
+    assert isinstance(runner, LocalRunner)
+    assert "MLP_PROMOTION_KEY" not in training_environment(spec, runner.inherited())
     other = LocalEnvironment(home).signer
     other.sign({})
     with pytest.raises(mlp.MlpError, match="not signed with this platform's key"):
