@@ -1,7 +1,6 @@
 """``mlp up``: the platform, until Ctrl-C."""
 
 import contextlib
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -12,7 +11,7 @@ from rich.table import Table
 from mlp_assets.errors import MlpError
 from mlp_assets.local_platform.code_locations import FIX, failed_locations
 from mlp_assets.local_platform.memory_needs import PLATFORM, describe_memory, fit_runs
-from mlp_assets.local_platform.memory_watch import MemoryWatch
+from mlp_assets.local_platform.memory_watch import MemoryWatch, printing
 from mlp_assets.local_platform.services import Ports, services
 from mlp_assets.local_platform.supervisor import Supervisor, single_instance
 from mlp_resources.environments.configured import configured_environment
@@ -26,7 +25,7 @@ def run(workspace: Path, console: Console) -> None:
     ports = Ports.from_settings(load_settings())
     supervisor, started = Supervisor(report=console.print), services(ports, workspace)
     console.print(describe_memory("mlp up", PLATFORM), markup=False, highlight=False)
-    with single_instance(ports), MemoryWatch(partial(_print_killed, console), ports.dagster):
+    with single_instance(ports), MemoryWatch(printing(console), ports.dagster):
         try:
             console.print(fit_runs(), markup=False, highlight=False)
             with console.status("Starting Ray, MLflow and Dagster"):
@@ -48,10 +47,6 @@ def _restore(console: Console) -> None:
             console.print(f"endpoint {name} is live again")
     except MlpError as error:
         console.print(f"An endpoint was not restored: {error}", markup=False)
-
-
-def _print_killed(console: Console, message: str) -> None:
-    console.print(message, style="red", markup=False, highlight=False)
 
 
 def _print_failed(console: Console, ports: Ports) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
+from rich.console import Console
+
 from mlp_assets.local_platform.leftovers import mark
 from mlp_assets.local_platform.process_roles import RUN, TRAINING, Role, role_of, training_name
 from mlp_assets.local_platform.runs import run_of_process, write_to_run_log
@@ -52,6 +54,11 @@ class Label:
     command: str
     role: Role
     adjustment: int
+
+
+def printing(console: Console) -> Callable[[str], None]:
+    """Reports to the console, in red."""
+    return lambda message: console.print(message, style="red", markup=False, highlight=False)
 
 
 class MemoryWatch:

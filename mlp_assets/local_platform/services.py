@@ -59,7 +59,8 @@ class Service:
         health: how to ask it whether it is healthy.
         url: what people open.
         settings: environment variables of this service alone.
-        without: variables that it does not inherit."""
+        without: variables that it does not inherit.
+        starts: how often it is started before it counts as broken."""
 
     name: str
     command: tuple[str, ...]
@@ -67,6 +68,7 @@ class Service:
     url: str
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     without: tuple[str, ...] = ()
+    starts: int = 1
 
 
 def probes(ports: Ports, folder: Path) -> dict[str, Probe]:
@@ -107,7 +109,8 @@ def _ray(ports: Ports, folder: Path, health: Probe) -> Service:
     )  # fmt: skip
     # With the cluster that the user named for shards and trials, its token is in the environment. This is not it.
     variables, without = _RAY | own_ray_variables(folder), ("RAY_ADDRESS", "RAY_AUTH_TOKEN")
-    return Service("ray", command, health, f"http://{_HERE}:{ports.ray_dashboard}", variables, without)
+    # Ray gives up where its parts do not find each other in 30 s, as on a busy machine that reads its files first.
+    return Service("ray", command, health, f"http://{_HERE}:{ports.ray_dashboard}", variables, without, starts=2)
 
 
 def _mlflow(ports: Ports, folder: Path, health: Probe) -> Service:

@@ -45,25 +45,14 @@ class Supervisor:
 
     def start(self, services: list[Service]) -> None:
         """Starts the services, and returns when all are healthy. Raises ServiceError, and then none is left running."""
-        settings, folder = load_settings(), prepare_home()
+        folder = prepare_home()
         for name in ("logs", "run", "mlflow"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         try:
             for service in services:
-                log = (folder / "logs" / f"{service.name}.log").open("ab")
-                environment = process_variables(settings, mark() | dict(service.settings), service.without)
-                process = subprocess.Popen(
-                    service.command,
-                    stdout=log,
-                    stderr=log,
-                    env=environment,
-                    start_new_session=True,
-                    preexec_fn=die_with_parent,
-                )
-                log.close()
-                self._children.append((service, process))
-            for service, process in self._children:
-                self._wait(service, process)
+                self._children.append((service, _launch(service)))
+            for place in range(len(services)):
+                self._wait(place)
         except BaseException:
             self.stop()
             raise
@@ -98,13 +87,20 @@ class Supervisor:
         self._children.clear()
         end(left_behind())  # trainings outlive the runs that started them
 
-    def _wait(self, service: Service, process: "subprocess.Popen[bytes]") -> None:
+    def _wait(self, place: int) -> None:
         """Returns once the service is healthy. Says every while what it answers instead."""
-        started, last_report, refused_since = time.monotonic(), time.monotonic(), None
+        service, process = self._children[place]
+        started, last_report, refused_since, starts = time.monotonic(), time.monotonic(), None, 1
         with local_client(timeout=2) as client:
             while True:
+                if process.poll() is not None and starts < service.starts:
+                    self._report(f"{service.name} ended while it started, and is started again.")
+                    self._children[place] = service, process = service, _launch(service)
+                    starts += 1
                 if process.poll() is not None:
-                    raise ServiceError(f"{service.name} ended while it started. {_log_tail(service)}")
+                    raise ServiceError(
+                        f"{service.name} ended while it started. {self._memory_kills()}{_log_tail(service)}"
+                    )
                 health, now = ask(client, service.health), time.monotonic()
                 if health.healthy:
                     self._report(f"{service.name} is up after {now - started:.0f} s: {service.url}")
@@ -119,6 +115,14 @@ class Supervisor:
                     self._report(f"{service.name} is not healthy after {now - started:.0f} s: {seen}")
                     last_report = now
                 time.sleep(0.3)
+
+
+def _launch(service: Service) -> "subprocess.Popen[bytes]":
+    variables = process_variables(load_settings(), mark() | dict(service.settings), service.without)
+    with (home() / "logs" / f"{service.name}.log").open("ab") as log:
+        return subprocess.Popen(
+            service.command, stdout=log, stderr=log, env=variables, start_new_session=True, preexec_fn=die_with_parent
+        )
 
 
 @contextlib.contextmanager

@@ -109,12 +109,12 @@ class RayServing:
                     pass
             status, message = application.get("status"), application.get("message", "")
             if status == "DEPLOY_FAILED":
-                said = " ".join([*MemoryKills(self._folder.parent).since(since), message[-1500:]])
+                said = " ".join([*MemoryKills(self._home).since(since), message[-1500:]])
                 raise DeploymentFailedError(f"Endpoint {name} did not start with version {version}: {said}")
             if status == "RUNNING" and self._live_version(route, endpoint) == version:
                 return
             time.sleep(0.2)
-        killed = " ".join([*MemoryKills(self._folder.parent).since(since), "Ray says:"])
+        killed = " ".join([*MemoryKills(self._home).since(since), "Ray says:"])
         raise DeploymentFailedError(
             f"Endpoint {name} was not ready after {_READY_SECONDS:g} s. {killed} {message[-1500:]}"
         )

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,20 @@ def test_the_lock_ends_with_its_process(home: Path) -> None:
 def test_a_missing_workspace_file(home: Path) -> None:
     with pytest.raises(MlpError, match=r"There is no workspace file nowhere\.yaml\. Run from the project's folder"):
         services(platform_ports(), Path("nowhere.yaml"))
+
+
+def test_a_service_that_may_start_twice_is_started_again(home: Path, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    serve = f"{sys.executable} -m http.server {port} --bind 127.0.0.1"
+    command = ("bash", "-c", f"[ -e {tmp_path}/once ] && exec {serve}; touch {tmp_path}/once; exit 3")
+    service, reports = Service("late", command, Probe(f"http://127.0.0.1:{port}/"), "", starts=2), list[str]()
+    supervisor = Supervisor(reports.append)
+    supervisor.start([service])
+    supervisor.stop()
+    assert reports[0] == "late ended while it started, and is started again."
+    (tmp_path / "once").unlink()
+    with pytest.raises(ServiceError, match="late ended while it started"):
+        Supervisor().start([replace(service, starts=1)])
 
 
 def test_a_service_that_ends_at_once_is_reported_with_its_log_and_the_others_end(home: Path) -> None:

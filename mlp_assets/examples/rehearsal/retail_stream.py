@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-import httpx
 import polars as pl
 
 from mlp_assets.errors import MlpError
 from mlp_assets.examples.rehearsal.run_assets import materialize
 from mlp_assets.examples.retail import feed
 from mlp_assets.examples.retail.project import demand_health, project, purchases, repurchase_health
+from mlp_assets.local_http import local_client
 from mlp_assets.models.promotions import champion
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.nouns.model import Model
@@ -59,7 +59,7 @@ class RetailStream:
         self.instance = instance
         definitions = definitions_for(project, environment=environment)
         self._job = definitions.resolve_implicit_global_asset_job_def()
-        self._client = httpx.Client(timeout=30, trust_env=False)  # the endpoints are on this machine: no proxy
+        self._client = local_client(timeout=30)
         self._entities: dict[datetime, dict[str, pl.DataFrame]] = {}
 
     def ingest(self, first: datetime, end: datetime) -> None:

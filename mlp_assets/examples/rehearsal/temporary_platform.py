@@ -3,7 +3,6 @@
 import contextlib
 import shutil
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -12,8 +11,9 @@ from rich.console import Console
 from mlp_assets.errors import MlpError
 from mlp_assets.examples.rehearsal.retail_stream import RetailStream
 from mlp_assets.examples.rehearsal.stages import Stages
+from mlp_assets.local_platform.leftovers import mark
 from mlp_assets.local_platform.memory_needs import DEMO, describe_memory, fit_runs
-from mlp_assets.local_platform.memory_watch import MemoryWatch
+from mlp_assets.local_platform.memory_watch import MemoryWatch, printing
 from mlp_assets.local_platform.services import Ports, services
 from mlp_assets.local_platform.supervisor import Supervisor, single_instance
 from mlp_resources.environments.configured import configured_environment
@@ -34,18 +34,14 @@ def running_platform(
     ports, supervisor, stages = Ports.from_settings(load_settings()), Supervisor(), Stages(console)
     with single_instance(ports):
         _fresh_home()
-        use_home({"MLP_RETAIL_FAULT": fault, "MLP_SENSOR_SECONDS": _SENSOR_SECONDS})
+        use_home({"MLP_RETAIL_FAULT": fault, "MLP_SENSOR_SECONDS": _SENSOR_SECONDS} | mark())
         console.print(fit_runs(), markup=False, highlight=False)
         with stages.progress, contextlib.ExitStack() as ending:
             ending.callback(supervisor.stop)
-            ending.enter_context(MemoryWatch(partial(_print_killed, console), ports.dagster))
+            ending.enter_context(MemoryWatch(printing(console), ports.dagster))
             with stages.stage("Starting Ray, MLflow and Dagster"):
                 supervisor.start(services(ports, Path("workspace.yaml")))
             yield stages, RetailStream(configured_environment(), dg.DagsterInstance.get(), share), ports
-
-
-def _print_killed(console: Console, message: str) -> None:
-    console.print(message, style="red", markup=False, highlight=False)
 
 
 def _fresh_home() -> None:
