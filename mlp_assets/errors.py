@@ -4,6 +4,7 @@ MlpError
 ├── ProjectError          a project file cannot work; carries every problem found
 ├── UnknownSourceColumn   a source's data does not have the columns that its spec declares
 ├── LakeError             a table cannot be read or written
+│   └── LostVersionError  a recorded version of a table is gone
 ├── NothingToTrainError   a training set has no rows in a part of its split
 └── (adapters and the serving path derive their own errors from MlpError)
 """
@@ -43,6 +44,10 @@ class UnknownSourceColumn(MlpError):
 
 class LakeError(MlpError):
     """A table of the lake cannot be read or written."""
+
+
+class LostVersionError(LakeError):
+    """A recorded version of a table cannot be read any more: its log or its files are gone."""
 
 
 class NothingToTrainError(MlpError):

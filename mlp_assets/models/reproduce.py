@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from mlp_assets.artifact.manifest import load_scorer
-from mlp_assets.errors import LakeError, MlpError
+from mlp_assets.errors import LakeError, LostVersionError, MlpError
 from mlp_assets.jobs.provenance import environment
 from mlp_assets.metrics.metrics import scores
 from mlp_assets.models.evaluation.labelled_rows import LabelledRows
@@ -126,6 +126,8 @@ def _rebuild(scope: Scope, model: Model, version: RegisteredVersion, lake: Lake)
             f"{model.training_set.where} reads {error} now, which version {version.version} was not made of. Check out "
             f"the commit that it was trained at: {version.tags[registry_tags.COMMIT]}."
         ) from error
+    except LostVersionError as error:
+        raise NotReproducibleError(f"Data that version {version.version} was made of is gone. {error}") from error
     except (OSError, pl.exceptions.PolarsError, LakeError) as error:
         raise NotReproducibleError(
             f"Files that version {version.version} was made of are gone ({error}), probably removed by a vacuum. "

@@ -6,20 +6,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, write_deltalake
-from deltalake import Transaction as DeltaTransaction
+from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from mlp_assets.errors import LakeError
+from mlp_assets.errors import LakeError, LostVersionError
 from mlp_assets.tables.storage import existing, open_delta, scan_parquet, storage_options
+from mlp_resources.lake.commits import added_bytes, commit_properties, file_paths, has_moved_on, notes_of
 from mlp_resources.lake.delta_parts import as_stored, publish, publish_partition, stage, unstage
+from mlp_resources.lake.recorded_version import open_log, open_version
+from mlp_resources.lake.retention import PROPERTIES, set_retention
 from mlp_resources.ports.lake import Part, Table, Transaction, WriteResult
 
 _ATTEMPTS = 8
-_NOTE_PREFIX, _NOTED_COMMITS = "mlp.", 50
+_NOTED_COMMITS = 50
 
 
 class DeltaLake:
@@ -40,14 +41,14 @@ class DeltaLake:
         return None if handle is None else handle.version()
 
     def scan(self, table: Table | str, version: int | None = None) -> pl.LazyFrame:
-        handle = self._handle(table, version)
+        handle = self._handle(table)
         if handle is None and isinstance(table, str):
             raise LakeError(
                 f"There is no Delta table at {table}. Write its location as delta='...', or create it first."
             )
         if handle is None:
             raise LakeError(f"Table {table} does not exist yet. Materialize the asset that writes it first.")
-        return pl.scan_delta(handle)
+        return pl.scan_delta(handle if version is None else open_version(self._place(table), table, handle, version))
 
     def partitions(self, table: Table) -> set[str]:
         handle = self._handle(table)
@@ -59,13 +60,15 @@ class DeltaLake:
         return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
 
     def changes(self, table: Table | str, before: int, now: int) -> tuple[pl.LazyFrame | None, pl.LazyFrame | None]:
-        after, earlier = self._files(table, now), self._files(table, before) if before >= 0 else set[str]()
-        return _rows_of(after - earlier), _rows_of(existing(earlier - after))  # vacuum may have removed some
+        after, earlier = self._files(table, now), set[str]()
+        with contextlib.suppress(LostVersionError):
+            earlier = self._files(table, before) if before >= 0 else earlier
+        return _rows_of(after - earlier), _rows_of(existing(earlier - after))
 
     def notes(self, table: Table) -> dict[str, str]:
         handle = self._handle(table)
         commits = [] if handle is None else handle.history(_NOTED_COMMITS)
-        notes = (_notes_of(commit) for commit in commits)
+        notes = (notes_of(commit) for commit in commits)
         return next((texts for texts in notes if texts), {})
 
     def write_partitions(
@@ -96,7 +99,9 @@ class DeltaLake:
             publish(current, parts, schema)
 
         paths = {part.path for part in parts}
-        return self._commit(table, pl.DataFrame(schema=schema), write, lambda now: bool(paths) and _paths(now) == paths)
+        return self._commit(
+            table, pl.DataFrame(schema=schema), write, lambda now: bool(paths) and file_paths(now) == paths
+        )
 
     def publish_partition(
         self, table: Table, partition: str, parts: Sequence[Part], schema: pl.Schema, transaction: Transaction
@@ -107,23 +112,27 @@ class DeltaLake:
             merged = _with_removed_columns(table, current, frame).schema
             publish_partition(current, parts, partition, merged, (transaction.application, transaction.number))
 
-        return self._commit(table, frame, write, lambda now: _has_moved_on(now, transaction))
+        return self._commit(table, frame, write, lambda now: has_moved_on(now, transaction))
 
     def unstage(self, table: Table, run: str, but: Sequence[Part] = ()) -> None:
         handle = self._handle(table)
-        live = _paths(handle) if handle is not None else set[str]()  # a commit that reported an error may have landed
+        live = (
+            file_paths(handle) if handle is not None else set[str]()
+        )  # a commit that reported an error may have landed
         unstage(self.location(table), run, live | {part.path for part in but})
 
     def append(self, table: Table, frame: pl.DataFrame, transaction: Transaction) -> WriteResult:
-        properties = _properties(transaction)
+        properties = commit_properties(transaction)
 
         def write(current: DeltaTable) -> None:
             write_deltalake(current, frame, mode="append", schema_mode="merge", commit_properties=properties)
 
-        return self._commit(table, frame, write, done=lambda current: _has_moved_on(current, transaction))
+        return self._commit(table, frame, write, done=lambda current: has_moved_on(current, transaction))
 
     def transaction(self, table: Table, application: str, version: int | None = None) -> int | None:
-        handle = self._handle(table, version)
+        handle = self._handle(table)
+        if handle is not None and version is not None:
+            handle = open_log(self._place(table), table, handle, version)
         return None if handle is None else handle.transaction_version(application)
 
     def _overwrite(
@@ -134,7 +143,7 @@ class DeltaLake:
         transaction: Transaction | None = None,
         notes: Mapping[str, str] | None = None,
     ) -> WriteResult:
-        properties = _properties(transaction, notes)
+        properties = commit_properties(transaction, notes)
 
         def write(current: DeltaTable) -> None:
             all_rows = predicate is None
@@ -149,9 +158,7 @@ class DeltaLake:
                 commit_properties=properties,
             )
 
-        return self._commit(
-            table, frame, write, lambda now: transaction is not None and _has_moved_on(now, transaction)
-        )
+        return self._commit(table, frame, write, lambda now: transaction is not None and has_moved_on(now, transaction))
 
     def _commit(
         self,
@@ -164,8 +171,9 @@ class DeltaLake:
             handle = self._handle(table) or self._create(table, frame)
             if done(handle):
                 return WriteResult(handle.version(), changed=False, bytes=0)
-            known = _paths(handle)
             try:
+                set_retention(handle)
+                known = file_paths(handle)
                 write(handle)
             except CommitFailedError as error:
                 if attempt == _ATTEMPTS - 1:
@@ -175,7 +183,7 @@ class DeltaLake:
                     ) from error
                 time.sleep(random.uniform(0.01, 0.1) * (attempt + 1))
                 continue
-            return WriteResult(handle.version(), changed=True, bytes=_added_bytes(handle, known))
+            return WriteResult(handle.version(), changed=True, bytes=added_bytes(handle, known))
         raise AssertionError("unreachable")
 
     def _create(self, table: Table, frame: pl.DataFrame) -> DeltaTable:
@@ -183,25 +191,29 @@ class DeltaLake:
         location, columns = self.location(table), ["partition"] if "partition" in frame.columns else None
         options = storage_options(location)
         with contextlib.suppress(CommitFailedError):  # another writer created it
-            write_deltalake(location, frame.clear(), mode="ignore", partition_by=columns, storage_options=options)
+            write_deltalake(
+                location,
+                frame.clear(),
+                mode="ignore",
+                partition_by=columns,
+                configuration=PROPERTIES,
+                storage_options=options,
+            )
         return open_delta(location)
 
     def _files(self, table: Table | str, version: int) -> set[str]:
-        """The locations of a version's files; none when its log was removed."""
-        handle = self._handle(table, version)
-        return set() if handle is None else set(handle.file_uris())
+        """The locations of a version's files. Some may be gone."""
+        handle = self._handle(table)
+        return set() if handle is None else set(open_log(self._place(table), table, handle, version).file_uris())
 
-    def _handle(self, table: Table | str, version: int | None = None) -> DeltaTable | None:
+    def _place(self, table: Table | str) -> str:
+        return table if isinstance(table, str) else self.location(table)
+
+    def _handle(self, table: Table | str) -> DeltaTable | None:
         try:
-            return open_delta(table if isinstance(table, str) else self.location(table), version)
+            return open_delta(self._place(table))
         except TableNotFoundError:
             return None
-
-
-def _notes_of(commit: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name.removeprefix(_NOTE_PREFIX): str(text) for name, text in commit.items() if name.startswith(_NOTE_PREFIX)
-    }
 
 
 def _with_removed_columns(table: Table, current: DeltaTable, frame: pl.DataFrame) -> pl.DataFrame:
@@ -222,26 +234,6 @@ def _with_removed_columns(table: Table, current: DeltaTable, frame: pl.DataFrame
     return frame.with_columns(pl.lit(None, dtype=kind).alias(n) for n, kind in stored.items() if n not in frame.columns)
 
 
-def _paths(handle: DeltaTable) -> set[str]:
-    return set(pl.DataFrame(handle.get_add_actions())["path"])
-
-
-def _properties(transaction: Transaction | None, notes: Mapping[str, str] | None = None) -> CommitProperties:
-    transactions = [DeltaTransaction(transaction.application, transaction.number)] if transaction is not None else []
-    texts = {f"{_NOTE_PREFIX}{name}": text for name, text in (notes or {}).items()}
-    return CommitProperties(app_transactions=transactions, custom_metadata=texts)
-
-
 def _rows_of(files: set[str]) -> pl.LazyFrame | None:
     """The rows of the files. Older files may lack columns that were added later."""
     return pl.concat([scan_parquet(file) for file in sorted(files)], how="diagonal_relaxed") if files else None
-
-
-def _has_moved_on(handle: DeltaTable, transaction: Transaction) -> bool:
-    """Whether the table's counter has left the transaction's start: it landed, or another writer was faster."""
-    return (handle.transaction_version(transaction.application) or 0) != transaction.after
-
-
-def _added_bytes(handle: DeltaTable, known: set[str]) -> int:
-    files = pl.DataFrame(handle.get_add_actions()).select("path", "size_bytes")
-    return sum(size for path, size in files.iter_rows() if path not in known)

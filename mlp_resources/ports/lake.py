@@ -71,7 +71,12 @@ class Lake(Protocol):
         ...
 
     def scan(self, table: Table | str, version: int | None = None) -> pl.LazyFrame:
-        """The rows of a version, the newest by default. Raises LakeError when the table does not exist."""
+        """The rows of a version, the newest by default.
+
+        Raises:
+            LakeError: the table does not exist.
+            LostVersionError: the version is gone.
+        """
         ...
 
     def partitions(self, table: Table) -> set[str]:
@@ -85,7 +90,8 @@ class Lake(Protocol):
     def changes(self, table: Table | str, before: int, now: int) -> tuple[pl.LazyFrame | None, pl.LazyFrame | None]:
         """The rows added and the rows removed between two versions, without the partition column.
 
-        The comparison is by file, so rows that moved to another file are in both. None stands for no files.
+        The comparison is by file, so rows that moved to another file are in both. None stands for no files. Where the
+        earlier version is gone, all rows count as added; where some of its files are, so do their rows that remain.
 
         Args:
             before: the earlier version; -1 for an empty table.
@@ -153,5 +159,9 @@ class Lake(Protocol):
         ...
 
     def transaction(self, table: Table, application: str, version: int | None = None) -> int | None:
-        """The number of the application's last transaction at a version, the newest by default; None without one."""
+        """The number of the application's last transaction at a version, the newest by default; None without one.
+
+        Raises:
+            LostVersionError: the version is gone.
+        """
         ...

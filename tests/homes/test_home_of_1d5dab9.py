@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 from starlette.testclient import TestClient
 
 from mlp_assets.endpoints.replica.app import create_app
@@ -21,6 +22,7 @@ from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import definitions_for, plan_changes, reproduce_version
 from mlp_assets.tables.digest import canonical_digest
 from mlp_resources.environments.local import LocalEnvironment
+from mlp_resources.lake.retention import PROPERTIES
 from mlp_resources.online.open_view import open_view
 from mlp_resources.ports.lake import Table
 from tests.support.earlier_homes import make_home
@@ -113,6 +115,8 @@ def test_the_next_week_goes_on_where_it_stood(home: Home) -> None:
     for kind, tags in {"source": WEEK, "features": WEEK, "online": None, "training_set": None}.items():
         home.run(kind, tags)
     assert home.table("features", "spending").height > before
+    for table in (Table("shop", "features", "spending"), Table("shop", "predictions", "score")):
+        assert DeltaTable(home.environment.lake.location(table)).metadata().configuration == PROPERTIES
     for kind in ("candidate", "champion", "drift"):
         home.run(kind)
     assert [promotion.version for promotion in read_record(home.scope, home.project.models[0]).promotions] == ["1", "2"]
