@@ -1,6 +1,5 @@
 """BatchScore -> a partitioned table of predictions, its job, and its schedule."""
 
-import warnings
 from collections.abc import Set
 from typing import Any
 
@@ -11,12 +10,11 @@ from mlp_assets.batch_scores.partition_writer import Scores, score_partitions
 from mlp_assets.errors import MlpError
 from mlp_assets.models.promotions import champion
 from mlp_assets.nouns.batch_score import BatchScore
-from mlp_assets.nouns.checks.texts import duration
-from mlp_assets.nouns.feature_view import FeatureView, ViewInput
+from mlp_assets.nouns.feature_view import ViewInput
 from mlp_assets.nouns.project import Project
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
-from mlp_assets.orchestration.partitions import BY_PARTITION, partitions_of, windows_of
+from mlp_assets.orchestration.partitions import BY_PARTITION, input_dep, partitions_of, windows_of
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports.registry import RegisteredVersion
 
@@ -27,11 +25,12 @@ _HOUR = 2
 def batch_score_asset(scope: Scope, batch: BatchScore) -> dg.AssetsDefinition:
     """The asset of a batch score, partitioned like the source that it scores."""
     key, model = keys.batch_score(scope.project.name, batch), batch.model
-    views = [_view_dep(scope, batch, view) for view in model.training_set.features]
+    rows = input_dep(keys.source(scope.home(batch.rows), batch.rows), batch.rows)
+    views = [input_dep(keys.features(scope.home(view), view), view) for view in model.training_set.features]
 
     @scope.asset(
         key=key,
-        deps=[keys.source(scope.home(batch.rows), batch.rows), keys.champion(scope.home(model), model), *views],
+        deps=[rows, *views, keys.champion(scope.home(model), model)],
         partitions_def=partitions_of(batch.rows, batch.rows.every),
         backfill_policy=BY_PARTITION,
         spec=batch,
@@ -81,18 +80,6 @@ def _schedule(job: Any) -> Any:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Scores the rows of the window that has just ended.",
     )
-
-
-def _view_dep(scope: Scope, batch: BatchScore, view: FeatureView) -> dg.AssetDep:
-    """A partition of scores reads the feature partitions from the TTL before its rows until they end."""
-    key = keys.features(scope.home(view), view)
-    if view.ttl_length is None:
-        return dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping())
-    back = -(-(view.ttl_length + batch.rows.delay_length) // duration(view.every)) + 1
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)  # the version bounds hold the risk
-        mapping = dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
-    return dg.AssetDep(key, partition_mapping=mapping)
 
 
 def _metadata(scope: Scope, batch: BatchScore, live: RegisteredVersion, scores: Scores) -> dict[str, Any]:

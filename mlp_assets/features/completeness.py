@@ -1,11 +1,12 @@
-"""Checks that the inputs of a partition are there: without its events, every label would be 0."""
+"""Checks that the inputs of a partition are there, and names earlier ones that a window reads and that are missing."""
 
 from collections.abc import Callable, Sequence, Set
 
 from mlp_assets.errors import LakeError
 from mlp_assets.features.source_rows import lake_table
+from mlp_assets.nouns.checks.texts import moment
 from mlp_assets.nouns.feature_view import FeatureView, ViewInput
-from mlp_assets.orchestration.partitions import Windows, partitions_within
+from mlp_assets.orchestration.partitions import Windows, partitions_overlapping, partitions_within
 from mlp_assets.orchestration.scope import Scope
 
 
@@ -29,3 +30,28 @@ def check_ingested(
                 f"{rows.where} has not {verb} partition {min(missing)}{others}, and this run reads it. "
                 f"Materialize {table} for it first, or both in one run."
             )
+
+
+def describe_missing_history(
+    scope: Scope, view: FeatureView, windows: Windows, materialized: Callable[[ViewInput], Set[str]]
+) -> str | None:
+    """One sentence that names the partitions before the windows that the view reads and that its input lacks.
+
+    None if all are there. They are no error: the features of the first days of a history are computed without them too.
+    """
+    rows, end = view.source, min(window.start for _, window in windows)
+    if not (isinstance(rows, FeatureView) or rows.ingested):
+        return None
+    first_end = min(window.end for _, window in windows)
+    start = moment(rows.root.start) if view.lookback is None else first_end - view.lookback
+    needed = partitions_overlapping(rows.root, rows.every, start, end)
+    missing = needed - scope.environment.lake.partitions(lake_table(scope, rows))
+    missing = sorted(missing - materialized(rows)) if missing else []
+    if not missing:
+        return None
+    listed = missing[0] if len(missing) == 1 else f"{missing[0]} to {missing[-1]} ({len(missing)} partitions)"
+    return (
+        f"{view.where} also reads rows from before {end:%Y-%m-%d}, and {rows.where} lacks {listed}. Its features are "
+        f"computed without these rows. If the rows exist, materialize {lake_table(scope, rows)} for those partitions: "
+        "the next run then corrects the features."
+    )

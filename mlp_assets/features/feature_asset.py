@@ -5,15 +5,14 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from mlp_assets.features.completeness import check_ingested
+from mlp_assets.features.completeness import check_ingested, describe_missing_history
 from mlp_assets.features.compute.lineage import source_columns
 from mlp_assets.features.feature_facts import FeatureFacts, describe_columns, record_facts
 from mlp_assets.features.partition_writer import ComputedPartitions, compute_partitions
-from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.nouns.source import Source
+from mlp_assets.nouns.feature_view import FeatureView, ViewInput
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.metadata import Cost, column_lineage, markdown_table, measured, picture, table_metadata
-from mlp_assets.orchestration.partitions import BY_PARTITION, mapping_to_source, partitions_of, windows_of
+from mlp_assets.orchestration.partitions import BY_PARTITION, Windows, input_dep, partitions_of, windows_of
 from mlp_assets.orchestration.scope import Scope
 
 
@@ -22,13 +21,11 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
 
     A run computes its own partitions, and earlier ones that changes of the source have touched since.
     """
-    whole = isinstance(view.source, Source) and not view.source.ingested
-    mapping = None if whole else mapping_to_source(view)
     key = keys.features(scope.project.name, view)
 
     @scope.asset(
         key=key,
-        deps=[dg.AssetDep(_source_key(scope, view), partition_mapping=mapping)],
+        deps=[input_dep(_source_key(scope, view), view.source)],
         partitions_def=partitions_of(view.root, view.every),
         backfill_policy=BY_PARTITION,
         spec=view,
@@ -40,7 +37,7 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         materialized = context.instance.get_materialized_partitions
         with measured() as cost:
             windows = windows_of(context)
-            check_ingested(scope, [view.source], windows, lambda _: materialized(_source_key(scope, view)))
+            _check_inputs(context, scope, view, windows)
             computed = compute_partitions(scope, view, windows, materialized(key))
             facts = record_facts(scope, view, computed.newest, computed.written)
         for partition, _ in computed.touched:
@@ -50,6 +47,18 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         )
 
     return compute
+
+
+def _check_inputs(context: dg.AssetExecutionContext, scope: Scope, view: FeatureView, windows: Windows) -> None:
+    """Raises LakeError if a partition's own input is missing. Logs a warning if an earlier one is."""
+
+    def materialized(_: ViewInput) -> set[str]:
+        return context.instance.get_materialized_partitions(_source_key(scope, view))
+
+    check_ingested(scope, [view.source], windows, materialized)
+    missing = describe_missing_history(scope, view, windows, materialized)
+    if missing is not None:
+        context.log.warning(missing)
 
 
 def _source_key(scope: Scope, view: FeatureView) -> dg.AssetKey:

@@ -16,7 +16,7 @@ from mlp_assets.nouns.feature_view import ViewInput
 from mlp_assets.nouns.source import Source, Window
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.metadata import column_schema, measured, table_metadata
-from mlp_assets.orchestration.partitions import BY_PARTITION, Windows, partitions_of, windows_of
+from mlp_assets.orchestration.partitions import BY_PARTITION, Windows, input_dep, partitions_of, windows_of
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.arrivals import Arrival, stamp_arrivals
 from mlp_assets.tables.digest import canonical_digest
@@ -47,7 +47,7 @@ def _ingested(scope: Scope, source: Source) -> dg.AssetsDefinition:
 
     @scope.asset(
         key=key,
-        deps=[keys.source(scope.home(other), other) for other in source.inputs],
+        deps=[input_dep(keys.source(scope.home(other), other), other) for other in source.inputs],
         partitions_def=partitions_of(source, source.every),
         backfill_policy=BY_PARTITION,
         spec=source,

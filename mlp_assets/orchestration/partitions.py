@@ -22,22 +22,19 @@ def partitions_of(source: Source, every: str) -> dg.TimeWindowPartitionsDefiniti
     return dg.TimeWindowPartitionsDefinition(cron_schedule="0 0 * * *", **common)
 
 
-def mapping_to_source(view: FeatureView) -> dg.PartitionMapping:
-    """Maps a feature partition to the source partitions that it reads: see ``FeatureView.reach``."""
+def input_dep(key: dg.AssetKey, rows: Source | FeatureView) -> dg.AssetDep:
+    """The dependency of a partition on the partitions of an input whose windows overlap its own.
+
+    These are the same days, if both are daily. Earlier partitions that a window or an attribute reads are left out. If
+    Dagster knew of them, a backfill of one day would also compute each later day that reads it.
+    ``features/completeness.py`` looks at them instead. A table that is read in place has no partitions.
+    """
+    if isinstance(rows, Source) and not rows.ingested:
+        return dg.AssetDep(key)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # our bounds on Dagster's version cover a beta feature
-        return _mapping(view)
-
-
-def _mapping(view: FeatureView) -> dg.PartitionMapping:
-    view_step, source_step = duration(view.every), duration(view.source.every)
-    if view_step < source_step:
-        return dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
-    reach = view.reach
-    if reach is None:
-        return dg.AllPartitionMapping()
-    back = -(-reach // view_step) - 1
-    return dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
+        mapping = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+    return dg.AssetDep(key, partition_mapping=mapping)
 
 
 def windows_of(context: dg.AssetExecutionContext) -> Windows:
@@ -57,6 +54,14 @@ def partitions_within(source: Source, every: str, windows: Windows) -> set[str]:
         for key in definition.get_partition_keys_in_time_window(dg.TimeWindow(window.start, window.end))
         if definition.time_window_for_partition_key(key).end <= window.end
     }
+
+
+def partitions_overlapping(source: Source, every: str, start: datetime, end: datetime) -> set[str]:
+    """The partitions that begin before ``end`` and end after ``start``."""
+    definition = partitions_of(source, every)
+    span = dg.TimeWindow(max(start - duration(every), moment(source.start)), end)
+    keys = definition.get_partition_keys_in_time_window(span) if span.start < end else []
+    return {key for key in keys if window_of(definition, key).end > start}
 
 
 def window_of(definition: dg.TimeWindowPartitionsDefinition, key: str) -> Window:
