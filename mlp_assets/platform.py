@@ -11,6 +11,7 @@ from mlp_assets.endpoints.endpoint_asset import endpoint_asset, feedback_asset, 
 from mlp_assets.features.feature_asset import features_asset
 from mlp_assets.features.online_asset import online_asset
 from mlp_assets.features.source_asset import source_asset
+from mlp_assets.maintenance.unused_files_asset import unused_files_asset
 from mlp_assets.models.candidate_asset import candidate_asset
 from mlp_assets.models.champion_asset import champion_asset
 from mlp_assets.models.promotions import alias_problem
@@ -109,13 +110,14 @@ def reproduce_version(
 
 
 def project_assets(scope: Scope) -> Sequence[Any]:
-    """The assets of one project, sources first."""
-    return [
+    """The assets of one project, sources first, and its maintenance."""
+    assets = [
         asset
         for noun, build in _ASSETS.items()
         for spec in scope.project.specs_of(noun)
         for asset in build(scope, spec)
     ]
+    return [*assets, unused_files_asset(scope)]
 
 
 def _view_assets(scope: Scope, view: FeatureView) -> Iterable[Any]:

@@ -20,7 +20,7 @@ from mlp_assets.tables.memory import batch_bytes
 from mlp_resources.ports.lake import Table, Transaction, WriteResult
 
 _ATTEMPTS = 8
-_READ = "source"
+SOURCE_READ = "source"  # the application whose transactions say which version of the source a table follows from
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def compute_partitions(scope: Scope, view: FeatureView, windows: Windows, materi
     for _ in range(_ATTEMPTS):
         versions = source_versions(scope, [view.source])
         version = versions[str(source_table(scope, view.source))]
-        before = lake.transaction(table, _READ) or 0
+        before = lake.transaction(table, SOURCE_READ) or 0
         touched = touched_windows(scope, view, before - 1, version, materialized - {name for name, _ in windows})
         notes = notes_for(view) | _note_columns(scope, view, table, version)
         result = _write_batches(scope, view, [*windows, *touched], version, before, notes)
@@ -93,7 +93,7 @@ def _write_batches(
     frame, written, size = pl.DataFrame(), WriteResult(0, changed=False, bytes=0), 0
     for number, frame in enumerate(runner.map(BatchWork(view, events), batches), 1):
         after = before if number < len(batches) or version is None else version + 1
-        mark = Transaction(_READ, after, before) if version is not None else None
+        mark = Transaction(SOURCE_READ, after, before) if version is not None else None
         names = [name for name, _ in batches[number - 1].windows]
         written = lake.write_partitions(table, frame, names, mark, notes)
         if not written.changed:

@@ -25,6 +25,7 @@ _SUFFIXES = {
     Kind.ESTIMATED_PERFORMANCE: "estimated",
     Kind.REALISED_PERFORMANCE: "realised",
     Kind.ALARMS: "alarms",
+    Kind.MAINTENANCE: "unused_files",
 }
 
 
@@ -87,6 +88,16 @@ def realised_performance(project: str, spec: Monitor) -> dg.AssetKey:
 
 def alarms(project: str, spec: Monitor) -> dg.AssetKey:
     return _key(project, Kind.ALARMS, spec.name)
+
+
+def unused_files(project: str) -> dg.AssetKey:
+    return _key(project, Kind.MAINTENANCE, project)
+
+
+def kind_of(key: dg.AssetKey) -> Kind | None:
+    """What the asset of this key holds; None for an asset that the platform did not make."""
+    path = key.path
+    return Kind(path[1]) if len(path) == 3 and path[1] in {kind.value for kind in Kind} else None
 
 
 def _key(project: str, kind: Kind, name: str) -> dg.AssetKey:

@@ -3,7 +3,7 @@
 import contextlib
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,10 +14,12 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from mlp_assets.errors import LakeError, LostVersionError
 from mlp_assets.tables.storage import existing, open_delta, scan_parquet, storage_options
 from mlp_resources.lake.commits import added_bytes, commit_properties, file_paths, has_moved_on, notes_of
-from mlp_resources.lake.delta_parts import as_stored, publish, publish_partition, stage, unstage
+from mlp_resources.lake.delta_log import read_history
+from mlp_resources.lake.delta_parts import as_stored, publish, publish_partition, remove_files, stage, unstage
 from mlp_resources.lake.recorded_version import open_log, open_version
 from mlp_resources.lake.retention import PROPERTIES, set_retention
 from mlp_resources.ports.lake import Part, Table, Transaction, WriteResult
+from mlp_resources.ports.table_history import TableHistory
 
 _ATTEMPTS = 8
 _NOTED_COMMITS = 50
@@ -70,6 +72,16 @@ class DeltaLake:
         commits = [] if handle is None else handle.history(_NOTED_COMMITS)
         notes = (notes_of(commit) for commit in commits)
         return next((texts for texts in notes if texts), {})
+
+    def history(self, table: Table) -> TableHistory | None:
+        return None if self._handle(table) is None else read_history(self.location(table))
+
+    def existing_files(self, table: Table, paths: Collection[str]) -> set[str]:
+        folder = f"{self.location(table)}/"
+        return {place.removeprefix(folder) for place in existing({f"{folder}{path}" for path in paths})}
+
+    def remove_files(self, table: Table, paths: Collection[str]) -> None:
+        remove_files(self.location(table), set(paths) - file_paths(open_delta(self.location(table))))
 
     def write_partitions(
         self,

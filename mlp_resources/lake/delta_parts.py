@@ -1,5 +1,6 @@
 """Parts of a Delta table: Parquet files that any process writes and one commit publishes."""
 
+import contextlib
 import json
 import time
 from collections.abc import Collection, Sequence
@@ -56,6 +57,18 @@ def unstage(location: str, run: str, but: Collection[str]) -> None:
     for file in store.get_file_info(FileSelector(folder, allow_not_found=True, recursive=True)):
         if file.is_file and file.base_name.startswith(run) and file.path.removeprefix(f"{folder}/") not in but:
             store.delete_file(file.path)
+
+
+def remove_files(location: str, paths: Collection[str]) -> None:
+    """Removes files of the table's folder. One that is gone is passed over."""
+    if "://" not in location:
+        for path in paths:
+            Path(location, path).unlink(missing_ok=True)
+        return
+    store, folder = open_store(location)
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            store.delete_file(f"{folder}/{path}")
 
 
 def _folder(partition: str | None) -> str:

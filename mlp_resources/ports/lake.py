@@ -1,11 +1,13 @@
 """The port of the lake: versioned tables, named by reference or by location."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 import polars as pl
+
+from mlp_resources.ports.table_history import TableHistory
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,22 @@ class Lake(Protocol):
 
         Args:
             before: the earlier version; -1 for an empty table.
+        """
+        ...
+
+    def history(self, table: Table) -> TableHistory | None:
+        """The table's versions, and which of them need which file; None when the table does not exist."""
+        ...
+
+    def existing_files(self, table: Table, paths: Collection[str]) -> set[str]:
+        """Those of the paths below the table's folder at which there is a file."""
+        ...
+
+    def remove_files(self, table: Table, paths: Collection[str]) -> None:
+        """Removes files for good, except files of the newest version. The versions that have them cannot be read then.
+
+        Args:
+            paths: below the table's folder.
         """
         ...
 

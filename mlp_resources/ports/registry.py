@@ -74,6 +74,10 @@ class Registry(Protocol):
         """Registers the candidate. A second call with the same key returns the version of the first."""
         ...
 
+    def models(self) -> list[str]:
+        """The names of all registered models, of every project."""
+        ...
+
     def versions(self, model: str) -> list[RegisteredVersion]:
         """All versions, oldest first."""
         ...

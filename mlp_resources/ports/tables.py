@@ -22,6 +22,7 @@ class Kind(StrEnum):
     ESTIMATED_PERFORMANCE = "estimated_performance"
     REALISED_PERFORMANCE = "realised_performance"
     ALARMS = "alarms"
+    MAINTENANCE = "maintenance"  # an asset without a table
     PROMOTIONS = "promotions"  # a table without an asset, as the next one is
     STATISTICS = "statistics"
 

@@ -69,6 +69,16 @@ class MlflowRegistry:
                 version = client.create_model_version(candidate.model, source, run_id, tags=tags, description=card)
             return RegisteredVersion(candidate.model, str(version.version), run_id, candidate.digest, tags)
 
+    def models(self) -> list[str]:
+        if self._has_no_store():
+            return []
+        names, token = list[str](), None
+        while True:
+            page = self._client().search_registered_models(page_token=token)
+            names += [entry.name for entry in page]
+            if not (token := page.token):
+                return names
+
     def versions(self, model: str) -> list[RegisteredVersion]:
         if server := self._server():
             with contextlib.suppress(NoAnswerError):
@@ -80,8 +90,8 @@ class MlflowRegistry:
         if server := self._server():
             with contextlib.suppress(NoAnswerError):
                 return server.version_by_alias(model, CHAMPION)
-        if self.tracking_uri == self._own_store and not (self.folder / _DATABASE).exists():
-            return None  # a query would create the store, maybe while the server creates it
+        if self._has_no_store():
+            return None
         try:
             return _version(self._client().get_model_version_by_alias(model, CHAMPION))
         except self._mlflow_error() as error:
@@ -121,6 +131,10 @@ class MlflowRegistry:
                 verify(fetched, version.digest)
                 fetched.rename(target)
         return target
+
+    def _has_no_store(self) -> bool:
+        """Whether there is none yet. A query would create it, maybe while the server creates it."""
+        return self.tracking_uri == self._own_store and not (self.folder / _DATABASE).exists()
 
     def _clear(self, candidate: Candidate) -> None:
         """Deletes the runs of earlier attempts that became no version."""

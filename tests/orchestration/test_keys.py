@@ -27,6 +27,7 @@ def test_keys_and_tables_keep_their_names() -> None:
         keys.estimated_performance("shop", monitor): "health_estimated",
         keys.realised_performance("shop", monitor): "health_realised",
         keys.alarms("shop", monitor): "health_alarms",
+        keys.unused_files("shop"): "shop_unused_files",
     }
     assert {key: key.path[-1] for key in names} == names
     assert keys.table(keys.predictions("shop", endpoint)) == Table("shop", "predictions", "score")

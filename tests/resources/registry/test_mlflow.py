@@ -23,6 +23,8 @@ def test_versions_and_the_champion(tmp_path: Path) -> None:
     assert registry.register(replace(candidate(tmp_path, "again"), key="one")).version == first.version
     second = registry.register(candidate(tmp_path, "two"))
     assert [version.version for version in registry.versions("shop.buys")] == ["1", "2"]
+    assert registry.models() == ["shop.buys"]
+    assert MlflowRegistry(tmp_path / "none").models() == []
     assert registry.champion("shop.buys") is None
     registry.name_champion("shop.buys", "1")
     registry.name_champion("shop.buys", second.version)
