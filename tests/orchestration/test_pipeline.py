@@ -93,7 +93,7 @@ def test_training_rows_see_only_what_was_known(platform: Platform) -> None:
 def test_every_asset_has_owner_group_description_kinds_and_code_version(home: Path) -> None:
     definitions = Platform(shop.make(), home).definitions
     specs = list(definitions.resolve_all_asset_specs())
-    assert len(specs) == 14
+    assert len(specs) == 15
     for spec in specs:
         assert spec.owners == ["team:shop"]
         assert spec.group_name == "shop"
