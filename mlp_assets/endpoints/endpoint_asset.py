@@ -10,7 +10,7 @@ import polars as pl
 from mlp_assets.endpoints.replica.prediction_log import read_rows
 from mlp_assets.endpoints.replica.spool import FEEDBACK, PREDICTIONS, count_set_aside, is_complete, spooled_files
 from mlp_assets.endpoints.serving_plan import serving_plan
-from mlp_assets.errors import MlpError
+from mlp_assets.errors import LakeError, MlpError
 from mlp_assets.jobs.local_folder import local_folder
 from mlp_assets.models.promotions import champion
 from mlp_assets.nouns.endpoint import Endpoint
@@ -79,13 +79,15 @@ def _drain_asset(scope: Scope, endpoint: Endpoint, kind: str, key: dg.AssetKey) 
         kinds=["polars", "deltalake"],
         what=what,
     )
-    def drain() -> dg.MaterializeResult:
+    def drain(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         lake, table = scope.environment.lake, keys.table(key)
         with measured() as cost:
             folder = local_folder(scope.environment.spool_path(scope.project.name, endpoint.name))
             written = [
                 append for file in spooled_files(folder, kind) for append in _drain_file(lake, file, kind, table)
             ]
+            if written:  # a compaction without new rows would be news to sensors
+                _compact(context, lake, table)
             version = lake.version(table)
             facts = _table_facts(lake, table, version) if version is not None else {}
             facts |= {"dagster/column_lineage": column_lineage(looked_up)} if looked_up else {}
@@ -100,6 +102,14 @@ def _drain_asset(scope: Scope, endpoint: Endpoint, kind: str, key: dg.AssetKey) 
         )
 
     return drain
+
+
+def _compact(context: dg.AssetExecutionContext, lake: Lake, table: Table) -> None:
+    """Merges the small files that drains leave. The next drain does what this one cannot."""
+    try:
+        lake.compact(table)
+    except LakeError as error:
+        context.log.warning(f"Small files of {table} were not merged: {error}")
 
 
 def _drain_file(lake: Lake, file: Path, kind: str, table: Table) -> Iterator[tuple[int, int]]:

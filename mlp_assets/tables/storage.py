@@ -40,6 +40,12 @@ def scan_parquet(location: str) -> pl.LazyFrame:
     return pl.scan_parquet(location, storage_options=storage_options(location) or None)
 
 
+def scan_file(location: str) -> pl.LazyFrame:
+    """The rows of exactly one Parquet file, without columns that its path names."""
+    options = storage_options(location) or None
+    return pl.scan_parquet(location, glob=False, hive_partitioning=False, storage_options=options)
+
+
 def open_store(location: str) -> tuple[Any, str]:
     """Arrow's file system of a location with a scheme, and the path in it."""
     return _arrow().FileSystem.from_uri(location)

@@ -1,28 +1,45 @@
 """The lake as Delta tables in a folder or an object store."""
 
-import contextlib
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import polars as pl
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from mlp_assets.errors import LakeError, LostVersionError
-from mlp_assets.tables.storage import existing, open_delta, scan_parquet, storage_options
-from mlp_resources.lake.commits import added_bytes, commit_properties, file_paths, has_moved_on, notes_of
+from mlp_assets.errors import LakeError
+from mlp_assets.tables.storage import existing, open_delta
+from mlp_resources.lake.commits import (
+    added_bytes,
+    commit_properties,
+    file_paths,
+    has_moved_on,
+    notes_of,
+    with_removed_columns,
+)
+from mlp_resources.lake.compaction import Merged, merge, replace_files, small_files
 from mlp_resources.lake.delta_log import read_history
-from mlp_resources.lake.delta_parts import as_stored, publish, publish_partition, remove_files, stage, unstage
+from mlp_resources.lake.delta_parts import (
+    as_stored,
+    publish,
+    publish_partition,
+    remove_files,
+    stage,
+    unstage,
+)
+from mlp_resources.lake.file_changes import file_changes
 from mlp_resources.lake.recorded_version import open_log, open_version
-from mlp_resources.lake.retention import PROPERTIES, set_retention
+from mlp_resources.lake.retention import create_table, set_retention
 from mlp_resources.ports.lake import Part, Table, Transaction, WriteResult
 from mlp_resources.ports.table_history import TableHistory
 
 _ATTEMPTS = 8
 _NOTED_COMMITS = 50
+_COMPACTION = "compaction"  # the application of its transactions
 
 
 class DeltaLake:
@@ -62,10 +79,8 @@ class DeltaLake:
         return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
 
     def changes(self, table: Table | str, before: int, now: int) -> tuple[pl.LazyFrame | None, pl.LazyFrame | None]:
-        after, earlier = self._files(table, now), set[str]()
-        with contextlib.suppress(LostVersionError):
-            earlier = self._files(table, before) if before >= 0 else earlier
-        return _rows_of(after - earlier), _rows_of(existing(earlier - after))
+        newest = self._handle(table)
+        return (None, None) if newest is None else file_changes(self._place(table), table, newest, before, now)
 
     def notes(self, table: Table) -> dict[str, str]:
         handle = self._handle(table)
@@ -121,7 +136,7 @@ class DeltaLake:
         frame = as_stored(pl.DataFrame(schema={**schema, "partition": pl.String}))
 
         def write(current: DeltaTable) -> None:
-            merged = _with_removed_columns(table, current, frame).schema
+            merged = with_removed_columns(table, current, frame).schema
             publish_partition(current, parts, partition, merged, (transaction.application, transaction.number))
 
         return self._commit(table, frame, write, lambda now: has_moved_on(now, transaction))
@@ -141,6 +156,30 @@ class DeltaLake:
 
         return self._commit(table, frame, write, done=lambda current: has_moved_on(current, transaction))
 
+    def compact(self, table: Table, fewest: int = 32) -> WriteResult:
+        handle = self._handle(table)
+        groups = small_files(handle, fewest) if handle is not None else []
+        if handle is None or not groups:
+            return WriteResult(0 if handle is None else handle.version(), changed=False, bytes=0)
+        run, start = f"compacted-{uuid4().hex[:12]}", handle.transaction_version(_COMPACTION) or 0
+        step, published = Transaction(_COMPACTION, start + 1, start), list[Part]()
+        merged = merge(handle, self.location(table), groups, run)
+
+        def replaceable(now: DeltaTable) -> list[Merged]:
+            live = file_paths(now)
+            return [each for each in merged if live.issuperset(each.files.sizes)]
+
+        def write(now: DeltaTable) -> None:
+            parts = replaceable(now)
+            replace_files(now, parts, (step.application, step.number))
+            published.extend(each.part for each in parts)
+
+        written = self._commit(
+            table, pl.DataFrame(), write, lambda now: has_moved_on(now, step) or not replaceable(now)
+        )
+        self.unstage(table, run, published)
+        return written
+
     def transaction(self, table: Table, application: str, version: int | None = None) -> int | None:
         handle = self._handle(table)
         if handle is not None and version is not None:
@@ -159,7 +198,7 @@ class DeltaLake:
 
         def write(current: DeltaTable) -> None:
             all_rows = predicate is None
-            rows = frame if all_rows else _with_removed_columns(table, current, frame)
+            rows = frame if all_rows else with_removed_columns(table, current, frame)
             schema_mode = "overwrite" if all_rows else "merge"
             write_deltalake(
                 current,
@@ -180,7 +219,7 @@ class DeltaLake:
         done: Callable[[DeltaTable], bool],
     ) -> WriteResult:
         for attempt in range(_ATTEMPTS):
-            handle = self._handle(table) or self._create(table, frame)
+            handle = self._handle(table) or create_table(self.location(table), frame)
             if done(handle):
                 return WriteResult(handle.version(), changed=False, bytes=0)
             try:
@@ -198,26 +237,6 @@ class DeltaLake:
             return WriteResult(handle.version(), changed=True, bytes=added_bytes(handle, known))
         raise AssertionError("unreachable")
 
-    def _create(self, table: Table, frame: pl.DataFrame) -> DeltaTable:
-        """Creates an empty table, because two first writes clash only over a version that both have read."""
-        location, columns = self.location(table), ["partition"] if "partition" in frame.columns else None
-        options = storage_options(location)
-        with contextlib.suppress(CommitFailedError):  # another writer created it
-            write_deltalake(
-                location,
-                frame.clear(),
-                mode="ignore",
-                partition_by=columns,
-                configuration=PROPERTIES,
-                storage_options=options,
-            )
-        return open_delta(location)
-
-    def _files(self, table: Table | str, version: int) -> set[str]:
-        """The locations of a version's files. Some may be gone."""
-        handle = self._handle(table)
-        return set() if handle is None else set(open_log(self._place(table), table, handle, version).file_uris())
-
     def _place(self, table: Table | str) -> str:
         return table if isinstance(table, str) else self.location(table)
 
@@ -226,26 +245,3 @@ class DeltaLake:
             return open_delta(self._place(table))
         except TableNotFoundError:
             return None
-
-
-def _with_removed_columns(table: Table, current: DeltaTable, frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with nulls for columns that only the table has: its spec dropped them, other partitions hold them.
-
-    Raises:
-        LakeError: a column has another type in the table.
-    """
-    stored = pl.scan_delta(current).collect_schema()
-    retyped = [
-        f"{name} is {kind}, was {stored[name]}" for name, kind in frame.schema.items() if stored.get(name, kind) != kind
-    ]
-    if retyped:
-        raise LakeError(
-            f"Table {table}: columns have another type than in the table: {', '.join(retyped)}. Rename the column, or "
-            f"remove {current.table_uri} and materialize all its partitions."
-        )
-    return frame.with_columns(pl.lit(None, dtype=kind).alias(n) for n, kind in stored.items() if n not in frame.columns)
-
-
-def _rows_of(files: set[str]) -> pl.LazyFrame | None:
-    """The rows of the files. Older files may lack columns that were added later."""
-    return pl.concat([scan_parquet(file) for file in sorted(files)], how="diagonal_relaxed") if files else None

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import polars as pl
-
 from mlp_assets.tables.storage import open_delta, open_store
+from mlp_resources.lake.commits import file_sizes
 from mlp_resources.ports.table_history import StoredFile, TableHistory
 
 _LOG, _READERS = "_delta_log", 16
@@ -72,8 +71,7 @@ def _time(actions: Iterable[dict[str, Any]], before: datetime) -> datetime:
 
 
 def _files_at(location: str, version: int) -> list[StoredFile]:
-    files = pl.DataFrame(open_delta(location, version).get_add_actions())
-    return [StoredFile(unquote(path), size, version) for path, size in files.select("path", "size_bytes").iter_rows()]
+    return [StoredFile(path, size, version) for path, size in file_sizes(open_delta(location, version)).items()]
 
 
 def _oldest(names: Collection[str]) -> int | None:

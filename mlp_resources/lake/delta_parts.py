@@ -81,7 +81,7 @@ def publish(table: DeltaTable, parts: Sequence[Part], schema: pl.Schema) -> None
     Raises:
         CommitFailedError: another writer has committed since ``table`` was read.
     """
-    _overwrite(table, _add_actions(parts, {}), schema, (_PUBLISHED, time.time_ns()))
+    _overwrite(table, add_actions(parts, {}), schema, (_PUBLISHED, time.time_ns()))
 
 
 def publish_partition(
@@ -96,13 +96,18 @@ def publish_partition(
     Raises:
         CommitFailedError: another writer has written this partition since ``table`` was read.
     """
-    _overwrite(table, _add_actions(parts, {"partition": partition}), schema, mark, partition)
+    _overwrite(table, add_actions(parts, {"partition": partition}), schema, mark, partition)
 
 
-def _add_actions(parts: Sequence[Part], values: dict[str, str]) -> list[AddAction | RemoveAction]:
+def add_actions(
+    parts: Sequence[Part], values: dict[str, str], *, data_change: bool = True
+) -> list[AddAction | RemoveAction]:
+    """What adds the parts to a table; ``values`` are those of the partition columns."""
     at = time.time_ns() // 1_000_000
     return [
-        AddAction(part.path, part.bytes, values, at, data_change=True, stats=json.dumps({"numRecords": part.rows}))
+        AddAction(
+            part.path, part.bytes, values, at, data_change=data_change, stats=json.dumps({"numRecords": part.rows})
+        )
         for part in parts
     ]
 
@@ -118,7 +123,11 @@ def _overwrite(
     columns, only = ([], None) if partition is None else (["partition"], [("partition", "=", partition)])
     properties = CommitProperties(app_transactions=[Transaction(*mark)])
     table.create_write_transaction(actions, "overwrite", stored, columns, only, commit_properties=properties)
-    version = before + 1
+    load_commit(table, before + 1, mark)
+
+
+def load_commit(table: DeltaTable, version: int, mark: tuple[str, int]) -> None:
+    """Moves ``table`` to the version that the transaction made, which is this one or a later one."""
     table.load_as_version(version)
     while table.transaction_version(mark[0]) != mark[1]:  # another writer may have committed in between
         version += 1

@@ -4,10 +4,15 @@ delta-rs removes expired log entries whenever a commit makes a checkpoint, every
 stored in the table, so they hold for every writer. Checkpoints are made as before, so opening stays fast.
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import Final
 
-from deltalake import DeltaTable
+import polars as pl
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError
+
+from mlp_assets.tables.storage import open_delta, storage_options
 
 _FOREVER: Final = "interval 36500 days"
 PROPERTIES: Final[Mapping[str, str]] = {
@@ -15,6 +20,21 @@ PROPERTIES: Final[Mapping[str, str]] = {
     "delta.logRetentionDuration": _FOREVER,
     "delta.deletedFileRetentionDuration": _FOREVER,  # somebody's vacuum then removes nothing
 }
+
+
+def create_table(location: str, frame: pl.DataFrame) -> DeltaTable:
+    """Creates an empty table for such rows, because two first writes clash only over a version that both have read."""
+    columns = ["partition"] if "partition" in frame.columns else None
+    with contextlib.suppress(CommitFailedError):  # another writer created it
+        write_deltalake(
+            location,
+            frame.clear(),
+            mode="ignore",
+            partition_by=columns,
+            configuration=PROPERTIES,
+            storage_options=storage_options(location),
+        )
+    return open_delta(location)
 
 
 def set_retention(table: DeltaTable) -> None:

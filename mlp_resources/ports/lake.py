@@ -176,6 +176,14 @@ class Lake(Protocol):
         """Adds rows, once for each transaction; ``changed`` is False where an earlier call had added them."""
         ...
 
+    def compact(self, table: Table, fewest: int = 32) -> WriteResult:
+        """Merges small files of partitions that have at least ``fewest``; ``changed`` is False without any.
+
+        Rows, other versions and concurrent writers are not affected, but the order of rows is: tables whose order
+        matters are not compacted. A call merges a limited number of files.
+        """
+        ...
+
     def transaction(self, table: Table, application: str, version: int | None = None) -> int | None:
         """The number of the application's last transaction at a version, the newest by default; None without one.
 

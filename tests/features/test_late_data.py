@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from mlp_assets.tables.digest import canonical_digest
+from mlp_resources.lake.delta import DeltaLake
+from mlp_resources.ports.lake import Table, Transaction
 from tests.support.orders import (
     DAY,
     SPENDING,
@@ -65,6 +67,18 @@ def test_rows_that_only_moved_to_other_files_touch_nothing(delta: str, home: Pat
     order_rows((1, 5.0, 30.5, 30.5)).write_delta(delta, mode="append")
     DeltaTable(delta).optimize.compact()
     assert materialized_partitions(run_days(platform, "features", first=0)) == [day(0)]
+
+
+def test_rows_that_the_lake_merged_touch_nothing(home: Path, tmp_path: Path) -> None:
+    lake, orders = DeltaLake(tmp_path / "feed"), Table("feed", "source", "orders")
+    for number in range(10):
+        lake.append(orders, order_rows((1, 1.0, number + 0.5, number + 0.5)), Transaction(f"day:{number}", 1))
+    platform = Platform(orders_project(delta=lake.location(orders), known_at="arrived_at"), home)
+    run_days(platform, "features", first=0, last=7)
+    assert lake.compact(orders, fewest=2).changed
+    assert materialized_partitions(run_days(platform, "features", first=0)) == [day(0)]
+    lake.append(orders, order_rows((1, 100.0, 6.25, 8.75)), Transaction("late", 1))
+    assert materialized_partitions(run_days(platform, "features", first=0)) == [day(0), day(6), day(7)]
 
 
 def test_days_in_any_order_with_late_rows_give_the_table_of_one_run(delta: str, home: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlp_resources.ports.lake import Table
+from mlp_resources.ports.lake import Table, Transaction
 from tests.support import shop
 from tests.support.platform import Platform, infer_body, weeks
 from tests.support.shop import DEPLOYED, MONITORED
@@ -120,6 +120,27 @@ def test_a_prediction_is_drained_exactly_once(live: Platform) -> None:
     live.run("predictions")
     assert table(live, "predictions", "score").height == 7
     assert not file.exists()
+
+
+def test_files_of_many_drains_are_merged(live: Platform) -> None:
+    client, model = live.serve()
+    client.post(f"/v2/models/{model.plan.endpoint}/infer", json=infer_body([1], DEPLOYED))
+    live.run("predictions")
+    lake, log = live.environment.lake, Table("shop", "predictions", "score")
+    drained = table(live, "predictions", "score")
+    for number in range(40):  # as that many drains do
+        again = drained.with_columns(prediction_id=pl.lit(f"prediction-{number}"))
+        lake.append(log, again, Transaction(f"spool:file-{number}", 1))
+    version = lake.version(log)
+    live.run("predictions")
+    assert lake.version(log) == version  # without new rows, sensors hear nothing
+    client.post(f"/v2/models/{model.plan.endpoint}/infer", json=infer_body([2], DEPLOYED))
+    live.run("predictions")
+    assert table(live, "predictions", "score")["prediction_id"].n_unique() == 42
+    assert table(live, "predictions", "score").height == 42
+    history = lake.history(log)
+    assert history is not None
+    assert sum(file.is_needed_by(history.newest) for file in history.files) == 1
 
 
 def test_before_the_first_prediction_a_monitor_has_no_windows(live: Platform) -> None:

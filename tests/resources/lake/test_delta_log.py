@@ -76,8 +76,8 @@ def check_against_delta(lake: DeltaLake, history: TableHistory) -> None:
 
 def test_files_of_the_newest_version_are_never_removed(tmp_path: Path) -> None:
     lake = DeltaLake(tmp_path)
-    lake.write_partitions(TABLE, rows(1, "a"), ["a"])
-    lake.write_partitions(TABLE, rows(2, "a"), ["a"])
+    for number in (1, 2):
+        lake.write_partitions(TABLE, rows(number, HOURS[1]), [HOURS[1]])
     history = lake.history(TABLE)
     assert history is not None
     lake.remove_files(TABLE, [file.path for file in history.files])

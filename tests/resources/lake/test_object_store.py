@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlp_assets.errors import LakeError
+from mlp_assets.errors import LakeError, LostVersionError
 from mlp_assets.tables.digest import canonical_digest
 from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.lake.root import lake_root
@@ -72,6 +72,24 @@ def test_changes_are_the_rows_that_two_versions_do_not_share(lake: DeltaLake) ->
     assert removed is not None
     assert added.collect()["value"].to_list() == [2.0] * 3
     assert removed.collect()["value"].to_list() == [1.0] * 3
+
+
+def test_small_files_are_merged_and_old_versions_removed(lake: DeltaLake) -> None:
+    for number in range(4):
+        lake.append(TABLE, rows(HOURS[number % 2], number), Transaction(f"row:{number}", 1))
+    before, version = canonical_digest(lake.scan(TABLE).collect()), lake.version(TABLE)
+    assert lake.compact(TABLE, fewest=2).changed
+    assert canonical_digest(lake.scan(TABLE).collect()) == before
+    assert canonical_digest(lake.scan(TABLE, version).collect()) == before
+    history = lake.history(TABLE)
+    assert history is not None
+    unneeded = [file.path for file in history.unneeded(set())]
+    assert len(lake.existing_files(TABLE, unneeded)) == 4
+    lake.remove_files(TABLE, unneeded)
+    assert not lake.existing_files(TABLE, unneeded)
+    assert canonical_digest(lake.scan(TABLE).collect()) == before
+    with pytest.raises(LostVersionError, match="4 of its 4 files are gone"):
+        lake.scan(TABLE, version)
 
 
 def test_changes_leave_out_files_that_were_vacuumed(lake: DeltaLake) -> None:
