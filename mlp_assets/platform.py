@@ -6,6 +6,9 @@ from typing import Any
 
 import dagster as dg
 
+from mlp_assets.backfill.execution import Progress, Summary
+from mlp_assets.backfill.project_backfill import Days, run_backfill
+from mlp_assets.backfill.work import AssetWork
 from mlp_assets.batch_scores.batch_score_asset import batch_score_asset, batch_score_jobs
 from mlp_assets.endpoints.endpoint_asset import endpoint_asset, feedback_asset, predictions_asset
 from mlp_assets.features.feature_asset import features_asset
@@ -39,9 +42,14 @@ from mlp_sensors.retraining import retraining_sensor
 from mlp_sensors.watched_monitors import watched_monitors
 
 __all__ = [
+    "AssetWork",
     "Consequences",
+    "Days",
     "FeatureChange",
+    "Progress",
     "Reproduction",
+    "Summary",
+    "backfill_project",
     "definitions_for",
     "plan_changes",
     "project_assets",
@@ -90,6 +98,24 @@ def plan_changes(
     surroundings = environment if environment is not None else configured_environment()
     graph = definitions_for(*projects, environment=surroundings).resolve_asset_graph()
     return find_consequences([Scope(project, surroundings) for project in projects], graph, instance)
+
+
+def backfill_project(
+    project: Project,
+    days: Days,
+    *,
+    instance: dg.DagsterInstance,
+    progress: Progress,
+    environment: Environment | None = None,
+) -> Summary:
+    """Computes the missing and stale partitions of a project's sources and views, and publishes the features.
+
+    Raises:
+        SpanError: the days cannot be computed.
+    """
+    surroundings = environment if environment is not None else configured_environment()
+    definitions = definitions_for(project, environment=surroundings)
+    return run_backfill(Scope(project, surroundings), definitions, instance, progress, days)
 
 
 def reproduce_version(

@@ -1,4 +1,4 @@
-"""Formats the catalogue's facts for people."""
+"""Formats facts for people."""
 
 from rich.text import Text
 
@@ -38,3 +38,8 @@ def percent(share: float | None) -> str:
 def number(value: float | None) -> str:
     """Four significant digits; a dash for None."""
     return "–" if value is None else f"{value:.4g}"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"

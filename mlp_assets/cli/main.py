@@ -84,6 +84,24 @@ def plan(
 
 
 @app.command()
+def backfill(
+    project: Annotated[str, typer.Argument(help="The name of the project.")],
+    first: Annotated[
+        str | None, typer.Option("--from", help="The first day, such as 2024-01-31. Default: the start of each source.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="The last day. Default: the last window that has ended.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Also compute what is up to date.")] = False,
+    workspace: Workspace = Path("workspace.yaml"),
+) -> None:
+    """Compute what is missing or stale of a project's sources and features, and publish them."""
+    from mlp_assets.cli.backfill import Days, report
+
+    raise typer.Exit(0 if report(console, workspace, project, Days(first, last, again=again)) else 1)
+
+
+@app.command()
 def reproduce(
     version: Annotated[str, typer.Argument(help="PROJECT/MODEL@VERSION, such as retail/repurchase@3.")],
     workspace: Workspace = Path("workspace.yaml"),

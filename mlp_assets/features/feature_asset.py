@@ -11,6 +11,8 @@ from mlp_assets.features.feature_facts import FeatureFacts, describe_columns, re
 from mlp_assets.features.partition_writer import ComputedPartitions, compute_partitions
 from mlp_assets.nouns.feature_view import FeatureView, ViewInput
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.code_version import code_version
+from mlp_assets.orchestration.facts import CODE_VERSION, DATA_VERSION
 from mlp_assets.orchestration.metadata import Cost, column_lineage, markdown_table, measured, picture, table_metadata
 from mlp_assets.orchestration.partitions import BY_PARTITION, Windows, input_dep, partitions_of, windows_of
 from mlp_assets.orchestration.scope import Scope
@@ -41,7 +43,7 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             computed = compute_partitions(scope, view, windows, materialized(key))
             facts = record_facts(scope, view, computed.newest, computed.written)
         for partition, _ in computed.touched:
-            context.log_event(_recomputed(key, partition, computed))
+            context.log_event(_recomputed(key, partition, computed, code_version(view, view.derive)))
         return dg.MaterializeResult(
             metadata=_metadata(scope, view, computed, facts, cost), data_version=dg.DataVersion(computed.digest[:16])
         )
@@ -65,11 +67,13 @@ def _source_key(scope: Scope, view: FeatureView) -> dg.AssetKey:
     return keys.view_input(scope.home(view.source), view.source)
 
 
-def _recomputed(key: dg.AssetKey, partition: str, computed: ComputedPartitions) -> dg.AssetMaterialization:
+def _recomputed(
+    key: dg.AssetKey, partition: str, computed: ComputedPartitions, version: str
+) -> dg.AssetMaterialization:
     """The materialization of a partition that the run was not asked for."""
     sums = computed.sums[partition]
     metadata = {"dagster/row_count": sums.rows, "delta_version": computed.written.version}
-    tags = {"dagster/data_version": sums.digest()[:16]}
+    tags = {DATA_VERSION: sums.digest()[:16], CODE_VERSION: version}
     return dg.AssetMaterialization(key, partition=partition, metadata=metadata, tags=tags)
 
 

@@ -11,10 +11,17 @@ from mlp_resources.ports.lake import Table
 _COLUMNS = "columns"
 
 
-def check_new_columns(scope: Scope, source: Source, table: Table, columns: Iterable[str]) -> dict[str, str]:
-    """The note on the source's columns, to leave with the next write of ``table``.
+def noted_columns(scope: Scope, table: Table) -> set[str] | None:
+    """The columns that the last run noted with ``table``; None if there was none."""
+    noted = scope.environment.lake.notes(table).get(_COLUMNS)
+    return set(json.loads(noted)) if noted is not None else None
+
+
+def check_new_columns(source: Source, noted: set[str] | None, columns: Iterable[str]) -> dict[str, str]:
+    """The note on the source's columns, to leave with the next write.
 
     Args:
+        noted: the columns of the last run.
         columns: all columns of the data, declared or not.
 
     Raises:
@@ -22,8 +29,7 @@ def check_new_columns(scope: Scope, source: Source, table: Table, columns: Itera
             ``"stop"``.
     """
     names = set(columns) - {"partition"}
-    noted = scope.environment.lake.notes(table).get(_COLUMNS)
-    new = sorted(names - set(source.columns) - set(json.loads(noted))) if noted is not None else []
+    new = sorted(names - set(source.columns) - noted) if noted is not None else []
     if new and source.new_columns == "stop":
         listed = ", ".join(repr(column) for column in new)
         raise UnknownSourceColumn(

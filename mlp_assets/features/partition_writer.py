@@ -9,7 +9,7 @@ import polars as pl
 from mlp_assets.errors import LakeError
 from mlp_assets.features.feature_batches import BatchWork, batches_of
 from mlp_assets.features.late_changes import touched_windows
-from mlp_assets.features.new_columns import check_new_columns
+from mlp_assets.features.new_columns import check_new_columns, noted_columns
 from mlp_assets.features.source_rows import event_rows, lake_table, raw_rows, source_table, source_versions
 from mlp_assets.features.table_notes import check_grid, notes_for
 from mlp_assets.nouns.feature_view import FeatureView
@@ -109,4 +109,5 @@ def _note_columns(scope: Scope, view: FeatureView, table: Table, version: int | 
     """The note on an external source's columns. Ingestion checks those of our own sources."""
     if isinstance(view.source, FeatureView) or view.source.ingested:
         return {}
-    return check_new_columns(scope, view.source, table, raw_rows(scope, view.source, version).collect_schema().names())
+    columns = raw_rows(scope, view.source, version).collect_schema().names()
+    return check_new_columns(view.source, noted_columns(scope, table), columns)

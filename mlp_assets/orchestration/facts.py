@@ -10,6 +10,7 @@ from typing import Any, Final
 import dagster as dg
 
 DATA_VERSION: Final = "dagster/data_version"
+CODE_VERSION: Final = "dagster/code_version"
 NO_ROWS_YET: Final = "no rows yet"
 _MESSAGE, _EARLIER_MESSAGE = "message", "told"
 

@@ -52,12 +52,14 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_assets.monitors": {*ASSETS, "mlp_assets.artifact", "mlp_assets.features", "mlp_assets.monitors.compute"},
     "mlp_assets.maintenance": {*ASSETS, "mlp_assets.features"},
     "mlp_assets.preview": {*ASSETS, "mlp_assets.features"},
+    "mlp_assets.backfill": ASSETS,
     "mlp_assets.feature_store": {
         *ASSETS, "mlp_assets.features", "mlp_assets.features.compute", "mlp_resources.environments",
     },
     "mlp_assets.testing": {*PURE, "mlp_assets.features.compute", "mlp_assets.training_sets.compute"},
     "mlp_assets.platform": {
-        *ASSETS, "mlp_assets.batch_scores", "mlp_assets.endpoints", "mlp_assets.features", "mlp_assets.maintenance",
+        *ASSETS, "mlp_assets.backfill", "mlp_assets.batch_scores", "mlp_assets.endpoints", "mlp_assets.features",
+        "mlp_assets.maintenance",
         "mlp_assets.models", "mlp_assets.monitors", "mlp_assets.preview", "mlp_assets.training_sets",
         "mlp_resources.environments", "mlp_sensors",
     },
@@ -101,6 +103,7 @@ ALLOWED: dict[str, set[str]] = {
 DAGSTER = (
     "mlp_assets/orchestration/", "mlp_assets/preview/", "mlp_sensors/", "mlp_assets/platform.py",
     "mlp_assets/definitions.py", "mlp_assets/template/", "mlp_assets/examples/rehearsal/", "mlp_assets/cli/plan.py",
+    "mlp_assets/backfill/", "mlp_assets/cli/backfill.py", "mlp_assets/cli/backfill_progress.py",
     "mlp_assets/local_platform/dagster_servers.py",
 )  # fmt: skip
 HEAVY = {

@@ -10,7 +10,6 @@ import dagster as dg
 import polars as pl
 
 from mlp_assets.errors import MlpError
-from mlp_assets.examples.rehearsal.run_assets import materialize
 from mlp_assets.examples.retail import feed
 from mlp_assets.examples.retail.project import demand_health, project, purchases, repurchase_health
 from mlp_assets.local_http import local_client
@@ -19,6 +18,7 @@ from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.nouns.model import Model
 from mlp_assets.nouns.source import Window
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.run_assets import materialize
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import definitions_for
 from mlp_resources.ports.environment import Environment

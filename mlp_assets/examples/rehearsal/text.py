@@ -15,12 +15,12 @@ from rich.table import Table as Grid
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.examples.catalogue import feed
 from mlp_assets.examples.catalogue.project import EPOCHS, first_sales, product_category, project
-from mlp_assets.examples.rehearsal.run_assets import facts, materialize
 from mlp_assets.examples.rehearsal.stages import Stages
 from mlp_assets.jobs.metrics_log import METRICS_LOG, read_metrics
 from mlp_assets.local_platform.memory_needs import TEXT, describe_memory
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.run_assets import facts, materialize
 from mlp_assets.platform import definitions_for
 from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.environments.variables import use_home
