@@ -13,6 +13,7 @@ DATA_VERSION: Final = "dagster/data_version"
 CODE_VERSION: Final = "dagster/code_version"
 NO_ROWS_YET: Final = "no rows yet"
 _MESSAGE, _EARLIER_MESSAGE = "message", "told"
+_READ: Final = "delta_versions_read"
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,20 @@ class TableFacts:
     def to_metadata(self) -> dict[str, Any]:
         shards = {} if self.shard_bytes is None else {"shard_bytes": self.shard_bytes}
         read = dg.MetadataValue.json(dict(self.versions_read))
-        return {"delta_version": self.delta_version, "delta_versions_read": read} | shards
+        return {"delta_version": self.delta_version, _READ: read} | shards
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> "TableFacts | None":
         """None for metadata without these facts."""
-        if "delta_version" not in metadata or "delta_versions_read" not in metadata:
+        if "delta_version" not in metadata or _READ not in metadata:
             return None
-        return cls(metadata["delta_version"], metadata["delta_versions_read"], metadata.get("shard_bytes"))
+        return cls(metadata["delta_version"], metadata[_READ], metadata.get("shard_bytes"))
+
+
+def versions_read_of(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Table or location -> version, versions or None; empty where a materialization recorded none."""
+    read = metadata.get(_READ)
+    return read if isinstance(read, Mapping) else {}
 
 
 def metadata_of(entry: dg.EventLogEntry | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from mlp_assets.orchestration import keys
-from mlp_assets.orchestration.facts import TableFacts, metadata_of
+from mlp_assets.orchestration.facts import metadata_of, versions_read_of
 from mlp_resources.ports.lake import Table
 from mlp_resources.ports.tables import Kind
 
@@ -23,9 +23,7 @@ def recorded_reads(instance: dg.DagsterInstance, project: str) -> Iterator[Mappi
     for key in instance.get_asset_keys():
         if keys.kind_of(key) not in _RECORDED_ELSEWHERE or key.path[0] != project:
             for entry in _materializations(instance, key):
-                facts = TableFacts.from_metadata(metadata_of(entry))
-                if facts is not None:
-                    yield facts.versions_read
+                yield versions_read_of(metadata_of(entry))
 
 
 def prediction_tables(instance: dg.DagsterInstance) -> list[Table]:

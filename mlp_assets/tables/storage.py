@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from mlp_assets.errors import LostVersionError
+
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
@@ -31,8 +33,23 @@ def open_delta(location: str, version: int | None = None) -> "DeltaTable":
 
 
 def scan_delta(location: str, version: int | None = None) -> pl.LazyFrame:
-    """The rows of a Delta table. Raises TableNotFoundError where there is none."""
-    return pl.scan_delta(open_delta(location, version))
+    """The rows of a Delta table.
+
+    Raises:
+        TableNotFoundError: there is no table.
+        LostVersionError: the log of the version is gone.
+    """
+    from deltalake.exceptions import DeltaError
+
+    try:
+        return pl.scan_delta(open_delta(location, version))
+    except DeltaError as error:
+        if version is None:
+            raise
+        raise LostVersionError(
+            f"Version {version} of the table at {location} cannot be opened: {str(error).splitlines()[0]}. Restore the "
+            "folder _delta_log from a backup, or materialize again what reads this version."
+        ) from error
 
 
 def scan_parquet(location: str) -> pl.LazyFrame:

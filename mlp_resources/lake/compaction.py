@@ -1,7 +1,8 @@
 """Merges small files of a table. Every version keeps its files, and every row stays in its partition.
 
-delta-rs has its own compaction (``DeltaTable.optimize.compact``), which doubled rows while another process appended.
-Here one commit names each file that it replaces: it fails where one of them is gone, and passes where files were added.
+delta-rs has its own compaction (``DeltaTable.optimize.compact``). Two of them at once, on a table that is appended to,
+doubled rows in every trial (deltalake 1.6.6, 12 trials); one alone did not (6 trials). Here one commit names each file
+that it replaces: it fails where one of them is gone, so the second compaction loses, and passes where files were added.
 """
 
 import time

@@ -101,6 +101,9 @@ RECORDS: dict[str, Callable[[Home, Path], None]] = {
     "a monitor": lambda home, _: read_by(home, dg.AssetKey(["shop", "drift", "health_drift"]), VIEW, [KEPT]),
     "another project's view": lambda home, _: read_by(home, dg.AssetKey(["other", "features", "x"]), VIEW, KEPT),
     "an asset of a user": lambda home, _: read_by(home, dg.AssetKey("report"), VIEW, KEPT),
+    "an asset that writes no table": lambda home, _: home.instance.report_runless_asset_event(
+        dg.AssetMaterialization(dg.AssetKey("chart"), metadata={"delta_versions_read": {str(VIEW): KEPT}})
+    ),
     "a location": lambda home, _: read_by(home, dg.AssetKey("report"), home.lake.location(VIEW), KEPT),
     "a registered model": register,
     "a prediction": predict,

@@ -11,6 +11,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from mlp_assets.errors import LakeError, LostVersionError
+from mlp_assets.tables.storage import scan_delta
 from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.lake.retention import PROPERTIES
 from mlp_resources.ports.lake import Table, Transaction
@@ -141,6 +142,10 @@ def test_a_version_whose_log_is_gone_says_so(tmp_path: Path) -> None:
         lake.transaction(TABLE, "row:0", 0)
     with pytest.raises(LostVersionError, match="The platform does not write this table. Ask its owner"):
         lake.scan(lake.location(TABLE), 0)
+    with pytest.raises(
+        LostVersionError, match=r"Version 0 of the table at \S+ cannot be opened: .* Restore the folder"
+    ):
+        scan_delta(lake.location(TABLE), 0)  # as a training process opens its training set
 
 
 def test_a_version_whose_files_are_gone_says_so(tmp_path: Path) -> None:
