@@ -1,6 +1,8 @@
 """Runs of Dagster that compute the same assets now, and what is left of runs of killed commands."""
 
+import json
 import os
+import socket
 from collections.abc import Collection
 
 import dagster as dg
@@ -9,6 +11,8 @@ import psutil
 PROCESS = "mlp/backfill_process"
 """Tag of a backfill's run: the process that executes it, and the second at which that process began."""
 
+_SERVER = ".dagster/grpc_info"  # Dagster's tag of a run that a code server started; runs end with that server
+_CONNECT_SECONDS = 5.0
 _BEGUN = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -20,11 +24,13 @@ def process_tag() -> dict[str, str]:
 def running_beside(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> dg.DagsterRun | None:
     """A run that has begun and materializes one of the assets; None without one.
 
-    A run whose backfill was killed would count as begun for ever. It is recorded as failed instead.
+    A run whose backfill was killed, or whose platform ended, would count as begun for ever. It is recorded as failed.
     """
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_BEGUN)):
         if PROCESS in run.tags and not _lives(run.tags[PROCESS]):
             instance.report_run_failed(run, "The process of this backfill was killed.")
+        elif _SERVER in run.tags and not _answers(json.loads(run.tags[_SERVER]).get("socket")):
+            instance.report_run_failed(run, "The platform that started this run has ended.")
         elif _selected(instance, run) & set(assets):
             return run
     return None
@@ -45,6 +51,21 @@ def _lives(described: str) -> bool:
         return _described(psutil.Process(int(described.partition(" ")[0]))) == described
     except (psutil.Error, ValueError):
         return False
+
+
+def _answers(path: str | None) -> bool:
+    """Whether a server listens at the socket. A server at a port may be on another machine, so it counts as alive."""
+    if path is None:
+        return True
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_CONNECT_SECONDS)
+        try:
+            connection.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError:
+            return True
+    return True
 
 
 def _described(process: psutil.Process) -> str:

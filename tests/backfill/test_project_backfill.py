@@ -1,5 +1,6 @@
 """Backfills of a project: real runs, Delta tables and publications."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -222,8 +223,17 @@ def test_a_run_of_the_same_assets_is_waited_for(home: Path, instance: dg.Dagster
     assert progress.waited_for == [other.run_id]
 
 
-def test_a_killed_backfill_is_not_waited_for(home: Path, instance: dg.DagsterInstance) -> None:
-    killed = begun(instance, [dg.AssetKey(["shop", "features", "recent"])], {PROCESS: "999999999 1"})
+GONE = [
+    {PROCESS: "999999999 1"},
+    {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": "/nowhere/socket"})},
+]
+
+
+@pytest.mark.parametrize("tags", GONE, ids=["backfill", "platform"])
+def test_a_run_whose_process_is_gone_is_not_waited_for(
+    home: Path, instance: dg.DagsterInstance, tags: dict[str, str]
+) -> None:
+    killed = begun(instance, [dg.AssetKey(["shop", "features", "recent"])], tags)
     progress = Silent()
     assert backfill(failing_orders.make(), home, instance, Days(last=day(0)), progress=progress).succeeded
     assert progress.waited_for == []
