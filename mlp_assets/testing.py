@@ -12,7 +12,7 @@ counts as UTC. Errors are the same as in a run.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import polars as pl
 
@@ -22,9 +22,11 @@ from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.project import Project
 from mlp_assets.nouns.source import Source
-from mlp_assets.nouns.training_set import TrainingSet
-from mlp_assets.tables.as_of_join import FeatureTable, join_as_known
+from mlp_assets.nouns.training_set import Availability, TrainingSet
+from mlp_assets.tables.as_of_join import FeatureTable, join_as_visible
+from mlp_assets.tables.declared_visibility import declared_visibility, grid_of
 from mlp_assets.tables.events import UTC_TIME, as_declared, as_events
+from mlp_assets.tables.visibility import AS_KNOWN, visible_at
 from mlp_assets.training_sets.compute.training_rows import training_rows
 
 Rows = pl.DataFrame | pl.LazyFrame | Mapping[str, Any]
@@ -57,16 +59,25 @@ def table(view: FeatureView, rows: Inputs, *, until: str | datetime | None = Non
     return _table(view, _inputs_of(view, rows), _time("until", until) if until is not None else None)
 
 
-def features(view: FeatureView, rows: Inputs, *, at: Times, entities: Rows | None = None) -> pl.DataFrame:
-    """The features that a training row or a request at each of the times sees.
+def features(
+    view: FeatureView,
+    rows: Inputs,
+    *,
+    at: Times,
+    entities: Rows | None = None,
+    availability: Literal["known", "declared"] = "known",
+) -> pl.DataFrame:
+    """The features of a view at each of the times.
 
-    That is the newest row of the view that was known by then, unless it is past its TTL.
+    That is the newest row of the view that was known by then, unless it is past its TTL; or with
+    ``availability="declared"``, the newest one that its schedule had published by then, which a request sees.
 
     Args:
         view: as in ``table``.
         rows: as in ``table``.
         at: one or several times, as ISO texts or datetimes.
         entities: key columns of the entities to look up. Default: every entity in the rows.
+        availability: as in ``TrainingSet``. A test has no record of publications.
 
     Returns:
         Keys, ``at`` and the features, one row per time and entity, sorted by time and key.
@@ -81,11 +92,12 @@ def features(view: FeatureView, rows: Inputs, *, at: Times, entities: Rows | Non
         raise KitError("at=[] holds no time. Write at='2024-03-11', for example.")
     stored = _table(view, inputs, max(times))
     asked = _keys(view, entities, inputs).join(pl.DataFrame({"at": times}, schema={"at": UTC_TIME}), how="cross")
-    return join_as_known(asked.lazy(), "at", [_feature_table(view, stored)]).collect().sort("at", *keys)
+    table = _feature_table(view, stored, availability, max(times))
+    return join_as_visible(asked.lazy(), "at", [table]).collect().sort("at", *keys)
 
 
 def training_set(spec: TrainingSet, labels: Rows, rows: Inputs, *, split: bool = True) -> pl.DataFrame:
-    """The table that a run would write for the training set.
+    """The table that a run would write for the training set, if nothing was published yet.
 
     Args:
         spec: the training set to compute.
@@ -104,13 +116,20 @@ def training_set(spec: TrainingSet, labels: Rows, rows: Inputs, *, split: bool =
     known = as_declared(spec.labels, _frame(labels, spec.labels).lazy()).collect()
     last = known[spec.labels.event_time].max()
     until = last if isinstance(last, datetime) else None
-    tables = [_feature_table(view, _table(view, _inputs_of(view, rows), until)) for view in spec.features]
+    tables = [
+        _feature_table(view, _table(view, _inputs_of(view, rows), until), spec.availability, until)
+        for view in spec.features
+    ]
     return training_rows(spec, known.lazy(), tables, split=split)
 
 
 def _check(spec: FeatureView | TrainingSet) -> None:
     """Raises ProjectError for a spec that is not valid."""
-    Project("under_test", owner="team:under_test", assets=[spec])
+    _project(spec)
+
+
+def _project(spec: FeatureView | TrainingSet) -> Project:
+    return Project("under_test", owner="team:under_test", assets=[spec])
 
 
 def _time(field: str, value: str | datetime) -> datetime:
@@ -217,8 +236,14 @@ def _stored(view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:
     return typed.select(*view.entity.keys, "event_time", "known_at", *view.feature_names)
 
 
-def _feature_table(view: FeatureView, rows: pl.DataFrame) -> FeatureTable:
-    return FeatureTable(rows.lazy(), tuple(view.entity.keys), view.feature_names, view.ttl_length)
+def _feature_table(
+    view: FeatureView, rows: pl.DataFrame, availability: Availability, until: datetime | None
+) -> FeatureTable:
+    visible = AS_KNOWN
+    if availability != "known" and until is not None:
+        grid = grid_of(view, until)
+        visible = visible_at(grid, declared_visibility(_project(view), view, grid))
+    return FeatureTable(rows.lazy(), tuple(view.entity.keys), view.feature_names, view.ttl_length, visible)
 
 
 def _keys(view: FeatureView, entities: Rows | None, inputs: Mapping[Source | FeatureView, Rows]) -> pl.DataFrame:

@@ -20,9 +20,11 @@ from mlp_assets.nouns.batch_score import BatchScore
 from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView, ViewInput
 from mlp_assets.nouns.source import Window
+from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration.code_version import code_version
 from mlp_assets.orchestration.partitions import Windows
 from mlp_assets.orchestration.scope import Scope
+from mlp_assets.publications.visibility import record_versions, row_visibility
 from mlp_assets.tables.digest import RowSums
 from mlp_assets.tables.events import WITHDRAWN, as_declared
 from mlp_assets.tables.memory import batch_bytes
@@ -87,7 +89,10 @@ def score_partitions(
     Raises:
         LakeError: a source or view lacks a partition that the rows need.
     """
-    versions = source_versions(scope, [batch.rows, *batch.model.training_set.features])
+    training_set = batch.model.training_set
+    versions = source_versions(scope, [batch.rows, *training_set.features])
+    if training_set.availability == "served":
+        versions |= record_versions(scope.environment, scope.project, training_set.features)
     check_ingested(scope, [batch.rows], windows, materialized)
     work = _work(scope, batch, champion, table)
     inputs = [champion.version, champion.digest, code_version(batch, batch.model.training_set.derive), versions]
@@ -125,7 +130,8 @@ def _shards(
 ) -> dict[str, list[ShardToScore]]:
     """Partition -> its shards, each of at most the bytes that a worker's memory allows; one for no rows."""
     most = batch_bytes(scope.environment.shards.memory()) if windows else 0
-    views = [_published(scope, view, versions) for view in batch.model.training_set.features] if windows else []
+    training_set = batch.model.training_set
+    views = [_published(scope, training_set, view, versions) for view in training_set.features] if windows else []
     shards: dict[str, list[ShardToScore]] = {}
     for name, window in windows:
         rows = _rows(scope, batch, versions, name, window)
@@ -139,10 +145,11 @@ def _shards(
     return shards
 
 
-def _published(scope: Scope, view: FeatureView, versions: Versions) -> PublishedRows:
+def _published(scope: Scope, training_set: TrainingSet, view: FeatureView, versions: Versions) -> PublishedRows:
     table = lake_table(scope, view)
     version = versions[str(table)]
-    return PublishedRows.of(view, scope.environment.lake.scan(table, version), version or 0)
+    visible = row_visibility(scope.environment, scope.project, view, training_set.availability, versions)
+    return PublishedRows.of(view, scope.environment.lake.scan(table, version), version or 0, visible)
 
 
 def _rows(scope: Scope, batch: BatchScore, versions: Versions, name: str, window: Window) -> pl.LazyFrame:

@@ -11,6 +11,7 @@ from mlp_assets.features.online_reader import Read, usable_rows
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.tables.as_of_join import FeatureTable
+from mlp_assets.tables.visibility import AS_KNOWN
 
 AT = "at"
 _MICROSECONDS = 1_000_000
@@ -23,19 +24,22 @@ class PublishedRows:
     Args:
         rows: keys, ``event_time``, ``known_at`` and features.
         moments: ``visible_at``, sorted, and ``newest``: the newest event time of any row by then.
+        visible: when a row is visible.
     """
 
     plan: ViewPlan
     rows: pl.LazyFrame
     version: int
     moments: pl.DataFrame
+    visible: pl.Expr
 
     @classmethod
-    def of(cls, view: FeatureView, rows: pl.LazyFrame, version: int) -> "PublishedRows":
+    def of(cls, view: FeatureView, rows: pl.LazyFrame, version: int, visible: pl.Expr = AS_KNOWN) -> "PublishedRows":
+        """The rows of a view's table, of which each is visible from a time on; null for never."""
         known = rows.group_by("event_time").agg(pl.col("known_at").min())
-        visible = known.select(visible_at=pl.max_horizontal("event_time", "known_at"), newest="event_time")
-        moments = visible.sort("visible_at", "newest").with_columns(pl.col("newest").cum_max())
-        return cls(ViewPlan.of(view, ""), rows, version, moments.collect(engine="streaming"))
+        moments = known.select(visible_at=visible, newest="event_time").drop_nulls("visible_at")
+        ordered = moments.sort("visible_at", "newest").with_columns(pl.col("newest").cum_max())
+        return cls(ViewPlan.of(view, ""), rows, version, ordered.collect(engine="streaming"), visible)
 
     def between(self, first: datetime, last: datetime) -> "PublishedRows":
         """Without the rows that nothing asked from ``first`` to ``last`` can see."""
@@ -43,13 +47,13 @@ class PublishedRows:
         newest = self.moments.filter(pl.col("visible_at") <= first)["newest"].max()
         if self.plan.ttl_seconds is not None and newest is not None:
             rows = rows.filter(pl.col("event_time") >= pl.lit(newest) - pl.duration(seconds=self.plan.ttl_seconds))
-        return PublishedRows(self.plan, rows, self.version, self.moments)
+        return PublishedRows(self.plan, rows, self.version, self.moments, self.visible)
 
     @property
     def table(self) -> FeatureTable:
-        """What the as-known join takes, with the event time beside the features; ``read`` applies the TTL."""
+        """What the join takes, with the event time beside the features; ``read`` applies the TTL."""
         rows = self.rows.with_columns(pl.col("event_time").alias(self._time))
-        return FeatureTable(rows, self.plan.keys, (*self.plan.features, self._time), None)
+        return FeatureTable(rows, self.plan.keys, (*self.plan.features, self._time), None, self.visible)
 
     def read(self, joined: pl.DataFrame) -> Read:
         """What a look-up at each row's time would have read, of rows that were joined with ``table``.

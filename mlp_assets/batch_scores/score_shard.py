@@ -13,7 +13,7 @@ from mlp_assets.endpoints.replica.prediction_log import log_schema, prediction_e
 from mlp_assets.endpoints.replica.predictor import Predictor
 from mlp_assets.endpoints.replica.row_features import FeatureAssembler
 from mlp_assets.metrics.classes import finite
-from mlp_assets.tables.as_of_join import join_frame_as_known
+from mlp_assets.tables.as_of_join import join_frame_as_visible
 from mlp_assets.tables.digest import RowSums, row_sums
 from mlp_assets.tables.sharding import Shard
 from mlp_resources.ports.lake import Lake, Part, Table
@@ -86,7 +86,7 @@ class ScoreWork:
         asked = shard.shard.filter(shard.rows).collect(engine="streaming")
         order = [AT, *self.plan.keys]
         asked = asked.sort(*order, *(name for name in asked.columns if name not in order))
-        joined = join_frame_as_known(asked, AT, [view.table for view in shard.views], narrowed=True)
+        joined = join_frame_as_visible(asked, AT, [view.table for view in shard.views], narrowed=True)
         assembler = FeatureAssembler(self.plan, self.derived)
         frames = [
             self._score_rows(joined.slice(start, _ROWS_AT_ONCE), shard.views, assembler)

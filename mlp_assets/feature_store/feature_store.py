@@ -11,11 +11,14 @@ from mlp_assets.feature_store.catalogue import CatalogueEntry, catalogue, matchi
 from mlp_assets.feature_store.entities import checked_entities, times_of
 from mlp_assets.feature_store.errors import StoreError
 from mlp_assets.feature_store.feature_selection import Wanted, select_features
-from mlp_assets.feature_store.frames import as_known, as_online
+from mlp_assets.feature_store.frames import as_online, as_visible
 from mlp_assets.feature_store.workspace import load_workspace, nearest_workspace
 from mlp_assets.nouns.checks.texts import did_you_mean
+from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.project import Project
-from mlp_assets.nouns.training_set import TrainingSet
+from mlp_assets.nouns.training_set import Availability, TrainingSet
+from mlp_assets.publications.record import PublicationRecord
+from mlp_assets.publications.visibility import row_visibility
 from mlp_resources.environments.configured import configured_environment
 from mlp_resources.environments.home import home
 from mlp_resources.ports import tables
@@ -54,17 +57,21 @@ class FeatureStore:
         features: Sequence[Wanted] | Wanted,
         entities: pl.DataFrame,
         at: datetime | date | str | None = None,
+        *,
+        availability: Availability = "known",
     ) -> pl.DataFrame:
-        """The entities with their features as known at a time, by the join that makes training sets.
+        """The entities with their features at a time, by the join that makes training sets.
 
         Args:
             features: views, or names: ``"view.feature"``, ``"view"`` for all its features, or ``"feature"``.
             entities: the key columns of the features' entities; other columns are kept.
             at: one time for all rows, or the name of a column of ``entities`` with times; now by default. Times
                 without a zone are in UTC.
+            availability: which rows count, as in ``TrainingSet``: all that were known by then, or with ``"served"`` and
+                ``"declared"`` those that a request at that time would have been given.
 
         Returns:
-            ``entities`` in its order, and a Float64 column per feature, null where none was known within its TTL. A
+            ``entities`` in its order, and a Float64 column per feature, null where no row counts within its TTL. A
             feature name that two views share becomes ``view.feature``.
 
         Raises:
@@ -73,7 +80,14 @@ class FeatureStore:
         """
         views = select_features(self.projects, features)
         spine = times_of(checked_entities(entities, views), entities, at, self.environment.now())
-        return as_known(self.environment.lake, views, entities, spine)
+
+        def visible(home: str, view: FeatureView) -> pl.Expr:
+            project = next(project for project in self._all_projects() if project.name == home)
+            record = PublicationRecord(self.environment, home, view)
+            versions = {str(record.table): record.version()}
+            return row_visibility(self.environment, project, view, availability, versions)
+
+        return as_visible(self.environment.lake, views, entities, spine, visible)
 
     def online(self, features: Sequence[Wanted] | Wanted, entities: pl.DataFrame) -> pl.DataFrame:
         """The entities with the features that an endpoint would look up now.
@@ -111,9 +125,11 @@ class FeatureStore:
         """The catalogue entries of the features that match all words; of all features without words."""
         return matching(catalogue(self.projects, self.environment.lake, self.environment.now()), words)
 
+    def _all_projects(self) -> list[Project]:
+        return [project for own in self.projects for project in (own, *own.used)]
+
     def _training_set(self, wanted: TrainingSet | str) -> tuple[Project, TrainingSet]:
-        projects = [project for own in self.projects for project in (own, *own.used)]
-        known = [(project, spec) for project in projects for spec in project.training_sets]
+        known = [(project, spec) for project in self._all_projects() for spec in project.training_sets]
         matches = [
             (project, spec) for project, spec in known if wanted in (spec, spec.name, f"{project.name}.{spec.name}")
         ]

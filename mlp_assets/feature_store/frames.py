@@ -1,6 +1,6 @@
-"""Answers requests: by the as-known join of training sets, and by the look-up of endpoints."""
+"""Answers requests: by the join of training sets, and by the look-up of endpoints."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from mlp_assets.features.online_reader import REASONS, UNKNOWN, ViewReader
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import did_you_mean
 from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.tables.as_of_join import FeatureTable, join_as_known
+from mlp_assets.tables.as_of_join import FeatureTable, join_as_visible
 from mlp_assets.tables.derived import with_derived
 from mlp_assets.tables.expiry import microseconds
 from mlp_resources.ports import tables
@@ -26,17 +26,25 @@ from mlp_resources.ports.serving import OnlineStore
 _FEW = 100_000
 
 
-def as_known(lake: Lake, columns: Sequence[FeatureColumn], entities: pl.DataFrame, spine: pl.DataFrame) -> pl.DataFrame:
-    """The entities with their features as known at the times of the spine (keys, ``__row``, ``__at``).
+Visible = Callable[[str, FeatureView], pl.Expr]
+"""(name of the project that owns a view, view) -> when its rows are visible."""
+
+
+def as_visible(
+    lake: Lake, columns: Sequence[FeatureColumn], entities: pl.DataFrame, spine: pl.DataFrame, visible: Visible
+) -> pl.DataFrame:
+    """The entities with the features that were visible at the times of the spine (keys, ``__row``, ``__at``).
 
     Raises:
         StoreError: a feature is newer than its table.
     """
     places = {(id(column.view), column.feature): f"__{number}" for number, column in enumerate(columns)}
-    joined_tables = [_table(lake, view, own, places) for view, own in by_view(columns)]
+    joined_tables = [
+        replace(_table(lake, view, own, places), visible=visible(own[0].home, view)) for view, own in by_view(columns)
+    ]
     if spine.height <= _FEW:
         joined_tables = [_of_entities(table, spine) for table in joined_tables]
-    joined = join_as_known(spine.lazy(), AT, joined_tables).collect()
+    joined = join_as_visible(spine.lazy(), AT, joined_tables).collect()
     finite = with_derived(joined, {}, places.values()).sort(ROW)
     named = {places[id(column.view), column.feature]: column.name for column in columns}
     return entities.hstack(finite.select(list(named)).rename(named))

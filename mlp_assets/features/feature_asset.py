@@ -40,7 +40,8 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         with measured() as cost:
             windows = windows_of(context)
             _check_inputs(context, scope, view, windows)
-            computed = compute_partitions(scope, view, windows, materialized(key))
+            ingested = set[str]() if whole else materialized(_source_key(scope, view))
+            computed = compute_partitions(scope, view, windows, materialized(key), ingested)
             facts = record_facts(scope, view, computed.newest, computed.written)
         for partition, _ in computed.touched:
             context.log_event(_recomputed(key, partition, computed, code_version(view, view.derive)))

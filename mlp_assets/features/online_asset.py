@@ -7,6 +7,7 @@ import polars as pl
 
 from mlp_assets.features.lookups_in_use import check_lookups
 from mlp_assets.features.parity_check import Parity, compare_online_with_offline
+from mlp_assets.features.table_progress import progress_of
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
@@ -14,7 +15,8 @@ from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.check_names import ONLINE_EQUALS_OFFLINE
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.tables.as_of_join import best_as_known
+from mlp_assets.publications.record import PublicationRecord
+from mlp_assets.tables.as_of_join import best_when_visible
 from mlp_assets.tables.digest import canonical_digest
 
 
@@ -41,15 +43,20 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         what=f"The newest features of each {view.entity.name}, for look-ups by endpoints.",
     )
     def publish() -> dg.MaterializeResult:
-        environment = scope.environment
+        environment, record = scope.environment, PublicationRecord(scope.environment, scope.project.name, view)
         check_lookups(scope, view)
         with measured() as cost:
             table = keys.table(features_key)
             version = environment.lake.version(table)
             now = environment.now()
             rows = environment.lake.scan(table, version)
+            progress = progress_of(scope, view, rows, version, now)
+            rows = rows.filter(progress.publishable())
             newest = newest_rows(view, rows, now)
-            environment.online.publish(location, view.entity.keys, view.feature_names, newest, version=version or 0)
+            with record.recording(version or 0, progress) as note:
+                environment.online.publish(
+                    location, view.entity.keys, view.feature_names, newest, version=version or 0, note=note
+                )
         with measured() as checking:
             plan = ViewPlan.of(view, location)
             published = environment.online.open_view(location, plan.features)
@@ -95,7 +102,7 @@ def newest_rows(view: FeatureView, rows: pl.LazyFrame, now: datetime) -> pl.Data
             rows = rows.filter(pl.col("event_time") >= newest - view.ttl_length)
     last = rows.group_by(entity_keys).agg(pl.col("event_time").max())  # avoids sorting all earlier rows
     rows = rows.join(last, on=[*entity_keys, "event_time"], how="semi")
-    best = best_as_known(rows, entity_keys).group_by(entity_keys, maintain_order=True).last()
+    best = best_when_visible(rows, entity_keys).group_by(entity_keys, maintain_order=True).last()
     has_feature = pl.any_horizontal(pl.col(view.feature_names).is_not_null())
     columns = best.select(*entity_keys, "event_time", *view.feature_names).drop_nulls(entity_keys)
     return columns.filter(has_feature).collect()

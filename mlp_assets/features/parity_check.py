@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mlp_assets.features.online_reader import REASONS, ViewReader
 from mlp_assets.features.view_plan import ViewPlan
-from mlp_assets.tables.as_of_join import FeatureTable, join_as_known
+from mlp_assets.tables.as_of_join import FeatureTable, join_as_visible
 from mlp_assets.tables.expiry import microseconds
 from mlp_resources.ports.serving import OnlineView
 
@@ -80,7 +80,7 @@ def _read_offline(
     """Values (entities, features) by the as-known join, NaN where missing."""
     spine = entities.lazy().with_columns(at=pl.lit(at).cast(pl.Datetime("us", "UTC"))).with_row_index("place")
     sampled_rows = rows.join(spine, on=list(plan.keys), how="semi")
-    joined = join_as_known(spine, "at", [FeatureTable(sampled_rows, plan.keys, plan.features, ttl)]).sort("place")
+    joined = join_as_visible(spine, "at", [FeatureTable(sampled_rows, plan.keys, plan.features, ttl)]).sort("place")
     return joined.select(pl.col(plan.features).cast(pl.Float64).fill_null(float("nan"))).collect().to_numpy()
 
 

@@ -16,6 +16,13 @@ from mlp_resources.ports.lake import Table
 
 def event_rows(scope: Scope, rows: ViewInput, version: int | None = None) -> pl.LazyFrame:
     """The events that a view aggregates, as ``as_events`` returns them."""
+    if (
+        isinstance(rows, Source)
+        and rows.ingested
+        and version is None
+        and scope.environment.lake.version(lake_table(scope, rows)) is None
+    ):
+        return as_events(rows, pl.LazyFrame(schema=dict(rows.columns)))  # its first partition has not ended yet
     if isinstance(rows, Source):
         return as_events(rows, raw_rows(scope, rows, version))
     return as_events(rows, scope.environment.lake.scan(lake_table(scope, rows), version))

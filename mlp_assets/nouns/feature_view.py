@@ -13,9 +13,10 @@ from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.checks.features import feature_problems
 from mlp_assets.nouns.checks.named import shown
 from mlp_assets.nouns.entity import Entity
-from mlp_assets.nouns.noun import Noun
+from mlp_assets.nouns.noun import Noun, later_field
 from mlp_assets.nouns.source import Columns, Source, cadence_problems
 
+_LONGEST_DELAY = timedelta(hours=1)
 Derive = Callable[[], Mapping[str, pl.Expr]]
 
 
@@ -43,6 +44,8 @@ class FeatureView(Noun):
         ttl: maximum age of a row that is used, offline and online. None means no limit.
         online: whether the newest rows are published so that endpoints can look them up.
         fresh_within: maximum age of the newest row before the view counts as stale.
+        publish_delay: how long after the start of its scheduled run a view is online at the latest, where no record
+            says so. Default: a tenth of the cadence, at most an hour.
         describe: derived feature name -> one sentence. Default: the first line of the docstring of ``derive``.
     """
 
@@ -59,6 +62,7 @@ class FeatureView(Noun):
     description: str = ""
     owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    publish_delay: str | None = later_field(None)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", texts.frozen_mapping(self.features))
@@ -68,6 +72,12 @@ class FeatureView(Noun):
     @property
     def ttl_length(self) -> timedelta | None:
         return texts.duration(self.ttl) if self.ttl else None
+
+    @property
+    def publish_delay_length(self) -> timedelta:
+        if self.publish_delay is not None:
+            return texts.duration(self.publish_delay)
+        return min(texts.duration(self.every) / 10, _LONGEST_DELAY)
 
     @property
     def root(self) -> Source:
@@ -121,7 +131,7 @@ class FeatureView(Noun):
 
     def own_problems(self) -> list[Problem]:
         problems = texts.function_problems(self.where, "derive", self.derive)
-        for name in ("every", "ttl", "fresh_within"):
+        for name in ("every", "ttl", "fresh_within", "publish_delay"):
             problems += texts.duration_problems(self.where, name, getattr(self, name))
         problems += cadence_problems(self.where, self.every)
         if not self.features:

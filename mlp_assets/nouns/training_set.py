@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -11,8 +11,10 @@ from mlp_assets.errors import Problem
 from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.entity import Entity
 from mlp_assets.nouns.feature_view import Derive, FeatureView, derive_problems
-from mlp_assets.nouns.noun import Noun
+from mlp_assets.nouns.noun import Noun, later_field
 from mlp_assets.nouns.source import Source, is_number, request_problems, type_name
+
+Availability = Literal["served", "declared", "known"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,9 @@ class TrainingSet(Noun):
         derive: a function that returns feature name -> Polars expression over features and request columns.
         split: how the rows are divided into train, validation and test.
         since: leaves out rows before this date, for example while windows are still filling.
+        availability: which feature rows a training row sees. ``"served"``: those that a request at its time would have
+            been given, by the record of publications. ``"declared"``: the same by the declared cadence alone, without
+            late and failed publications. ``"known"``: all that had happened and were known, for batch scores.
         trust: features that may almost determine the target. Any other feature that does counts as a leak.
     """
 
@@ -89,6 +94,7 @@ class TrainingSet(Noun):
     description: str = ""
     owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    availability: Literal["served", "declared", "known"] = later_field("served")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", texts.frozen_sequence(self.features))
@@ -142,8 +148,15 @@ class TrainingSet(Noun):
         for view in self.features:
             spot = f"{self.where}, keys of view {view.name!r}"
             problems += texts.column_problems(spot, view.entity.keys, self.labels.columns, labels)
-            problems += self._key_type_problems(spot, view)
+            problems += self._key_type_problems(spot, view) + self._online_problems(view)
         return problems + (self._name_problems() + self._derive_problems() or self._trust_problems())
+
+    def _online_problems(self, view: FeatureView) -> list[Problem]:
+        if view.online or self.availability != "served":
+            return []
+        what = f"view {view.name!r} is not online, so no request sees its features, but availability='served'"
+        fix = f"Write online=True in view {view.name!r}, or availability='known' here if no endpoint will serve."
+        return [Problem(self.where, what, fix)]
 
     def _target_problems(self) -> list[Problem]:
         dtype = self.labels.columns.get(self.target, pl.String)

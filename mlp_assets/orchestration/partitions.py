@@ -1,6 +1,7 @@
 """Cadences as Dagster partitions. A partition is named after the day on which its window starts."""
 
 import warnings
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -77,6 +78,11 @@ def partitions_overlapping(source: Source, every: str, start: datetime, end: dat
     span = dg.TimeWindow(max(start - duration(every), moment(source.start)), end)
     keys = definition.get_partition_keys_in_time_window(span) if span.start < end else []
     return {key for key in keys if window_of(definition, key).end > start}
+
+
+def ends_of(names: Iterable[str], every: str) -> set[datetime]:
+    """The ends of the windows of partitions with these names."""
+    return {moment(name) + duration(every) for name in names}
 
 
 def window_of(definition: dg.TimeWindowPartitionsDefinition, key: str) -> Window:

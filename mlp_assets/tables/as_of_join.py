@@ -1,4 +1,4 @@
-"""The as-known join: each row of a spine sees only feature rows that had happened and were known at its time."""
+"""The as-of join: each row of a spine sees only the feature rows that were visible at its time."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +9,7 @@ from math import prod
 import polars as pl
 
 from mlp_assets.tables.expiry import is_usable
+from mlp_assets.tables.visibility import AS_KNOWN
 
 _CODE, _PLACE, _ROW_TIME = "__code", "__place", "__feature_event_time"
 _THREADS, _LARGEST_CODE = 2, 1 << 62
@@ -16,12 +17,17 @@ _THREADS, _LARGEST_CODE = 2, 1 << 62
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """A table of feature rows: keys, ``event_time``, ``known_at``, and the features."""
+    """A table of feature rows: keys, ``event_time``, ``known_at``, and the features.
+
+    Args:
+        visible: when a row is visible, over ``event_time`` and ``known_at``, and not before either; null for never.
+    """
 
     rows: pl.LazyFrame
     keys: tuple[str, ...]
     features: tuple[str, ...]
     ttl: timedelta | None
+    visible: pl.Expr = AS_KNOWN
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -29,40 +35,42 @@ class FeatureTable:
         return (*self.keys, "event_time", "known_at", *self.features)
 
 
-def best_as_known(rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
-    """The rows that were at some time the newest known row of their key, with ``visible_at``; sorted by key and by it.
+def best_when_visible(rows: pl.LazyFrame, keys: Sequence[str], visible: pl.Expr = AS_KNOWN) -> pl.LazyFrame:
+    """The rows that were once the newest visible row of their key, with ``visible_at``; sorted by key and by it.
 
-    A row is visible from the later of its event time and known time. In order of visibility, a row is kept if no
-    earlier row of the key had a later event time. So a late row for an old moment hides nothing, and a recomputed row
-    replaces its predecessor from its own known time on.
+    In order of visibility, a row is kept if no row of the key that was visible before it is newer: of a later event
+    time, or of the same one and known later. So a late row for an old moment hides nothing, and a recomputed row
+    replaces its predecessor when it becomes visible itself.
+
+    Args:
+        visible: when a row is visible; by default when it has happened and is known.
     """
-    visible = pl.max_horizontal("event_time", "known_at")
     order = [*keys, "visible_at", "event_time", "known_at"]
-    ordered = rows.with_columns(visible_at=visible).sort(order, maintain_order=True)
+    seen = rows.with_columns(visible_at=visible).filter(pl.col("visible_at").is_not_null())
+    ordered = seen.sort(order, maintain_order=True)
     newest = pl.col("event_time").cum_max().over(list(keys))
     return ordered.filter(pl.col("event_time") >= newest)
 
 
-def join_as_known(spine: pl.LazyFrame, time: str, tables: Sequence[FeatureTable]) -> pl.LazyFrame:
-    """Joins to each row of the spine the newest known feature row of each table, if it is within its TTL.
+def join_as_visible(spine: pl.LazyFrame, time: str, tables: Sequence[FeatureTable]) -> pl.LazyFrame:
+    """Joins to each row of the spine the newest visible feature row of each table, if it is within its TTL.
 
     Args:
         spine: the keys of all tables and the column ``time``.
-        time: the column with the moment of the prediction. Feature rows with ``event_time`` and ``known_at`` at or
-            before it count.
+        time: the column with the moment of the prediction. Feature rows that are visible at or before it count.
         tables: the feature tables to join.
 
     Returns:
         The spine's rows with the features of all tables, in order of time; rows of one time keep their order. Features
         are null for a null key, or without a usable feature row.
     """
-    return join_frame_as_known(spine.collect(), time, tables).lazy()
+    return join_frame_as_visible(spine.collect(), time, tables).lazy()
 
 
-def join_frame_as_known(
+def join_frame_as_visible(
     spine: pl.DataFrame, time: str, tables: Sequence[FeatureTable], *, narrowed: bool = False
 ) -> pl.DataFrame:
-    """Like ``join_as_known``, for a frame in memory.
+    """Like ``join_as_visible``, for a frame in memory.
 
     Args:
         narrowed: read only the feature rows that the spine can see; faster for a small part of a large spine.
@@ -92,14 +100,15 @@ def _visible(table: FeatureTable, spine: pl.DataFrame, time: str) -> pl.LazyFram
         return table.rows.select(table.columns).clear()
     keys, event, known = list(table.keys), pl.col("event_time"), pl.col("known_at")
     own = table.rows.select(table.columns).filter(event <= last, known <= last)
+    own = own.filter(table.visible <= last)
     if table.ttl is not None:
         own = own.filter(event >= pl.lit(first) - table.ttl)
     if own.select(pl.len()).collect(engine="streaming").item() <= spine.height:
         return own
     own = own.join(spine.lazy().select(keys).unique(), on=keys, how="semi")
-    before = own.filter(event <= first, known <= first)
+    before = own.filter(table.visible <= first)
     best = before.group_by(keys).agg(pl.all().max_by(pl.struct("event_time", "known_at")))
-    return pl.concat([best.select(table.columns), own.filter((event > first) | (known > first))])
+    return pl.concat([best.select(table.columns), own.filter(table.visible > first)])
 
 
 def _places(spine: pl.DataFrame, time: str, table: FeatureTable, rows: pl.DataFrame) -> pl.Series:
@@ -108,7 +117,7 @@ def _places(spine: pl.DataFrame, time: str, table: FeatureTable, rows: pl.DataFr
     The join carries indexes, not features: features are gathered once, afterwards.
     """
     requests, numbered = _coded(spine.select(*table.keys, time), rows.drop(table.features), table.keys)
-    best = _best(numbered.with_row_index(_PLACE)).rename({"event_time": _ROW_TIME})
+    best = _best(numbered.with_row_index(_PLACE), table.visible).rename({"event_time": _ROW_TIME})
     joined = requests.join_asof(
         best.select(_CODE, "visible_at", _ROW_TIME, _PLACE),
         left_on=time,
@@ -162,12 +171,15 @@ def _with_code(frame: pl.DataFrame, codes: pl.DataFrame, keys: Sequence[str]) ->
     return frame.join(codes, on=list(keys), how="left", maintain_order="left").drop(keys)
 
 
-def _best(rows: pl.DataFrame) -> pl.DataFrame:
-    """Like ``best_as_known`` by ``__code``, but only guaranteed to be sorted by ``visible_at`` within each code.
+def _best(rows: pl.DataFrame, visible: pl.Expr) -> pl.DataFrame:
+    """Like ``best_when_visible`` by ``__code``, but only guaranteed to be sorted by ``visible_at`` within each code.
 
-    If every row was known when it happened, visibility follows event time, so all rows are kept.
+    If every row was known when it happened, and no moment was visible before an earlier one, visibility follows event
+    time, so all rows are kept.
     """
-    on_time = rows.select((pl.col("known_at") == pl.col("event_time")).all()).item()
-    if not on_time:
-        return best_as_known(rows.lazy(), [_CODE]).collect()
-    return rows.sort("event_time", maintain_order=True).with_columns(visible_at=pl.col("event_time"))
+    if rows.select((pl.col("known_at") == pl.col("event_time")).all()).item():
+        ordered = rows.sort("event_time", maintain_order=True).with_columns(visible_at=visible)
+        ordered = ordered.drop_nulls("visible_at")
+        if ordered["visible_at"].is_sorted():
+            return ordered
+    return best_when_visible(rows.lazy(), [_CODE], visible).collect()

@@ -5,11 +5,12 @@ from datetime import timedelta
 import polars as pl
 
 from mlp_assets.errors import UnknownSourceColumn
-from mlp_assets.nouns.checks.texts import did_you_mean
+from mlp_assets.nouns.checks.texts import did_you_mean, duration, moment
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.source import DataType, Source
 
 UTC_TIME = pl.Datetime("us", "UTC")
+_MICROSECOND = timedelta(microseconds=1)
 # Columns that ingestion adds to a live source's table: when a late row arrived, and when a row was withdrawn.
 INGESTED, WITHDRAWN = "ingested_at", "withdrawn_at"
 
@@ -80,8 +81,9 @@ def _truncates(stored: pl.DataType, wanted: DataType) -> bool:
 
 
 def as_events(source: Source | FeatureView, frame: pl.LazyFrame) -> pl.LazyFrame:
-    """The events that a view aggregates: the columns of its source, ``known_at``, ``withdrawn_at`` and ``late``.
+    """The events that a view aggregates: the source's columns, and when each was known.
 
+    ``known_at`` is when the platform could have the row, ``declared_at`` when its source says that it was known.
     ``late`` marks rows that became known later than the source declares. ``withdrawn_at`` is when a row stopped being
     valid, or null. Rows of another view happened a microsecond before the moment at which their windows end, and a
     version of such a row is withdrawn when the next version becomes known.
@@ -94,7 +96,31 @@ def as_events(source: Source | FeatureView, frame: pl.LazyFrame) -> pl.LazyFrame
     declared = as_declared(source, frame)
     late = pl.col("known_at") > pl.col(source.event_time) + source.delay_length
     withdrawn = pl.col(WITHDRAWN) if WITHDRAWN in declared.collect_schema() else pl.lit(None, dtype=UTC_TIME)
-    return declared.with_columns(withdrawn.alias(WITHDRAWN), late=late if source.versioned else pl.lit(False))
+    return declared.with_columns(
+        withdrawn.alias(WITHDRAWN),
+        late=late if source.versioned else pl.lit(False),
+        declared_at="known_at",
+        known_at=_arrived(source, late) if source.ingested else pl.col("known_at"),
+    )
+
+
+def _arrived(source: Source, late: pl.Expr) -> pl.Expr:
+    """When a row of an ingested source was known and could be in its table.
+
+    A late row that a live source ingests on schedule arrives when its partition ends. By the time at which it became
+    known, it would come before rows that were ingested again meanwhile: feature rows would hold what was not served.
+    Any other row known exactly when a partition begins counts from a microsecond later: the partition that ends then,
+    which a feature row of that moment reads, does not bring it.
+    """
+    known, length = pl.col("known_at"), duration(source.every) // _MICROSECOND
+    start = pl.lit(moment(source.start)).cast(UTC_TIME)
+    since = (known - start).dt.total_microseconds()
+    on_time = pl.when(since % length == 0).then(known + _MICROSECOND).otherwise(known)
+    if not source.live:
+        return on_time
+    end = start + pl.duration(microseconds=(since // length + 1) * length)
+    stamped = known > source.known_expression()
+    return pl.when(late & ~stamped).then(end).when(stamped).then(known).otherwise(on_time)
 
 
 def _feature_events(view: FeatureView, frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -102,9 +128,10 @@ def _feature_events(view: FeatureView, frame: pl.LazyFrame) -> pl.LazyFrame:
     ordered = frame.sort(*row, "known_at")
     return ordered.select(
         *view.entity.keys,
-        pl.col("event_time") - timedelta(microseconds=1),
+        pl.col("event_time") - _MICROSECOND,
         *view.feature_names,
         "known_at",
         pl.col("known_at").shift(-1).over(row).alias(WITHDRAWN),
         late=pl.col("known_at") > pl.col("event_time"),
+        declared_at="known_at",
     )

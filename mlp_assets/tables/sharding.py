@@ -97,7 +97,7 @@ def _visible_sample(
     if _count(spine) <= min(_KEYS_HELD, before):
         rows = rows.join(spine.select(keys).unique(), on=keys, how="semi")
         cost = cost * _count(rows) // max(1, before)
-    visible = _sample(rows.select(pl.max_horizontal("event_time", "known_at").alias(time)), cost)
+    visible = _sample(rows.select(table.visible.alias(time)), cost)
     return visible.filter(pl.col(time) > sampled[time].min(), pl.col(time) <= sampled[time].max())
 
 

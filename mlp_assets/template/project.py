@@ -23,12 +23,12 @@ outcomes = mlp.Source(
     read=reading.read_outcomes,
     inputs=[orders],
     event_time="asked_at",
-    delay="7d",
+    delay="162h",
     every="1w",
     start=START,
     end=END,
     columns={"customer_id": pl.Int64, "asked_at": pl.Datetime, "ordered_again": pl.Float64},
-    description="Did the customer order within seven days? Known seven days later.",
+    description="Did the customer order by the end of the week? Known then.",
 )
 
 customer = mlp.Entity("customer", keys=["customer_id"], description="Someone who ordered at least once.")
@@ -61,7 +61,7 @@ history = mlp.TrainingSet(
     target="ordered_again",
     features=[habits],
     derive=learning.rhythm,
-    description="Each customer at the start of each week, with what was known by then.",
+    description="Each customer six hours into each week, with the features that a request would get then.",
 )
 
 model = mlp.Model(

@@ -13,11 +13,12 @@ from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.scope import Scope
+from mlp_assets.publications.visibility import Versions, pinned_availability, read_history
 from mlp_assets.training_sets.compute.leaks import Leak, ViewEvidence, find_leaks
+from mlp_assets.training_sets.compute.seen import Published, Seen
 from mlp_assets.training_sets.compute.target_leaks import find_target_leaks
 
 _ROWS, _AT_RISK, _FOR_RANKS = 200, 100, 50_000
-Versions = Mapping[str, int | None]
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,9 @@ def check_leaks(scope: Scope, training_set: TrainingSet, version: int, read: Ver
     """
     rows = scope.environment.lake.scan(keys.table(keys.training_set(scope.project.name, training_set)), version)
     sample = _sample(scope, training_set, rows, read)
-    evidence = [_evidence(scope, view, sample, read) for view in training_set.features]
+    evidence = [
+        _evidence(scope, view, sample, read, _seen(scope, training_set, view, read)) for view in training_set.features
+    ]
     return LeakReport(
         rows_recomputed=sample.height,
         values_compared=sample.height * len(training_set.feature_names),
@@ -74,7 +77,20 @@ def check_leaks(scope: Scope, training_set: TrainingSet, version: int, read: Ver
     )
 
 
-def _evidence(scope: Scope, view: FeatureView, sample: pl.DataFrame, read: Versions) -> ViewEvidence:
+def _seen(scope: Scope, training_set: TrainingSet, view: FeatureView, read: Versions) -> Seen:
+    availability = pinned_availability(scope.project, view, training_set.availability, read)
+    if availability != "served":
+        return Seen(scope.project, view, availability)
+    history = read_history(scope.environment, scope.project, view, read)
+    finished = [
+        Published(each.visible, each.progress.known_until, each.progress.spans)
+        for each in history
+        if each.visible is not None
+    ]
+    return Seen(scope.project, view, availability, history[0].begun if history else None, finished)
+
+
+def _evidence(scope: Scope, view: FeatureView, sample: pl.DataFrame, read: Versions, seen: Seen) -> ViewEvidence:
     """The raw events of the sampled rows' entities, at the version that the view was computed from."""
     entities = sample.lazy().select(view.entity.keys).unique()
     events = (
@@ -84,7 +100,7 @@ def _evidence(scope: Scope, view: FeatureView, sample: pl.DataFrame, read: Versi
     )
     table = keys.table(keys.features(scope.home(view), view))
     moments = scope.environment.lake.scan(table, read[str(table)]).select(pl.col("event_time").unique().sort())
-    return ViewEvidence(view, events.collect(), moments.collect().to_series().to_list())
+    return ViewEvidence(view, events.collect(), moments.collect().to_series().to_list(), seen)
 
 
 def _newest(sample: pl.DataFrame) -> datetime:

@@ -1,4 +1,6 @@
-"""TrainingSet -> a Delta table of labelled rows, each with only what was known at its own time."""
+"""TrainingSet -> a Delta table of labelled rows, each with only what a request at its time would have been given."""
+
+from typing import Any
 
 import dagster as dg
 
@@ -10,12 +12,19 @@ from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.check_names import LEAK_CERTIFICATE
 from mlp_assets.orchestration.metadata import column_lineage, markdown_table, measured, table_metadata
 from mlp_assets.orchestration.scope import Scope
+from mlp_assets.publications.outages import count_at_moments, count_touched, outages
+from mlp_assets.publications.visibility import Versions, record_versions, row_visibility
 from mlp_assets.tables.as_of_join import FeatureTable
 from mlp_assets.training_sets.compute.training_rows import Recipe, make_recipe
-from mlp_assets.training_sets.leak_check import LeakReport, Versions, check_leaks
+from mlp_assets.training_sets.leak_check import LeakReport, check_leaks
 from mlp_assets.training_sets.shard_writer import summarize_splits, write_rows
 
 _CHECK = "Sampled rows, recomputed from the raw events that were known at each row's time, equal what was written."
+
+_AT_A_MOMENT = (
+    "These labels lie exactly at a moment of a view, before its publication, and see the moment before. "
+    "If requests come after the publication, give the labels the later time."
+)
 
 
 def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefinition:
@@ -30,7 +39,7 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
         check_specs=[dg.AssetCheckSpec(LEAK_CERTIFICATE, asset=key, description=_CHECK, blocking=True)],
         spec=training_set,
         kinds=["polars", "deltalake"],
-        what=f"Labelled rows for {training_set.target}, joined as known at each row's time.",
+        what=f"Labelled rows for {training_set.target}, joined as {training_set.availability} at each row's time.",
         functions=[training_set.derive],
     )
     def join() -> dg.MaterializeResult:
@@ -47,6 +56,7 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
                 "digest": result.digest,
                 "shards": result.shards,
                 "shard_bytes": result.shard_bytes,
+                **_timing(scope, training_set, recipe, versions),
                 "split": dg.MetadataValue.md(markdown_table(summarize_splits(result.splits, training_set.target))),
                 "dagster/column_lineage": _lineage(scope, training_set),
             },
@@ -69,13 +79,31 @@ def versions_read(scope: Scope, training_set: TrainingSet) -> dict[str, int | No
     """Table -> its Delta version now, for each table that the training set reads. Pin them before reading."""
     lake = scope.environment.lake
     tables = [keys.table(keys.features(scope.home(view), view)) for view in training_set.features]
-    return source_versions(scope, [training_set.labels]) | {str(table): lake.version(table) for table in tables}
+    versions = source_versions(scope, [training_set.labels]) | {str(table): lake.version(table) for table in tables}
+    if training_set.availability == "served":
+        versions |= record_versions(scope.environment, scope.project, training_set.features)
+    return versions
 
 
 def pinned_recipe(scope: Scope, training_set: TrainingSet, versions: Versions) -> Recipe:
     """The recipe of the training set's rows over the tables at these versions."""
     labels = source_rows(scope, training_set.labels, versions[str(source_table(scope, training_set.labels))])
-    return make_recipe(training_set, labels, [_feature_table(scope, view, versions) for view in training_set.features])
+    tables = [_feature_table(scope, training_set, view, versions) for view in training_set.features]
+    return make_recipe(training_set, labels, tables)
+
+
+def _timing(scope: Scope, training_set: TrainingSet, recipe: Recipe, versions: Versions) -> dict[str, Any]:
+    """How the times of the labels meet the publications of the views."""
+    times = recipe.spine.select(recipe.time).collect(engine="streaming").to_series()
+    facts: dict[str, Any] = {"availability": training_set.availability}
+    at_moments = [count_at_moments(times, view) for view in training_set.features]
+    if training_set.availability != "known" and any(at_moments):
+        facts["labels_at_a_moment"] = max(at_moments)
+        facts["labels_at_a_moment_message"] = _AT_A_MOMENT
+    if training_set.availability == "served":
+        spans = [outages(scope.environment, scope.project, view, versions) for view in training_set.features]
+        facts["labels_in_outages"] = count_touched(times, spans)
+    return facts
 
 
 def _check_result(training_set: TrainingSet, key: dg.AssetKey, report: LeakReport) -> dg.AssetCheckResult:
@@ -93,10 +121,11 @@ def _check_result(training_set: TrainingSet, key: dg.AssetKey, report: LeakRepor
     )
 
 
-def _feature_table(scope: Scope, view: FeatureView, versions: Versions) -> FeatureTable:
+def _feature_table(scope: Scope, training_set: TrainingSet, view: FeatureView, versions: Versions) -> FeatureTable:
     table = keys.table(keys.features(scope.home(view), view))
     rows = scope.environment.lake.scan(table, versions[str(table)])
-    return FeatureTable(rows, tuple(view.entity.keys), view.feature_names, view.ttl_length)
+    visible = row_visibility(scope.environment, scope.project, view, training_set.availability, versions)
+    return FeatureTable(rows, tuple(view.entity.keys), view.feature_names, view.ttl_length, visible)
 
 
 def _lineage(scope: Scope, training_set: TrainingSet) -> dg.TableColumnLineage:

@@ -82,10 +82,11 @@ class DeltaLake:
         newest = self._handle(table)
         return (None, None) if newest is None else file_changes(self._place(table), table, newest, before, now)
 
-    def notes(self, table: Table) -> dict[str, str]:
+    def notes(self, table: Table, version: int | None = None) -> dict[str, str]:
         handle = self._handle(table)
-        commits = [] if handle is None else handle.history(_NOTED_COMMITS)
-        notes = (notes_of(commit) for commit in commits)
+        newer = 0 if handle is None or version is None else handle.version() - version
+        commits = [] if handle is None else handle.history(newer + _NOTED_COMMITS)  # newest first, at any version
+        notes = (notes_of(commit) for commit in commits[newer:])
         return next((texts for texts in notes if texts), {})
 
     def history(self, table: Table) -> TableHistory | None:

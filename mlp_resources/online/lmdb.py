@@ -3,7 +3,7 @@
 import json
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from mlp_resources.online.rows import NEVER, Layout, description, fingerprint, p
 from mlp_resources.ports.serving import Key, OnlineRow, OnlineRows, StalePublicationError
 
 # These sort before every packed key, so that the rows can be appended after them.
-_VERSION, _ABOUT = b"\x00version", b"\x00about"
+_VERSION, _ABOUT, _NOTE = b"\x00version", b"\x00about", b"\x00note"
 _HEAD = struct.Struct("<q8s")
 _MAP_BYTES = 64 * 1024**3
 _ENVIRONMENTS: dict[str, tuple[Any, int]] = {}
@@ -32,7 +32,14 @@ class LmdbOnlineStore:
         return str(self._folder / project / view)
 
     def publish(
-        self, location: str, keys: Sequence[str], features: Sequence[str], frame: pl.DataFrame, *, version: int
+        self,
+        location: str,
+        keys: Sequence[str],
+        features: Sequence[str],
+        frame: pl.DataFrame,
+        *,
+        version: int,
+        note: Callable[[], str] | None = None,
     ) -> None:
         Path(location).mkdir(parents=True, exist_ok=True)
         packed = pack_rows(keys, features, frame)
@@ -48,9 +55,18 @@ class LmdbOnlineStore:
             writer.put(_ABOUT, description(keys, features, frame.height))
             writer.put(_VERSION, _HEAD.pack(version, fingerprint(keys, features)))
             writer.cursor().putmulti(_pairs(*packed), append=True)
+            if note is not None:
+                writer.put(_NOTE, note().encode())
 
     def open_view(self, location: str, features: Sequence[str] | None = None) -> "LmdbView":
         return LmdbView(location, features)
+
+    def note(self, location: str) -> str | None:
+        if not Path(location, "data.mdb").exists():
+            return None
+        with _open_environment(location).begin() as reader:
+            text = reader.get(_NOTE)
+        return None if text is None else bytes(text).decode()
 
 
 class LmdbView:

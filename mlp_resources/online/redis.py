@@ -4,13 +4,13 @@ The keys of a view begin with ``mlp:<project>/<view>``:
 
 - ``:live`` is the pointer, "version.attempt".
 - ``:staged`` is the set of publications that are not live: being written, left by a killed publisher, or replaced.
-- ``:<version>.<attempt>`` is a hash of packed key -> packed row, and the description under a field of its own.
+- ``:<version>.<attempt>`` is a hash of packed key -> packed row, and the description and the note under own fields.
 """
 
 import contextlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
@@ -21,7 +21,7 @@ from mlp_resources.online.redis_address import WRITE_SECONDS, Address, shared_cl
 from mlp_resources.online.rows import NEVER, Layout, description, pack_key, pack_rows
 from mlp_resources.ports.serving import Key, OnlineRow, OnlineRows, OnlineUnavailableError, StalePublicationError
 
-_ABOUT = b"\x00about"
+_ABOUT, _NOTE = b"\x00about", b"\x00note"
 _CHUNK = 2000
 _ATTEMPTS = 20
 # Moves the pointer unless a newer version is live or staged rows are missing. Returns what is live, or why it refused.
@@ -56,7 +56,14 @@ class RedisOnlineStore:
         return f"{self._address.shown}#{project}/{view}"
 
     def publish(
-        self, location: str, keys: Sequence[str], features: Sequence[str], frame: pl.DataFrame, *, version: int
+        self,
+        location: str,
+        keys: Sequence[str],
+        features: Sequence[str],
+        frame: pl.DataFrame,
+        *,
+        version: int,
+        note: Callable[[], str] | None = None,
     ) -> None:
         client, name = shared_client(location, WRITE_SECONDS, self._password)
         packed = pack_rows(keys, features, frame)
@@ -67,7 +74,8 @@ class RedisOnlineStore:
                 raise _stale(name, _version(live), version)
             try:
                 _stage(client, name, publication, description(keys, features, frame.height), packed)
-                _switch(client, name, publication, frame.height + 1)
+                client.hset(f"{name}:{publication}", _NOTE, note() if note is not None else "")
+                _switch(client, name, publication, frame.height + 2)
             except BaseException:
                 with contextlib.suppress(redis.RedisError):
                     _remove(client, name, publication)
@@ -80,6 +88,15 @@ class RedisOnlineStore:
 
     def open_view(self, location: str, features: Sequence[str] | None = None) -> "RedisView":
         return RedisView(location, features, self._password)
+
+    def note(self, location: str) -> str | None:
+        client, name = shared_client(location, password=self._password)
+        try:
+            live = client.get(f"{name}:live")
+            text = None if live is None else client.hget(f"{name}:{live.decode()}", _NOTE)
+        except redis.RedisError as error:
+            raise _unavailable(location, error) from error
+        return text.decode() if text else None
 
 
 def _stage(client: Any, name: str, publication: str, about: bytes, packed: tuple[list[bytes], list[bytes]]) -> None:

@@ -135,8 +135,8 @@ class Lake(Protocol):
         """
         ...
 
-    def notes(self, table: Table) -> dict[str, str]:
-        """The notes of the newest write that has any."""
+    def notes(self, table: Table, version: int | None = None) -> dict[str, str]:
+        """The notes of the newest write that has any; at a version, of the newest one up to it."""
         ...
 
     def replace(self, table: Table, frame: pl.DataFrame) -> WriteResult:

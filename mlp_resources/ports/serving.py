@@ -1,6 +1,6 @@
 """The ports of serving: the online store of features, and the control of endpoints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -87,13 +87,21 @@ class OnlineStore(Protocol):
         ...
 
     def publish(
-        self, location: str, keys: Sequence[str], features: Sequence[str], frame: pl.DataFrame, *, version: int
+        self,
+        location: str,
+        keys: Sequence[str],
+        features: Sequence[str],
+        frame: pl.DataFrame,
+        *,
+        version: int,
+        note: Callable[[], str] | None = None,
     ) -> None:
         """Replaces all rows of a view at once: a reader sees the old rows or the new ones.
 
         Args:
             frame: one row per entity: its keys, ``event_time`` and the features.
             version: of the view's table.
+            note: called just before the rows are switched; its text is kept with them.
 
         Raises:
             StalePublicationError: a newer version is online.
@@ -101,6 +109,14 @@ class OnlineStore(Protocol):
         ...
 
     def open_view(self, location: str, features: Sequence[str] | None = None) -> OnlineView: ...
+
+    def note(self, location: str) -> str | None:
+        """The note of the publication that is online; None if there is none.
+
+        Raises:
+            OnlineUnavailableError: the store does not answer.
+        """
+        ...
 
 
 class ServingControl(Protocol):

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     MAINTENANCE = "maintenance"  # an asset without a table
     PROMOTIONS = "promotions"  # a table without an asset, as the next one is
     STATISTICS = "statistics"
+    PUBLICATIONS = "publications"
 
 
 def table_of(project: str, kind: Kind, name: str) -> Table:
@@ -54,6 +55,11 @@ def feedback(project: str, name: str) -> Table:
 def promotions(project: str, name: str) -> Table:
     """The promotions of a model, a row each."""
     return table_of(project, Kind.PROMOTIONS, name)
+
+
+def publications(project: str, view: str) -> Table:
+    """The record of a view's publications: see ``mlp_assets.publications.record``."""
+    return table_of(project, Kind.PUBLICATIONS, view)
 
 
 def statistics(project: str) -> Table:

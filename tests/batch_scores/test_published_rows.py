@@ -15,7 +15,7 @@ from mlp_assets.batch_scores.published_rows import PublishedRows
 from mlp_assets.features.online_asset import newest_rows
 from mlp_assets.features.online_reader import EXPIRED, FINE, PARTIAL, UNKNOWN, ViewReader
 from mlp_assets.features.view_plan import ViewPlan
-from mlp_assets.tables.as_of_join import join_frame_as_known
+from mlp_assets.tables.as_of_join import join_frame_as_visible
 from mlp_assets.tables.expiry import microseconds
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from tests.support import samples
@@ -56,7 +56,7 @@ def test_a_batch_reads_what_a_publication_holds(
     times = sorted({START + timedelta(days=day, microseconds=off) for day, off in asked})
     spine = pl.DataFrame({"at": times}, schema={"at": TIME}).join(pl.DataFrame({"user_id": users}), how="cross")
     batch = PublishedRows.of(view, rows, 7).between(times[0], times[-1])
-    read = batch.read(join_frame_as_known(spine, "at", [batch.table], narrowed=True))
+    read = batch.read(join_frame_as_visible(spine, "at", [batch.table], narrowed=True))
     for number, at in enumerate(times):
         live = look_up(folder, view, rows, users, at)
         mine = slice(number * len(users), (number + 1) * len(users))
@@ -81,5 +81,5 @@ def test_every_reason_has_its_case() -> None:
         {"user_id": [1, 2, 3, 4, 1], "at": [at] * 4 + [at + timedelta(days=6)]}, schema_overrides={"at": TIME}
     )
     batch = PublishedRows.of(view, rows, 7)
-    read = batch.read(join_frame_as_known(spine, "at", [batch.table], narrowed=True))
+    read = batch.read(join_frame_as_visible(spine, "at", [batch.table], narrowed=True))
     assert read.reasons.tolist() == [FINE, PARTIAL, PARTIAL, UNKNOWN, EXPIRED]

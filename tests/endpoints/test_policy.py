@@ -19,7 +19,7 @@ from mlp_assets.endpoints.replica.prediction_log import read_rows
 from mlp_assets.endpoints.replica.spool import PREDICTIONS, spooled_files
 from mlp_assets.features.online_reader import EXPIRED, FINE, PARTIAL, REASONS, UNKNOWN, ViewReader
 from mlp_assets.features.view_plan import ViewPlan
-from mlp_assets.tables.as_of_join import FeatureTable, join_as_known
+from mlp_assets.tables.as_of_join import FeatureTable, join_as_visible
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from mlp_resources.online.open_view import open_view
 from mlp_resources.online.redis import RedisOnlineStore
@@ -133,7 +133,7 @@ def test_ttl_means_the_same_in_a_table_an_array_and_a_single_row(
     rows = rows.with_columns(event_time=pl.lit(event_time), known_at=pl.lit(event_time))
     spine = pl.LazyFrame({"user_id": [1], "at": [AT]})
     table = FeatureTable(rows.lazy(), ("user_id",), ("a", "b"), timedelta(days=days))
-    offline = join_as_known(spine, "at", [table]).collect().select("a", "b").fill_null(float("nan")).to_numpy()
+    offline = join_as_visible(spine, "at", [table]).collect().select("a", "b").fill_null(float("nan")).to_numpy()
     reader = ViewReader(ViewPlan("v", ("user_id",), ("a", "b"), days * 86_400, ""), published(folder, rows))
     now = int(AT.timestamp()) * 1_000_000
     one, many = reader.read_one((1,), now), reader.read_many([(1,), (2,)], now)

@@ -19,7 +19,7 @@ from mlp_assets.endpoints.replica.plan import ServingPlan
 from mlp_assets.endpoints.serving_plan import serving_plan
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.tables.as_of_join import FeatureTable, join_as_known
+from mlp_assets.tables.as_of_join import FeatureTable, join_as_visible
 from mlp_assets.tables.derived import with_derived
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from mlp_resources.online.open_view import open_view
@@ -60,7 +60,7 @@ def bits(values: NDArray[np.float64]) -> list[list[int]]:
 def offline(stored: pl.DataFrame, spine: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
     """As a training set is made: joined as known, then derived."""
     table = FeatureTable(stored.with_columns(known_at="event_time").lazy(), ("user_id",), STORED, timedelta(days=9))
-    joined = join_as_known(spine.with_columns(at=pl.lit(AT)).lazy(), "at", [table])
+    joined = join_as_visible(spine.with_columns(at=pl.lit(AT)).lazy(), "at", [table])
     rows = with_derived(joined.collect(), many(), [*STORED, *REQUEST]).sort("row")
     return rows.select(names).fill_null(float("nan")).to_numpy()
 

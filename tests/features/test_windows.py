@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import mlp_assets as mlp
 from mlp_assets.errors import UnknownSourceColumn
 from mlp_assets.features.compute.windows import feature_rows
-from mlp_assets.tables.as_of_join import FeatureTable, join_as_known
+from mlp_assets.tables.as_of_join import FeatureTable, join_as_visible
 from mlp_assets.tables.events import as_declared, as_events
 from tests.support import samples as s
 
@@ -91,7 +91,7 @@ def test_at_any_later_time_the_newest_row_has_its_windows_values(
     asked = pl.DataFrame({"user_id": [0, 1, 2], "day": [list(days)] * 3}).explode("day")
     asked = asked.with_columns(asked_at=pl.lit(END) + pl.duration(days="day", hours=6))
     features = FeatureTable(table.lazy(), ("user_id",), tuple(FEATURES), VIEW.ttl_length)
-    for row in join_as_known(asked.lazy(), "asked_at", [features]).collect().to_dicts():
+    for row in join_as_visible(asked.lazy(), "asked_at", [features]).collect().to_dicts():
         expected = expected_row(rows, row["user_id"], later=row["day"] * 24)
         assert {name: row[name] for name in expected} == pytest.approx(expected)
 

@@ -34,8 +34,11 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_assets.models.evaluation": {*PURE, "mlp_assets.artifact"},
     "mlp_assets.monitors.compute": PURE,
     "mlp_assets.orchestration": {*FOUNDATION, "mlp_assets.jobs", "mlp_resources.ports"},
-    "mlp_assets.features": {*ASSETS, "mlp_assets.features.compute"},
-    "mlp_assets.training_sets": {*ASSETS, "mlp_assets.features", "mlp_assets.training_sets.compute"},
+    "mlp_assets.publications": ASSETS,
+    "mlp_assets.features": {*ASSETS, "mlp_assets.features.compute", "mlp_assets.publications"},
+    "mlp_assets.training_sets": {
+        *ASSETS, "mlp_assets.features", "mlp_assets.publications", "mlp_assets.training_sets.compute",
+    },
     "mlp_assets.models": {
         *ASSETS, "mlp_assets.artifact", "mlp_assets.jobs", "mlp_assets.models.evaluation", "mlp_assets.training_sets",
     },
@@ -48,13 +51,15 @@ ALLOWED: dict[str, set[str]] = {
     },
     "mlp_assets.batch_scores": {
         *ASSETS, "mlp_assets.endpoints", "mlp_assets.endpoints.replica", "mlp_assets.features", "mlp_assets.models",
+        "mlp_assets.publications",
     },
     "mlp_assets.monitors": {*ASSETS, "mlp_assets.artifact", "mlp_assets.features", "mlp_assets.monitors.compute"},
     "mlp_assets.maintenance": {*ASSETS, "mlp_assets.features"},
     "mlp_assets.preview": {*ASSETS, "mlp_assets.features"},
     "mlp_assets.backfill": ASSETS,
     "mlp_assets.feature_store": {
-        *ASSETS, "mlp_assets.features", "mlp_assets.features.compute", "mlp_resources.environments",
+        *ASSETS, "mlp_assets.features", "mlp_assets.features.compute", "mlp_assets.publications",
+        "mlp_resources.environments",
     },
     "mlp_assets.testing": {*PURE, "mlp_assets.features.compute", "mlp_assets.training_sets.compute"},
     "mlp_assets.platform": {

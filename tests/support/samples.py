@@ -57,7 +57,13 @@ def view(**changes: object) -> mlp.FeatureView:
 
 
 def training_set(**changes: object) -> mlp.TrainingSet:
-    defaults = {"name": "history", "labels": labels(), "target": "bought", "features": [view()]}
+    defaults = {
+        "name": "history",
+        "labels": labels(),
+        "target": "bought",
+        "features": [view()],
+        "availability": "known",
+    }
     return mlp.TrainingSet(**(defaults | changes))  # type: ignore[arg-type]
 
 

@@ -106,7 +106,12 @@ def make(
     model = mlp.Model(
         "comes_again",
         training_set=mlp.TrainingSet(
-            "history", labels=outcomes, target="came_again", features=[spending], since="2024-01-29"
+            "history",
+            labels=outcomes,
+            target="came_again",
+            features=[spending],
+            since="2024-01-29",
+            availability="known",
         ),
         train=train,
         task="binary",

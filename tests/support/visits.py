@@ -97,7 +97,7 @@ spending = mlp.FeatureView(
 )  # fmt: skip
 history = mlp.TrainingSet(
     "history", labels=labels, target="came", features=[spending], derive=of_request,
-    request=["hour", "member", "channel", "mood"],
+    request=["hour", "member", "channel", "mood"], availability="known",
 )  # fmt: skip
 comes = mlp.Model(
     "comes", training_set=history, train=train, task="binary", gates=[mlp.AtLeast("roc_auc", 0.5)],
@@ -105,7 +105,9 @@ comes = mlp.Model(
 )  # fmt: skip
 kinds = mlp.Model(
     "kinds",
-    training_set=mlp.TrainingSet("notes", labels=labels, target="kind", features=[spending], request=["note"]),
+    training_set=mlp.TrainingSet(
+        "notes", labels=labels, target="kind", features=[spending], request=["note"], availability="known"
+    ),
     train=train, task="multiclass", gates=[mlp.AtLeast("accuracy", 0.1)],
     encode={"note": mlp.Tokens(4, vocabulary=512)},
 )  # fmt: skip

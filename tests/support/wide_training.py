@@ -46,7 +46,9 @@ def project() -> mlp.Project:
         features=FEATURES,
         ttl="28d",
     )
-    history = mlp.TrainingSet("history", labels=outcomes, target="came_again", features=[visits], since="2024-01-29")
+    history = mlp.TrainingSet(
+        "history", labels=outcomes, target="came_again", features=[visits], since="2024-01-29", availability="known"
+    )
     model = mlp.Model(
         "comes_again",
         training_set=history,

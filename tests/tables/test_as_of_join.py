@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlp_assets.tables.as_of_join import best_as_known, join_as_known
+from mlp_assets.tables.as_of_join import best_when_visible, join_as_visible
 from tests.support.as_of_cases import Asked, Case, cases, spine_of, spines
 
 BOTH = ("user", "shop")
@@ -19,7 +19,9 @@ BOTH = ("user", "shop")
 def test_each_row_sees_the_newest_row_known_at_its_time(tables: list[Case], asked: list[Asked]) -> None:
     names = [f"value_{number}" for number in range(len(tables))]
     spine = spine_of(asked)
-    joined = join_as_known(spine.lazy(), "at", [case.table(n) for n, case in zip(names, tables, strict=True)]).collect()
+    joined = join_as_visible(
+        spine.lazy(), "at", [case.table(n) for n, case in zip(names, tables, strict=True)]
+    ).collect()
     assert joined.columns == [*spine.columns, *names]
     assert joined["row"].to_list() == spine.sort("at", maintain_order=True)["row"].to_list()
     ordered = joined.sort("row")
@@ -30,7 +32,7 @@ def test_each_row_sees_the_newest_row_known_at_its_time(tables: list[Case], aske
 @given(cases)
 def test_without_late_rows_every_row_is_a_best_row(case: Case) -> None:
     on_time = Case(case.keys, [(*row[:3], 0) for row in case.rows], case.ttl).table("value")
-    best = best_as_known(on_time.rows, case.keys).drop("visible_at")
+    best = best_when_visible(on_time.rows, case.keys).drop("visible_at")
     assert best.collect().sort(pl.all()).equals(on_time.rows.collect().sort(pl.all()))
 
 
@@ -41,5 +43,5 @@ def test_keys_far_apart_are_joined_too(case: Case, asked: list[Asked]) -> None:
     table, spine = case.table("value"), spine_of(asked)
     if "user" in case.keys:
         table = replace(table, rows=table.rows.with_columns(far))
-    joined = join_as_known(spine.with_columns(far).lazy(), "at", [table]).collect()
+    joined = join_as_visible(spine.with_columns(far).lazy(), "at", [table]).collect()
     assert joined.sort("row")["value"].to_list() == [case.seen_by(row) for row in asked]

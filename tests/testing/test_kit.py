@@ -62,9 +62,9 @@ def test_the_table_has_a_version_for_late_rows() -> None:
     frame = testing.table(late, rows)
     assert frame.select("event_time", "known_at", "spend").rows() == [
         (datetime(2024, 3, 5, tzinfo=UTC), datetime(2024, 3, 5, tzinfo=UTC), 3.0),
-        (datetime(2024, 3, 5, tzinfo=UTC), datetime(2024, 3, 5, 12, tzinfo=UTC), 7.0),
+        (datetime(2024, 3, 5, tzinfo=UTC), datetime(2024, 3, 6, tzinfo=UTC), 7.0),  # its partition is over by then
     ]
-    assert testing.features(late, rows, at=["2024-03-05T11:59", "2024-03-05T12:00"])["spend"].to_list() == [3.0, 7.0]
+    assert testing.features(late, rows, at=["2024-03-05T23:59", "2024-03-06T00:00"])["spend"].to_list() == [3.0, 7.0]
     assert testing.table(late, rows, until="2024-03-06").height == 3
 
 
@@ -132,3 +132,15 @@ def test_importing_the_kit_imports_no_heavy_library() -> None:
     code = "import sys, mlp_assets.testing; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"dagster", "ray", "mlflow", "torch", "deltalake"} & set(loaded)
+
+
+def test_what_is_declared_is_online_a_tenth_of_the_cadence_after_its_run() -> None:
+    times = ["2024-03-05T00:59", "2024-03-05T01:00"]
+    frame = testing.features(view(), ROWS, at=times, entities={"user_id": [1]}, availability="declared")
+    assert frame["spend"].to_list() == [None, 3.0]
+    late = view(publish_delay="90m")
+    frame = testing.features(late, ROWS, at=times, entities={"user_id": [1]}, availability="declared")
+    assert frame["spend"].to_list() == [None, None]
+    served = training_set(availability="served")
+    labels = {"user_id": [1, 1], "bought": [1, 0], "hour": [9, 9], "at": [MONDAY + DAY, MONDAY + DAY + DAY / 24]}
+    assert testing.training_set(served, labels, ROWS, split=False)["spend"].to_list() == [None, 3.0]

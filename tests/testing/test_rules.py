@@ -40,9 +40,12 @@ def test_a_window_holds_its_first_moment_and_not_its_last() -> None:
 
 def test_a_row_is_known_when_its_source_says() -> None:
     both = mlp.count(over="5d")
-    assert [value(both, rows(MONDAY), MONDAY + n * DAY, delay="2d") for n in (1, 2)] == [None, 1]
+    noon = rows(MONDAY + DAY / 2)
+    assert [value(both, noon, MONDAY + n * DAY, delay="2d") for n in (2, 3)] == [None, 1]
+    # The partition that begins when a row becomes known brings it, so the moment after that counts it.
+    assert [value(both, rows(MONDAY), MONDAY + n * DAY, delay="2d") for n in (2, 3)] == [None, 1]
     columns = COLUMNS | {"came": pl.Datetime}
-    declared = rows(MONDAY) | {"came": [MONDAY + 3 * DAY]}
+    declared = rows(MONDAY) | {"came": [MONDAY + 2.5 * DAY]}
     values = [value(both, declared, MONDAY + n * DAY, columns=columns, known_at="came") for n in (2, 3)]
     assert values == [None, 1]
     # A row cannot be known before it happened.

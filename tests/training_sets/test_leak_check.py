@@ -71,7 +71,13 @@ def project(
     )
     split = mlp.SplitByTime(validation="5d", test="5d")
     history = mlp.TrainingSet(
-        "history", labels=asked, target="bought", features=[spending, *features], derive=derive, split=split
+        "history",
+        labels=asked,
+        target="bought",
+        features=[spending, *features],
+        derive=derive,
+        split=split,
+        availability="known",
     )
     return mlp.Project("shop", owner="team:shop", assets=[history])
 

@@ -2,16 +2,23 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
 
 import mlp_assets as mlp
 from mlp_assets.features.compute.windows import feature_rows
-from mlp_assets.tables.as_of_join import FeatureTable, join_as_known
+from mlp_assets.publications.progress import Progress
+from mlp_assets.publications.record import Publication
+from mlp_assets.publications.visibility import recorded_visibility
+from mlp_assets.tables.as_of_join import FeatureTable, join_as_visible
+from mlp_assets.tables.declared_visibility import declared_visibility, grid_of
 from mlp_assets.tables.derived import with_derived
 from mlp_assets.tables.events import UTC_TIME, as_events
+from mlp_assets.tables.visibility import AS_KNOWN, visible_at, visible_since
 from mlp_assets.training_sets.compute.leaks import ViewEvidence, find_leaks
+from mlp_assets.training_sets.compute.seen import Published, Seen
 from mlp_assets.training_sets.compute.target_leaks import find_target_leaks
 from tests.support import samples as s
 from tests.support.aggregations import FEATURES
@@ -59,6 +66,38 @@ def random_training_set(seed: int) -> tuple[mlp.TrainingSet, pl.DataFrame]:
     )
 
 
+def random_record(rng: random.Random, moments: list[datetime]) -> list[Publication]:
+    """Publications at random times, of which some fail. A moment may be in them late, but stays."""
+    record: list[Publication] = []
+    computed: list[datetime] = []
+    known_until = START
+    begun = moments[rng.randrange(len(moments))] + timedelta(hours=rng.uniform(0, 30))
+    while begun < moments[-1] + timedelta(days=5):
+        computed += [moment for moment in moments if moment <= begun and moment not in computed and rng.random() < 0.8]
+        spans = tuple((moment, moment) for moment in computed)
+        known_until = max([known_until, *computed, begun - timedelta(hours=rng.choice([0, 0, 5, 40]))])
+        visible = None if rng.random() < 0.2 else begun + timedelta(minutes=rng.uniform(1, 200))
+        outcome = "failed" if visible is None else "published"
+        progress = Progress(known_until, spans)
+        record.append(Publication(str(begun), "store", "1d", "1", 1, progress, begun, visible, outcome))
+        begun += timedelta(hours=rng.uniform(4, 60))
+    return record
+
+
+def seen_by(view: mlp.FeatureView, availability: Any, record: list[Publication]) -> tuple[pl.Expr, Seen]:
+    """When rows are visible as the platform computes it, and as the leak check does."""
+    project = mlp.Project("shop", owner="team:shop", assets=[view])
+    finished = [Published(p.visible, p.progress.known_until, p.progress.spans) for p in record if p.visible is not None]
+    if availability == "known":
+        return AS_KNOWN, Seen(project, view, availability)
+    grid = grid_of(view, START + timedelta(days=DAYS + 9))
+    declared = declared_visibility(project, view, grid)
+    if availability == "declared" or not record:
+        return visible_at(grid, declared), Seen(project, view, availability)
+    recorded = visible_since(grid, declared, record[0].begun, recorded_visibility(grid, record))
+    return recorded, Seen(project, view, availability, record[0].begun, finished)
+
+
 def rows_of(training_set: mlp.TrainingSet, orders: pl.DataFrame, seed: int = 0) -> tuple[pl.DataFrame, ViewEvidence]:
     """Training rows as the platform makes them, and the evidence for their view."""
     (view,) = training_set.features
@@ -70,10 +109,12 @@ def rows_of(training_set: mlp.TrainingSet, orders: pl.DataFrame, seed: int = 0) 
     spine = pl.DataFrame(
         [{"user_id": rng.randint(0, 5), "at": START + timedelta(days=rng.uniform(0, DAYS + 5))} for _ in range(60)]
     ).with_columns(pl.col("at").cast(UTC_TIME), bought=pl.Series([float(rng.randint(0, 1)) for _ in range(60)]))
-    features = FeatureTable(table.lazy(), ("user_id",), view.feature_names, view.ttl_length)
-    joined = join_as_known(spine.lazy(), "at", [features]).collect()
+    availability = rng.choice(["known", "declared", "served", "served"])
+    visible, seen = seen_by(view, availability, random_record(rng, moments))
+    features = FeatureTable(table.lazy(), ("user_id",), view.feature_names, view.ttl_length, visible)
+    joined = join_as_visible(spine.lazy(), "at", [features]).collect()
     rows = with_derived(joined, training_set.derived, view.feature_names)
-    return rows, ViewEvidence(view, events, table["event_time"].unique().sort().to_list())
+    return rows, ViewEvidence(view, events, table["event_time"].unique().sort().to_list(), seen)
 
 
 @pytest.mark.parametrize("seed", range(200))

@@ -98,7 +98,7 @@ class RetailStream:
         return version
 
     def send_week(self, week: datetime) -> None:
-        """Sends every request that callers would have sent at the start of the week."""
+        """Sends every request that callers would have sent on the Monday of the week."""
         for endpoint, rows in self._entities_of(week).items():
             for batch in rows.iter_slices(_BATCH):
                 self._send(endpoint, batch, week)
@@ -121,7 +121,7 @@ class RetailStream:
 
     def _send(self, endpoint: str, rows: pl.DataFrame, week: datetime) -> None:
         url = f"{self.environment.serving.url(f'/{endpoint}')}/v2/models/{endpoint}/infer"
-        answer = self._client.post(url, json=infer_request(rows, week))
+        answer = self._client.post(url, json=infer_request(rows, week + feed.ASKED))
         self.traffic.requests += 1
         self.traffic.rows += rows.height
         if answer.status_code != 200:
@@ -135,7 +135,7 @@ class RetailStream:
     def example(self, week: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
         """A request of one household and its response."""
         row = pl.DataFrame({"household_id": [900], "category": ["CHEESE"]})
-        request = infer_request(row, week)
+        request = infer_request(row, week + feed.ASKED)
         url = f"{self.environment.serving.url('/repurchase_score')}/v2/models/repurchase_score/infer"
         return request, self._client.post(url, json=request).json()
 

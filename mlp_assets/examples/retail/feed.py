@@ -23,7 +23,8 @@ CATEGORIES = (
     "FRZN VEGETABLE/VEG DSH", "CONVENIENT BRKFST/WHLSM SNACKS", "MEAT - SHELF STABLE", "MILK BY-PRODUCTS",
     "SALD DRSNG/SNDWCH SPRD",
 )  # fmt: skip
-HORIZON = timedelta(days=7)
+# Callers ask on Mondays at six, when the features of the week before are online, and until when the week is over.
+ASKED, HORIZON = timedelta(hours=6), timedelta(days=7)
 _PROMOTION_WEEKS, _WEEKS_AT_ONCE = 53, 6
 _FIRST_PROMOTION_WEEK = datetime(2016, 12, 26, tzinfo=UTC)
 
@@ -63,9 +64,10 @@ def _with_fault(lines: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def repurchase_outcomes(window: mlp.Window, purchases: pl.LazyFrame) -> pl.LazyFrame:
-    """Whether each household seen before bought each category in the last seven days of the window."""
-    asked_at = window.end - HORIZON
-    seen = purchases.filter(pl.col("bought_at") < asked_at).select("household_id").unique()
+    """Whether each household seen before the last week of the window bought each category after it was asked about."""
+    monday = window.end - HORIZON
+    asked_at = monday + ASKED
+    seen = purchases.filter(pl.col("bought_at") < monday).select("household_id").unique()
     categories = pl.LazyFrame({"category": list(CATEGORIES)})
     bought = (
         purchases.filter(pl.col("bought_at") >= asked_at, pl.col("bought_at") < window.end)
@@ -78,18 +80,19 @@ def repurchase_outcomes(window: mlp.Window, purchases: pl.LazyFrame) -> pl.LazyF
 
 
 def demand_outcomes(window: mlp.Window, purchases: pl.LazyFrame) -> pl.LazyFrame:
-    """Units of each category sold by each store in the last seven days of the window.
+    """Units of each category sold by each store in the last week of the window, after they were asked about.
 
-    One row per store and category with a sale in the eight weeks before. It holds the promotions planned for these
-    seven days, which a caller of the endpoint also knows.
+    One row per store and category with a sale in the eight weeks before. It holds the promotions planned for this week,
+    which a caller of the endpoint also knows.
     """
-    asked_at = window.end - HORIZON
+    monday = window.end - HORIZON
+    asked_at = monday + ASKED
     known = purchases.filter(pl.col("category").is_not_null())
-    recent = known.filter(pl.col("bought_at") >= asked_at - 8 * HORIZON, pl.col("bought_at") < asked_at)
+    recent = known.filter(pl.col("bought_at") >= monday - 8 * HORIZON, pl.col("bought_at") < monday)
     week = known.filter(pl.col("bought_at") >= asked_at, pl.col("bought_at") < window.end)
     sold = week.group_by("store_id", "category").agg(units=pl.col("quantity").sum().cast(pl.Float64))
     rows = recent.select("store_id", "category").unique().join(sold, on=["store_id", "category"], how="left")
-    planned = _promotions().lazy().filter(pl.col("week") == promotion_week(asked_at)).drop("week")
+    planned = _promotions().lazy().filter(pl.col("week") == promotion_week(monday)).drop("week")
     return rows.join(planned, on=["store_id", "category"], how="left").with_columns(
         pl.col("units", "displays", "mailers").fill_null(0.0), asked_at=pl.lit(asked_at)
     )

@@ -29,21 +29,21 @@ outcomes = weekly_source(
     read=feed.repurchase_outcomes,
     inputs=[purchases],
     event_time="asked_at",
-    delay="7d",
+    delay="162h",
     columns={"household_id": pl.Int64, "category": pl.String, "asked_at": pl.Datetime, "bought_again": pl.Float64},
-    description="Did the household buy the category within seven days? Known seven days later.",
+    description="Did the household buy the category by the end of the week? Known then.",
 )
 sales = weekly_source(
     "demand_outcomes",
     read=feed.demand_outcomes,
     inputs=[purchases],
     event_time="asked_at",
-    delay="7d",
+    delay="162h",
     columns={
         "store_id": pl.Int64, "category": pl.String, "asked_at": pl.Datetime,
         "displays": pl.Float64, "mailers": pl.Float64, "units": pl.Float64,
     },
-    description="Units of the category that the store sold within seven days, and the promotions planned then.",
+    description="Units of the category that the store sold by the end of the week, and the promotions planned for it.",
 )  # fmt: skip
 
 household_habits = mlp.FeatureView(

@@ -32,7 +32,7 @@ def feature_rows(view: FeatureView, events: pl.LazyFrame, moments: Sequence[date
     read = _within_reach(view, events, ordered)
     keys = list(view.entity.keys)
     entities = read.select(keys).unique().sort(keys).with_row_index(ID)
-    order = [view.source.event_time, ID, "known_at", WITHDRAWN]
+    order = [view.source.event_time, ID, *_declared(view), "known_at", WITHDRAWN]
     numbered = read.join(entities, on=keys)
     numbered = numbered.sort(*order, *(name for name in read.columns if name not in order))
     steps = Steps(view, numbered)
@@ -49,7 +49,12 @@ def _within_reach(view: FeatureView, events: pl.LazyFrame, moments: Sequence[dat
     near = [pl.col(time) >= moments[0] - reach] if reach is not None else []
     kept = events.filter(pl.col(time) < moments[-1], *near, *(pl.col(key).is_not_null() for key in keys))
     read = dict.fromkeys([*keys, time, *(column for part in view.parts for column in part.columns)])
-    return kept.select(*read, "known_at", WITHDRAWN, "late").collect()
+    return kept.select(*read, *_declared(view), "known_at", WITHDRAWN, "late").collect()
+
+
+def _declared(view: FeatureView) -> list[str]:
+    """The column by which the last of several rows of one time is found, if a feature needs it."""
+    return ["declared_at"] if any(part.kind == "attribute" for part in view.parts) else []
 
 
 def _base(view: FeatureView, steps: Steps, moments: Sequence[datetime]) -> pl.DataFrame:

@@ -1,5 +1,6 @@
-"""Recomputes sampled training rows from raw events and reports every value that was not known at its row's time."""
+"""Recomputes sampled training rows from raw events and reports every value that no request at its row's time had."""
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.tables.derived import with_derived
 from mlp_assets.training_sets.compute.recompute import MISSING, Recomputed, moment_of, recompute, within
+from mlp_assets.training_sets.compute.seen import Seen
 
 Row = Mapping[str, Any]
 _LATER_MOMENTS = 60
@@ -19,7 +21,7 @@ _LATER_MOMENTS = 60
 
 @dataclass(frozen=True)
 class Leak:
-    """A stored value that differs from the value that was known at its row's time."""
+    """A stored value that differs from the value that a request at its row's time had."""
 
     feature: str
     row: str
@@ -39,10 +41,11 @@ class ViewEvidence:
     Args:
         events: the source's rows as ``as_events`` returns them, for the entities of the sampled rows.
         moments: the ``event_time`` values of the view's table, sorted.
+        seen: which of its rows a request had.
     """
 
-    def __init__(self, view: FeatureView, events: pl.DataFrame, moments: Sequence[datetime]) -> None:
-        self.view, self._moments = view, moments
+    def __init__(self, view: FeatureView, events: pl.DataFrame, moments: Sequence[datetime], seen: Seen) -> None:
+        self.view, self._moments, self._seen = view, moments, seen
         self._time = view.source.event_time
         self._no_events = events.clear()
         self._by_entity = events.partition_by(list(view.entity.keys), as_dict=True)
@@ -78,17 +81,20 @@ class ViewEvidence:
         return self._by_entity.get(tuple(row[key] for key in self.view.entity.keys), self._no_events)
 
     def _visible(self, row: Row, moment: datetime | None, at: datetime) -> pl.DataFrame:
-        """The events known by the moment, and the late ones known by the row's time, unless withdrawn by then."""
+        """The events known by the moment, and the late ones in the version that was seen, unless withdrawn by then."""
         events, withdrawn = self._events(row), pl.col("withdrawn_at")
         if moment is None:
             return events.clear()
-        late = pl.col("late") & (pl.col("known_at") <= moment_of(at))
-        known = pl.col("known_at") <= moment_of(moment)
-        return events.filter(known | late, withdrawn.is_null() | (withdrawn > moment_of(at)))
+        changes = [*events.filter("late")["known_at"], *events["withdrawn_at"].drop_nulls()]
+        seen = [change for change in changes if moment < change <= at and self._seen.had(moment, change, at)]
+        until = moment_of(max(seen, default=moment))
+        known = (pl.col("known_at") <= moment_of(moment)) | (pl.col("late") & (pl.col("known_at") <= until))
+        return events.filter(known, withdrawn.is_null() | (withdrawn > until))
 
     def _moment(self, at: datetime) -> datetime | None:
-        """The newest moment of the view's table that is not after ``at``."""
-        return max((end for end in self._moments if end <= at), default=None)
+        """The newest moment of the view's table that a request at ``at`` had."""
+        past = self._moments[: bisect_right(self._moments, at)]
+        return next((moment for moment in reversed(past) if self._seen.had(moment, moment, at)), None)
 
 
 def find_leaks(training_set: TrainingSet, rows: Sequence[Row], evidence: Sequence[ViewEvidence]) -> Iterator[Leak]:

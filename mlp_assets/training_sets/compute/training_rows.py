@@ -8,7 +8,7 @@ import polars as pl
 from mlp_assets.errors import NothingToTrainError
 from mlp_assets.nouns.checks.texts import moment
 from mlp_assets.nouns.training_set import SplitByGroup, TrainingSet
-from mlp_assets.tables.as_of_join import FeatureTable, join_frame_as_known
+from mlp_assets.tables.as_of_join import FeatureTable, join_frame_as_visible
 from mlp_assets.tables.derived import with_derived
 from mlp_assets.tables.sharding import WHOLE, Shard
 from mlp_assets.training_sets.compute.split import GroupParts, TimeParts, group_parts, time_parts
@@ -46,7 +46,7 @@ class Recipe:
         rows = spine.collect(engine="streaming")
         order = [self.time, *self.keys]
         rows = rows.sort(*order, *(name for name in rows.columns if name not in order))
-        joined = join_frame_as_known(rows, self.time, self.tables, narrowed=not shard.whole)
+        joined = join_frame_as_visible(rows, self.time, self.tables, narrowed=not shard.whole)
         return with_derived(joined, self.derived, self.numbers).select(
             *self.keys,
             pl.col(self.time).alias("at"),

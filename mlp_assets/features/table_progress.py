@@ -1,0 +1,60 @@
+"""The progress that a write of a view's table leaves in its commit, and the one that a publication goes by."""
+
+from collections.abc import Set
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from mlp_assets.features.source_rows import lake_table
+from mlp_assets.nouns.cadence import span_of
+from mlp_assets.nouns.checks.texts import duration, moment
+from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.nouns.source import Source
+from mlp_assets.orchestration.partitions import ends_of
+from mlp_assets.orchestration.scope import Scope
+from mlp_assets.publications.progress import Progress, complete_moments, read_progress, spans_of
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def progress_after(
+    scope: Scope, view: FeatureView, computed: Set[str], ingested: Set[str], version: int | None, now: datetime
+) -> Progress:
+    """The progress of a view's table once these partitions are computed from a version of its source.
+
+    Args:
+        computed: names of the view's partitions.
+        ingested: names of the source's partitions that the version holds.
+        now: when the version was the newest.
+    """
+    moments = ends_of(computed, view.every)
+    if isinstance(view.source, FeatureView):
+        below = read_progress(scope.environment.lake, lake_table(scope, view.source), version)
+        known_until = min(now, below.known_until) if below is not None else now
+        return Progress(known_until, complete_moments(view, moments, None, below))
+    if not view.source.ingested:
+        return Progress(now, complete_moments(view, moments, None, None))
+    ends = ends_of(ingested, view.source.every)
+    return Progress(min(now, _known_until(view.source, ends)), complete_moments(view, moments, ends, None))
+
+
+def _known_until(source: Source, ends: Set[datetime]) -> datetime:
+    """Until when what became known is in the partitions that end then: up to the end of the next one of a live source.
+
+    A late row of a live source counts as known at the end of its partition, and from its ingestion on if that is later.
+    """
+    newest = max(ends, default=moment(source.start))
+    return newest + duration(source.every) - _MICROSECOND if source.live else newest
+
+
+def progress_of(scope: Scope, view: FeatureView, rows: pl.LazyFrame, version: int | None, now: datetime) -> Progress:
+    """The progress of a version of a view's table. A table of an earlier release counts as complete.
+
+    Args:
+        rows: the table at the version.
+    """
+    noted = read_progress(scope.environment.lake, lake_table(scope, view), version)
+    if noted is not None:
+        return noted
+    moments = rows.select(pl.col("event_time").unique().sort()).collect().to_series()
+    return Progress(now.astimezone(UTC), spans_of(moments, span_of(view)[0]))

@@ -1,0 +1,133 @@
+"""The record of a view's publications: a Delta table with what was published, when it began, and when it was seen.
+
+The beginning is written first. If a process dies before the end is written, the record is completed from what the
+online store holds: the store keeps the id of each publication with its rows.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import uuid4
+
+import polars as pl
+
+from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.orchestration.code_version import code_version
+from mlp_assets.publications.progress import Progress, spans_from_text, spans_to_text
+from mlp_assets.tables.events import UTC_TIME
+from mlp_resources.ports import tables
+from mlp_resources.ports.environment import Environment
+from mlp_resources.ports.lake import Table, Transaction
+from mlp_resources.ports.serving import OnlineUnavailableError
+
+Outcome = Literal["begun", "failed", "published"]
+_OUTCOMES: tuple[Outcome, ...] = ("begun", "failed", "published")  # a later one outweighs an earlier one
+_APPLICATION = "record"
+_SCHEMA = {
+    "publication": pl.String, "store": pl.String, "cadence": pl.String, "definition": pl.String,
+    "table_version": pl.Int64, "known_until": UTC_TIME, "moments": pl.String, "begun": UTC_TIME, "visible": UTC_TIME,
+    "outcome": pl.String,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A publication of a view.
+
+    Args:
+        store: the location in the online store.
+        progress: what it holds: the moments, and until when what became known.
+        visible: when requests saw it; None if they never did.
+    """
+
+    publication: str
+    store: str
+    cadence: str
+    definition: str
+    table_version: int
+    progress: Progress
+    begun: datetime
+    visible: datetime | None
+    outcome: Outcome
+
+
+class PublicationRecord:
+    """The record of one view.
+
+    Args:
+        project: the name of the project that owns the view.
+    """
+
+    def __init__(self, environment: Environment, project: str, view: FeatureView) -> None:
+        self._environment, self._view = environment, view
+        self.table: Table = tables.publications(project, view.name)
+        self.store = environment.online.location(project, view.name)
+
+    @contextlib.contextmanager
+    def recording(self, table_version: int, progress: Progress) -> Iterator[Callable[[], str]]:
+        """Records a publication that the block makes. Yields the note that the block gives to the online store."""
+        self.complete()
+        now = self._environment.now
+        definition = code_version(self._view, self._view.derive)
+        name, cadence = uuid4().hex, self._view.every
+        begun = Publication(name, self.store, cadence, definition, table_version, progress, now(), None, "begun")
+        self._append(begun)
+        try:
+            yield lambda: json.dumps({"publication": name, "at": now().isoformat()})
+        except BaseException:
+            with contextlib.suppress(OnlineUnavailableError):  # the next publication completes the record
+                self._settle(begun)
+            raise
+        self._append(begun, visible=now(), outcome="published")
+
+    def complete(self) -> None:
+        """Records the end of publications whose process died."""
+        for publication in self.read():
+            if publication.outcome == "begun":
+                self._settle(publication)
+
+    def version(self) -> int | None:
+        """The newest version of the record; None if nothing was ever published."""
+        return self._environment.lake.version(self.table)
+
+    def read(self, version: int | None = None) -> list[Publication]:
+        """The publications of this store in the order in which they began, with their last outcome."""
+        lake = self._environment.lake
+        if version is None and lake.version(self.table) is None:
+            return []
+        rows = lake.scan(self.table, version).filter(pl.col("store") == self.store).collect()
+        outcome = pl.col("outcome").replace_strict({name: place for place, name in enumerate(_OUTCOMES)})
+        last = rows.sort(outcome, maintain_order=True).unique("publication", keep="last").sort("begun")
+        return [_publication(row) for row in last.iter_rows(named=True)]
+
+    def _settle(self, begun: Publication) -> None:
+        """Records the end of a publication by what the store holds."""
+        text = self._environment.online.note(self.store)
+        note = json.loads(text) if text else {}
+        if note.get("publication") == begun.publication:
+            self._append(begun, visible=datetime.fromisoformat(note["at"]), outcome="published")
+        else:
+            self._append(begun, outcome="failed")
+
+    def _append(self, publication: Publication, visible: datetime | None = None, outcome: Outcome = "begun") -> None:
+        lake, progress = self._environment.lake, publication.progress
+        row = {
+            "publication": publication.publication, "store": publication.store, "cadence": publication.cadence,
+            "definition": publication.definition, "table_version": publication.table_version,
+            "known_until": progress.known_until, "moments": spans_to_text(progress.spans),
+            "begun": publication.begun, "visible": visible, "outcome": outcome,
+        }  # fmt: skip
+        frame = pl.DataFrame([row], schema=_SCHEMA)
+        appended = False
+        while not appended:  # until no other writer was faster
+            number = lake.transaction(self.table, _APPLICATION) or 0
+            appended = lake.append(self.table, frame, Transaction(_APPLICATION, number + 1, number)).changed
+
+
+def _publication(row: dict[str, object]) -> Publication:
+    columns = dict(row)
+    progress = Progress(columns.pop("known_until"), spans_from_text(str(columns.pop("moments"))))  # type: ignore[arg-type]
+    return Publication(progress=progress, **columns)  # type: ignore[arg-type]
