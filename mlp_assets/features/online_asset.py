@@ -12,10 +12,11 @@ from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration import keys
-from mlp_assets.orchestration.check_names import ONLINE_EQUALS_OFFLINE
+from mlp_assets.orchestration.check_names import ONLINE_EQUALS_OFFLINE, SERVED_LAG
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.record import PublicationRecord
+from mlp_assets.publications.served_lag import ServedLag, served_lag
 from mlp_assets.tables.as_of_join import best_when_visible
 from mlp_assets.tables.digest import canonical_digest
 
@@ -36,7 +37,8 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
                 ONLINE_EQUALS_OFFLINE,
                 asset=key,
                 description="A look-up gives the values that a training row would have.",
-            )
+            ),
+            dg.AssetCheckSpec(SERVED_LAG, asset=key, description="The newest moment was online as early as declared."),
         ],
         spec=view,
         kinds=[location.partition("://")[0] if "://" in location else "lmdb"],
@@ -74,7 +76,7 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             }
             | cost.shown,
             data_version=dg.DataVersion(canonical_digest(newest)[:16]),
-            check_results=[_check_result(parity)],
+            check_results=[_check_result(parity), _lag_result(view, served_lag(environment, scope.project, view))],
         )
 
     return publish
@@ -86,6 +88,22 @@ def _check_result(parity: Parity) -> dg.AssetCheckResult:
         passed=parity.equal,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata=parity.facts,
+    )
+
+
+def _lag_result(view: FeatureView, lag: ServedLag) -> dg.AssetCheckResult:
+    message = (
+        f"{view.where}: the moment {lag.moment:%Y-%m-%d %H:%M} was online {lag.seconds:.0f} s later than declared. "
+        "Training rows go by the record. Where there is none, they saw it too early: write a longer publish_delay."
+        if lag.late
+        else None
+    )
+    return dg.AssetCheckResult(
+        check_name=SERVED_LAG,
+        passed=not lag.late,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=message,
+        metadata=lag.facts,
     )
 
 

@@ -4,5 +4,6 @@ from typing import Final
 
 LEAK_CERTIFICATE: Final = "leak_certificate"  # of a training set
 ONLINE_EQUALS_OFFLINE: Final = "online_equals_offline"  # of a publication
+SERVED_LAG: Final = "served_lag"  # of a publication
 ALIAS_AS_RECORDED: Final = "alias_as_recorded"  # of a champion
 CALM: Final = "calm"  # of a monitor's alarms

@@ -1,4 +1,4 @@
-"""The smallest example of each line in the tables of docs/as-known.md that no other test covers."""
+"""The smallest example of each line in the tables of docs/as-served.md that no other test covers."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
