@@ -40,7 +40,7 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         with measured() as cost:
             windows = windows_of(context)
             _check_inputs(context, scope, view, windows)
-            ingested = set[str]() if whole else materialized(_source_key(scope, view))
+            ingested = materialized(_source_key(scope, view))
             computed = compute_partitions(scope, view, windows, materialized(key), ingested)
             facts = record_facts(scope, view, computed.newest, computed.written)
         for partition, _ in computed.touched:
