@@ -26,6 +26,7 @@ class KindTraits:
         needs_window: it goes back a declared time, not to the beginning.
         numbers_only: its values must be numbers.
         zero_without_events: it is 0, not missing, for a window without events.
+        ties_by_known: of several events of one time, the one that became known last counts.
         from_partials: it is combined from partials of time steps; otherwise it reads the events of the whole window.
     """
 
@@ -33,6 +34,7 @@ class KindTraits:
     needs_window: bool = True
     numbers_only: bool = True
     zero_without_events: bool = False
+    ties_by_known: bool = False
     from_partials: bool = True
 
 
@@ -51,7 +53,7 @@ def traits_of(kind: AggregationKind) -> KindTraits:
         case "expression":
             return KindTraits(numbers_only=False, from_partials=False)
         case "attribute":
-            return KindTraits(needs_window=False)
+            return KindTraits(needs_window=False, ties_by_known=True)
         case _:
             assert_never(kind)
 

@@ -23,7 +23,7 @@ def test_both_ways_agree(rows: list[tuple[float, float | None, float]]) -> None:
     data = {"user_id": [1] * len(rows), "amount": [row[1] for row in rows], "at": at, "known_at": known}
     data |= {"late": [row[2] > 0 for row in rows], "withdrawn_at": [None] * len(rows)}
     times = dict.fromkeys(("at", "known_at", "withdrawn_at"), UTC_TIME)
-    events = pl.DataFrame(data, schema_overrides={"amount": pl.Float64, **times})
+    events = pl.DataFrame(data, schema_overrides={"amount": pl.Float64, **times}).with_columns(declared_at="known_at")
     for row in feature_rows(VIEW, events.lazy(), MOMENTS).to_dicts():
         known_events = events.filter(pl.col("known_at") <= row["known_at"])
         end = row["event_time"]

@@ -53,8 +53,8 @@ def _within_reach(view: FeatureView, events: pl.LazyFrame, moments: Sequence[dat
 
 
 def _declared(view: FeatureView) -> list[str]:
-    """The column by which the last of several rows of one time is found, if a feature needs it."""
-    return ["declared_at"] if any(part.kind == "attribute" for part in view.parts) else []
+    """The column that orders several rows of one time, if a feature needs it."""
+    return ["declared_at"] if any(part.traits.ties_by_known for part in view.parts) else []
 
 
 def _base(view: FeatureView, steps: Steps, moments: Sequence[datetime]) -> pl.DataFrame:
