@@ -1,4 +1,4 @@
-"""TrainingSet: labels, the features as they were known at the time of each label, and the split into parts."""
+"""TrainingSet: labels, the features that a request at the time of each label was given, and the split into parts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,7 +63,7 @@ class SplitByGroup:
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet(Noun):
-    """Rows to learn from. Each holds only what was known at its own time.
+    """Rows to learn from. Each holds only what a request at its own time would have been given.
 
     Args:
         name: lower-case identifier.

@@ -32,8 +32,9 @@ def test_a_customer_without_orders_has_no_features() -> None:
     assert rows.row(0, named=True)["orders_84d"] is None
 
 
-def test_a_training_row_sees_what_was_known_at_its_time() -> None:
-    labels = {"customer_id": [1, 1], "asked_at": [after(1), after(2)], "ordered_again": [1, 0]}
+def test_a_training_row_sees_what_a_request_at_its_time_is_given() -> None:
+    asked_at = [after(1) + timedelta(hours=6), after(2) + timedelta(hours=6)]
+    labels = {"customer_id": [1, 1], "asked_at": asked_at, "ordered_again": [1, 0]}
     rows = testing.training_set(history, labels, ORDERS, split=False)
     assert rows["orders_84d"].to_list() == [1, 2]
     assert rows["ordered_again"].to_list() == [1, 0]
