@@ -2,7 +2,7 @@
 
 Each case runs a project as its schedules would, day by day. At many times of each day, every entity is looked up in the
 online store as a replica does it, with the clock at that time. Afterwards the same times are the labels of a training
-set. Every value must be the same, bit for bit. ``MLP_LONG`` replays more days.
+set. Every value must be the same, bit for bit. ``MLP_LONG`` replays more days and users, over a million values in all.
 """
 
 import os
@@ -31,8 +31,8 @@ from tests.support.platform import Platform
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-USERS = 8
-DAYS = 60 if os.environ.get("MLP_LONG") else 18
+LONG = bool(os.environ.get("MLP_LONG"))
+USERS, DAYS = (500, 60) if LONG else (8, 18)
 LABELS = Table("shop", "training_set", "history")
 COLUMNS: dict[str, Any] = {
     "user_id": pl.Int64, "amount": pl.Float64, "ordered_at": pl.Datetime, "arrived_at": pl.Datetime,
@@ -44,7 +44,7 @@ user = mlp.Entity("user", keys=["user_id"])
 def orders_of(days: int) -> pl.DataFrame:
     """A few orders a day, of which a fifth arrive hours or days late, some exactly at midnight."""
     rng = np.random.default_rng(3)
-    count = days * 12
+    count = days * USERS * 3 // 2
     ordered = rng.integers(0, days * 24 * 60, count)
     late = np.where(rng.random(count) < 0.2, rng.integers(1, 60 * 50, count), 0)
     arrived = np.where(rng.random(count) < 0.1, -(-(ordered + late) // 1440) * 1440, ordered + late)
@@ -264,8 +264,15 @@ class Replay:
         return next(each.visible for each in history if each.visible is not None)
 
 
-@pytest.mark.parametrize("faults", [False, True], ids=["on_time", "faulty"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+ON_TIME = CASES if LONG else CASES[:1]  # the faulty ones have days on time too
+
+
+@pytest.mark.timeout(3600 if LONG else 300)
+@pytest.mark.parametrize(
+    ("case", "faults"),
+    [*((case, True) for case in CASES), *((case, False) for case in ON_TIME)],
+    ids=lambda value: getattr(value, "__name__", "faulty" if value else "on_time"),
+)
 def test_training_rows_equal_what_look_ups_were_given(case: Any, faults: bool, home: Path, tmp_path: Path) -> None:
     location = str(tmp_path / "orders")
     ORDERS.clear().write_delta(location)
