@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import polars as pl
 
+from mlp_assets.errors import LakeError
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration.code_version import code_version
 from mlp_assets.publications.progress import Progress, spans_from_text, spans_to_text
@@ -82,6 +83,8 @@ class PublicationRecord:
                 self._settle(begun)
             raise
         self._append(begun, visible=now(), outcome="published")
+        with contextlib.suppress(LakeError):  # another writer was faster; the next publication merges its files too
+            self._environment.lake.compact(self.table)
 
     def complete(self) -> None:
         """Records the end of publications whose process died."""
@@ -100,7 +103,7 @@ class PublicationRecord:
             return []
         rows = lake.scan(self.table, version).filter(pl.col("store") == self.store).collect()
         outcome = pl.col("outcome").replace_strict({name: place for place, name in enumerate(_OUTCOMES)})
-        last = rows.sort(outcome, maintain_order=True).unique("publication", keep="last").sort("begun")
+        last = rows.sort(outcome, "visible").unique("publication", keep="last").sort("begun")
         return [_publication(row) for row in last.iter_rows(named=True)]
 
     def _settle(self, begun: Publication) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from mlp_assets.publications.progress import Progress
 from mlp_assets.publications.record import PublicationRecord
@@ -121,3 +122,17 @@ def test_only_publications_to_the_same_store_count(record: PublicationRecord, en
     elsewhere = PublicationRecord(environment, "shop", s.view())
     elsewhere.store = "redis://elsewhere"
     assert elsewhere.read() == []
+
+
+def test_the_files_of_the_record_are_merged(
+    record: PublicationRecord, environment: LocalEnvironment, clock: Clock
+) -> None:
+    for version in range(20):
+        clock.now += HOUR
+        publish(record, environment.online.publish, version, moments=2)
+    files = list(Path(environment.lake.location(record.table)).glob("*.parquet"))
+    read = pl.read_delta(environment.lake.location(record.table))
+    assert read.height == 40
+    assert len(files) > 40  # earlier versions keep their own
+    assert len(DeltaTable(environment.lake.location(record.table)).file_uris()) < 32
+    assert [each.table_version for each in record.read()] == list(range(20))
