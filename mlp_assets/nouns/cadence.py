@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.nouns.feature_view import FeatureView, ViewInput
@@ -53,6 +54,7 @@ def cadences_of(project: Project) -> list[Cadence]:
     return list(cadences.values())
 
 
+@lru_cache(maxsize=1024)  # asked for each row of a leak check
 def cadence_of(project: Project, rows: ViewInput) -> Cadence:
     """The cadence whose job computes a view or an ingested source, in the project that owns it."""
     for cadence in cadences_of(project.home_of(rows)):
