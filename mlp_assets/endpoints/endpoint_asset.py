@@ -7,18 +7,27 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from mlp_assets.endpoints.replica.plan import ModelPlan
 from mlp_assets.endpoints.replica.prediction_log import read_rows
 from mlp_assets.endpoints.replica.spool import FEEDBACK, PREDICTIONS, count_set_aside, is_complete, spooled_files
-from mlp_assets.endpoints.serving_plan import serving_plan
+from mlp_assets.endpoints.serving_plan import model_plan, serving_plan
+from mlp_assets.endpoints.skew.even_sample import EvenSample
+from mlp_assets.endpoints.skew.report import SkewReport
+from mlp_assets.endpoints.skew.skew_check import ROWS, check_skew
 from mlp_assets.errors import LakeError, MlpError
 from mlp_assets.jobs.local_folder import local_folder
 from mlp_assets.models.promotions import champion
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.check_names import FEATURE_SKEW
 from mlp_assets.orchestration.facts import drained_version
-from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
+from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured, picture
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports.lake import Lake, Table, Transaction
+
+_SKEW = "Logged features equal what the offline path gives for the same rows and versions, and the versions are right."
+_RECENT = 20
+_NOT_JUDGED = "not judged: no predictions were drained yet"
 
 
 def endpoint_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
@@ -75,16 +84,19 @@ def _drain_asset(scope: Scope, endpoint: Endpoint, kind: str, key: dg.AssetKey) 
     @scope.asset(
         key=key,
         deps=[keys.endpoint(scope.project.name, endpoint)],
+        check_specs=[dg.AssetCheckSpec(FEATURE_SKEW, asset=key, description=_SKEW)] if views else [],
         spec=endpoint,
         kinds=["polars", "deltalake"],
         what=what,
     )
     def drain(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        lake, table = scope.environment.lake, keys.table(key)
+        lake, table, sample = scope.environment.lake, keys.table(key), EvenSample(ROWS)
         with measured() as cost:
             folder = local_folder(scope.environment.spool_path(scope.project.name, endpoint.name))
             written = [
-                append for file in spooled_files(folder, kind) for append in _drain_file(lake, file, kind, table)
+                append
+                for file in spooled_files(folder, kind)
+                for append in _drain_file(lake, file, kind, table, sample)
             ]
             if written:  # a compaction without new rows would be news to sensors
                 _compact(context, lake, table)
@@ -98,7 +110,9 @@ def _drain_asset(scope: Scope, endpoint: Endpoint, kind: str, key: dg.AssetKey) 
             "spool": dg.MetadataValue.path(str(folder)),
         }
         return dg.MaterializeResult(
-            metadata=metadata | facts | cost.shown, data_version=dg.DataVersion(drained_version(version))
+            metadata=metadata | facts | cost.shown,
+            data_version=dg.DataVersion(drained_version(version)),
+            check_results=[_skew_result(context, scope, endpoint, key, sample)] if views else [],
         )
 
     return drain
@@ -112,7 +126,7 @@ def _compact(context: dg.AssetExecutionContext, lake: Lake, table: Table) -> Non
         context.log.warning(f"Small files of {table} were not merged: {error}")
 
 
-def _drain_file(lake: Lake, file: Path, kind: str, table: Table) -> Iterator[tuple[int, int]]:
+def _drain_file(lake: Lake, file: Path, kind: str, table: Table, sample: EvenSample) -> Iterator[tuple[int, int]]:
     """Moves the new lines of one file, and removes a complete file at its end; (rows, bytes) of each append."""
     application, complete = f"spool:{file.name}", is_complete(file)  # before reading: a later line must not be lost
     offset = lake.transaction(table, application) or 0
@@ -120,6 +134,7 @@ def _drain_file(lake: Lake, file: Path, kind: str, table: Table) -> Iterator[tup
         frame, end = read
         written = lake.append(table, frame, Transaction(application, end, after=offset))
         if written.changed:
+            sample.add(frame)
             yield frame.height, written.bytes
         offset = lake.transaction(table, application) or 0
     if complete:
@@ -133,4 +148,56 @@ def _table_facts(lake: Lake, table: Table, version: int) -> dict[str, Any]:
         "delta_version": version,
         "dagster/column_schema": column_schema(rows.collect_schema()),
         "preview": dg.MetadataValue.md(markdown_table(rows.head(5).collect())),
+    }
+
+
+def _skew_result(
+    context: dg.AssetExecutionContext, scope: Scope, endpoint: Endpoint, key: dg.AssetKey, sample: EvenSample
+) -> dg.AssetCheckResult:
+    """The check of what was drained. If that is nothing, the result of the drain before stands."""
+    if not sample.seen:
+        return _last_result(context.instance, key)
+    plan = ModelPlan.from_json(model_plan(scope, endpoint.model, endpoint.name, "", "", "", {}))
+    with measured() as cost:
+        try:
+            report = check_skew(scope, endpoint, plan, sample)
+        except MlpError as error:  # the predictions are drained: a check that cannot be made must not undo that
+            return _result(passed=False, description=f"{endpoint.where}: not judged: {error}", metadata={})
+    description = f"{endpoint.where}: {report.message}" if not report.passed else None
+    metadata = _skew_metadata(report) | {"check_seconds": cost.shown["seconds"]}
+    return _result(passed=report.passed, description=description, metadata=metadata)
+
+
+def _result(*, passed: bool, description: str | None, metadata: Any) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=FEATURE_SKEW,
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=description,
+        metadata=metadata,
+    )
+
+
+def _last_result(instance: dg.DagsterInstance, key: dg.AssetKey) -> dg.AssetCheckResult:
+    storage = instance.event_log_storage
+    records = storage.get_asset_check_execution_history(dg.AssetCheckKey(key, FEATURE_SKEW), limit=_RECENT)
+    events = [record.event for record in records if record.event is not None]  # of this run and killed ones: a plan
+    last = next((event.asset_check_evaluation for event in events if event.asset_check_evaluation is not None), None)
+    if last is None:
+        return _result(passed=True, description=None, metadata={"message": _NOT_JUDGED})
+    return _result(passed=last.passed, description=last.description, metadata=last.metadata)
+
+
+def _skew_metadata(report: SkewReport) -> dict[str, Any]:
+    return {
+        "rows_drained": report.drained,
+        "rows_compared": report.compared,
+        "values_compared": report.compared * len(report.features),
+        "differences": report.differences,
+        "rows_of_other_versions": sum(map(len, report.versions.values())),
+        "rows_in_store_outages": dg.MetadataValue.json(dict(report.outages)),
+        "rows_not_judged": dg.MetadataValue.json(dict(report.not_judged)),
+        "features": dg.MetadataValue.md(markdown_table(report.feature_table())),
+        "other_versions": dg.MetadataValue.md(markdown_table(report.version_table())),
+        "picture": picture(report.picture()),
     }

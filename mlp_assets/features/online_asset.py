@@ -1,11 +1,9 @@
 """FeatureView -> the asset that publishes its newest rows online."""
 
-from datetime import datetime
-
 import dagster as dg
-import polars as pl
 
 from mlp_assets.features.lookups_in_use import check_lookups
+from mlp_assets.features.newest_rows import newest_rows
 from mlp_assets.features.parity_check import Parity, compare_online_with_offline
 from mlp_assets.features.table_progress import progress_of
 from mlp_assets.features.view_plan import ViewPlan
@@ -17,7 +15,6 @@ from mlp_assets.orchestration.metadata import column_lineage, column_schema, mar
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.record import PublicationRecord
 from mlp_assets.publications.served_lag import ServedLag, served_lag
-from mlp_assets.tables.as_of_join import best_when_visible
 from mlp_assets.tables.digest import canonical_digest
 
 
@@ -105,22 +102,3 @@ def _lag_result(view: FeatureView, lag: ServedLag) -> dg.AssetCheckResult:
         description=message,
         metadata=lag.facts,
     )
-
-
-def newest_rows(view: FeatureView, rows: pl.LazyFrame, now: datetime) -> pl.DataFrame:
-    """The newest row of each entity, as known at ``now``, if it may be within its TTL: keys, ``event_time``, features.
-
-    Leaves out rows without any feature: an entity that went quiet is missing online, as one never seen is.
-    """
-    entity_keys = list(view.entity.keys)
-    rows = rows.filter(pl.col("event_time") <= now, pl.col("known_at") <= now)
-    if view.ttl_length is not None:
-        newest = rows.select(pl.col("event_time").max()).collect().item()
-        if newest is not None:
-            rows = rows.filter(pl.col("event_time") >= newest - view.ttl_length)
-    last = rows.group_by(entity_keys).agg(pl.col("event_time").max())  # avoids sorting all earlier rows
-    rows = rows.join(last, on=[*entity_keys, "event_time"], how="semi")
-    best = best_when_visible(rows, entity_keys).group_by(entity_keys, maintain_order=True).last()
-    has_feature = pl.any_horizontal(pl.col(view.feature_names).is_not_null())
-    columns = best.select(*entity_keys, "event_time", *view.feature_names).drop_nulls(entity_keys)
-    return columns.filter(has_feature).collect()

@@ -39,9 +39,9 @@ def definitions_of(view: FeatureView) -> dict[str, FeatureDefinition]:
     }
 
 
-def recorded_definitions(scope: Scope, table: Table) -> dict[str, FeatureDefinition]:
-    """Feature -> its definition at the last write of the view's table; empty if there was none."""
-    notes: Mapping[str, list[str]] = json.loads(scope.environment.lake.notes(table).get(_FEATURES, "{}"))
+def recorded_definitions(scope: Scope, table: Table, version: int | None = None) -> dict[str, FeatureDefinition]:
+    """Feature -> its definition at the last write of the view's table up to the version; empty if there was none."""
+    notes: Mapping[str, list[str]] = json.loads(scope.environment.lake.notes(table, version).get(_FEATURES, "{}"))
     return {name: FeatureDefinition(*stored) for name, stored in notes.items()}
 
 

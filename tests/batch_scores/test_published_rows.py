@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_assets.batch_scores.published_rows import PublishedRows
-from mlp_assets.features.online_asset import newest_rows
+from mlp_assets.features.newest_rows import newest_rows
 from mlp_assets.features.online_reader import EXPIRED, FINE, PARTIAL, UNKNOWN, ViewReader
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.tables.as_of_join import join_frame_as_visible

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlp_assets.features.online_asset import newest_rows
+from mlp_assets.features.newest_rows import newest_rows
 from mlp_assets.features.parity_check import VALUES, compare_online_with_offline, sample_entities
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.orchestration.check_names import ONLINE_EQUALS_OFFLINE

@@ -46,8 +46,12 @@ ALLOWED: dict[str, set[str]] = {
         *PURE, "mlp_assets.artifact", "mlp_assets.features", "mlp_assets.jobs", "mlp_resources.environments",
         "mlp_resources.ports",
     },
+    "mlp_assets.endpoints.skew": {
+        *ASSETS, "mlp_assets.endpoints.replica", "mlp_assets.features", "mlp_assets.publications",
+    },
     "mlp_assets.endpoints": {
-        *ASSETS, "mlp_assets.endpoints.replica", "mlp_assets.features", "mlp_assets.jobs", "mlp_assets.models",
+        *ASSETS, "mlp_assets.endpoints.replica", "mlp_assets.endpoints.skew", "mlp_assets.features", "mlp_assets.jobs",
+        "mlp_assets.models",
     },
     "mlp_assets.batch_scores": {
         *ASSETS, "mlp_assets.endpoints", "mlp_assets.endpoints.replica", "mlp_assets.features", "mlp_assets.models",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from starlette.testclient import TestClient
@@ -66,14 +67,18 @@ class Platform:
         assert event is not None
         return metadata_of(event)
 
-    def serve(self) -> tuple[TestClient, ServedModel]:
-        """Serves the champion of the project's only endpoint, as a replica does, but without Ray."""
+    def serve(self, **changes: Any) -> tuple[TestClient, ServedModel]:
+        """Serves the champion of the project's only endpoint, as a replica does, but without Ray.
+
+        Args:
+            changes: entries of the serving plan to replace.
+        """
         (endpoint,) = self.project.endpoints
         scope = Scope(self.project, self.environment)
         live = champion(scope, endpoint.model)
         assert live is not None
         plan = serving_plan(scope, endpoint, live.version, self.environment.registry.artifact(live), live.digest)
-        model = ServedModel(ServingPlan.from_json(plan), self.environment.online.open_view)
+        model = ServedModel(ServingPlan.from_json(plan | changes), self.environment.online.open_view)
         return TestClient(create_app(lambda: model)), model
 
 

@@ -1,0 +1,107 @@
+"""How often and by how much each feature of the log differs from the offline path."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlp_assets.endpoints.skew.causes import OTHER_VALUES, cause_of
+from mlp_assets.endpoints.skew.compared_rows import ComparedRows
+from mlp_assets.nouns.feature_view import FeatureView
+
+
+@dataclass(frozen=True)
+class FeatureDifferences:
+    """One feature in all compared rows.
+
+    Args:
+        largest: the largest absolute difference where both values are present; None without such a row.
+        entity, at, logged, offline: the first row that differs; None where no row does. Missing values are None.
+        cause: likely cause; empty where no row differs.
+    """
+
+    feature: str
+    view: str
+    rows: int
+    differing: int
+    largest: float | None = None
+    entity: str | None = None
+    at: datetime | None = None
+    logged: float | None = None
+    offline: float | None = None
+    cause: str = ""
+
+    @property
+    def share(self) -> float:
+        return self.differing / self.rows if self.rows else 0.0
+
+
+DERIVED = "derived"
+"""Stands for the view of features that the training set derives."""
+
+
+def count_differences(
+    groups: Sequence[ComparedRows],
+    views: Sequence[FeatureView],
+    derived: Mapping[str, pl.Expr],
+    keys: Sequence[str],
+) -> list[FeatureDifferences]:
+    """The differences of each feature, in the order in which the model takes them.
+
+    Args:
+        derived: features that the training set derives.
+    """
+    if not groups:
+        return []
+    owner = {name: view for view in views for name in view.feature_names}
+    features = groups[0].features
+    differing = {name: sum(int(group.differ[:, place].sum()) for group in groups) for place, name in _placed(features)}
+    rows = sum(group.asked.height for group in groups)
+    found: list[FeatureDifferences] = []
+    for place, name in _placed(features):
+        view = owner[name].name if name in owner else DERIVED
+        if not differing[name]:
+            found.append(FeatureDifferences(name, view, rows, 0))
+            continue
+        cause = cause_of(owner[name], groups, name) if name in owner else _inherited(derived, name, differing)
+        first = _first(groups, place, keys)
+        found.append(
+            FeatureDifferences(name, view, rows, differing[name], _largest(groups, place), **first, cause=cause)
+        )
+    return found
+
+
+def _placed(features: Sequence[str]) -> list[tuple[int, str]]:
+    return list(enumerate(features))
+
+
+def _inherited(derived: Mapping[str, pl.Expr], name: str, differing: Mapping[str, int]) -> str:
+    roots = [root for root in derived[name].meta.root_names() if differing.get(root)] if name in derived else []
+    return f"follows from {', '.join(roots)}" if roots else OTHER_VALUES
+
+
+def _largest(groups: Sequence[ComparedRows], place: int) -> float | None:
+    distances = np.concatenate([np.abs(group.logged[:, place] - group.offline[:, place]) for group in groups])
+    present = distances[~np.isnan(distances)]
+    return float(present.max()) if present.size else None
+
+
+def _first(groups: Sequence[ComparedRows], place: int, keys: Sequence[str]) -> dict[str, Any]:
+    """The differing row that was asked about first."""
+    candidates: list[dict[str, Any]] = []
+    for group in groups:
+        rows = np.flatnonzero(group.differ[:, place])
+        if rows.size:
+            at = group.asked["at"][rows.tolist()]
+            row = int(rows[at.arg_min() or 0])
+            entity = ", ".join(f"{key}={group.asked[key][row]!r}" for key in keys)
+            values = {"logged": _shown(group.logged[row, place]), "offline": _shown(group.offline[row, place])}
+            candidates.append({"entity": entity, "at": group.asked["at"][row], **values})
+    return min(candidates, key=lambda candidate: candidate["at"])
+
+
+def _shown(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,123 @@
+"""Compares a sample of the prediction log with the offline path: values, versions and definitions."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import polars as pl
+
+from mlp_assets.endpoints.replica.plan import TYPES, ModelPlan
+from mlp_assets.endpoints.skew.compared_rows import ComparedRows, compare_rows, versions_of
+from mlp_assets.endpoints.skew.even_sample import EvenSample
+from mlp_assets.endpoints.skew.feature_differences import count_differences
+from mlp_assets.endpoints.skew.report import SkewReport
+from mlp_assets.endpoints.skew.trained_definitions import OtherDefinition, TrainedDefinitions
+from mlp_assets.endpoints.skew.visible_versions import OtherVersion, find_other_version
+from mlp_assets.errors import LakeError
+from mlp_assets.nouns.endpoint import Endpoint
+from mlp_assets.orchestration.scope import Scope
+from mlp_assets.publications.record import PublicationRecord
+
+ROWS: Final = 2000
+"""The most rows of a drain that are compared."""
+_VERSIONS = 12  # of the views, in one check: each is read from their tables
+_VERSION_COLUMN = "view_versions"
+
+
+def check_skew(scope: Scope, endpoint: Endpoint, plan: ModelPlan, drained: EvenSample) -> SkewReport:
+    """The skew of the rows that a drain moved to the log.
+
+    Args:
+        plan: of the endpoint's model by today's specs. Rows of models with other columns are not judged.
+    """
+    check = _SkewCheck(scope, endpoint, plan)
+    sampled = drained.frames()
+    for frame in sampled:
+        check.add(frame)
+    return check.report(drained.seen, sum(frame.height for frame in sampled))
+
+
+class _SkewCheck:
+    def __init__(self, scope: Scope, endpoint: Endpoint, plan: ModelPlan) -> None:
+        self._scope, self._endpoint, self._plan = scope, endpoint, plan
+        self._training_set = endpoint.model.training_set
+        self._views = self._training_set.features
+        self._groups: list[ComparedRows] = []
+        self._not_judged, self._outages = Counter[str](), Counter[str]()
+        self._versions: dict[str, list[OtherVersion]] = {view.name: [] for view in self._views}
+        self._definitions: list[OtherDefinition] = []
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Judges rows of one schema."""
+        if not self._has_columns(frame):
+            self._not_judged["of a model with other columns"] += frame.height
+            return
+        self._judge_versions(frame)
+        self._judge_definitions(frame)
+        for versions, rows in self._by_versions(frame):
+            try:
+                compared = compare_rows(
+                    self._scope, self._plan, self._training_set.derived, self._views, versions, rows
+                )
+            except LakeError:  # lost versions are old: nothing of this drain's time is lost
+                self._not_judged["of a version that is gone"] += rows.height
+            else:
+                self._groups.append(compared)
+
+    def report(self, drained: int, sampled: int) -> SkewReport:
+        differences = count_differences(self._groups, self._views, self._training_set.derived, self._training_set.keys)
+        return SkewReport(
+            drained=drained,
+            sampled=sampled,
+            compared=sum(group.asked.height for group in self._groups),
+            features=tuple(differences),
+            versions={
+                view: tuple(sorted(found, key=lambda each: each.requested_at)) for view, found in self._versions.items()
+            },
+            definitions=tuple(self._definitions),
+            outages=dict(self._outages),
+            not_judged=dict(self._not_judged),
+        )
+
+    def _has_columns(self, frame: pl.DataFrame) -> bool:
+        keys = self._plan.keys.items()
+        return set(self._plan.numbers) | set(self._plan.columns) <= set(frame.columns) and all(
+            frame.schema[key] == TYPES[kind] for key, kind in keys
+        )
+
+    def _judge_versions(self, frame: pl.DataFrame) -> None:
+        for view in self._views:
+            history = PublicationRecord(self._scope.environment, self._scope.home(view), view).read()
+            for text, requested_at in frame.select(_VERSION_COLUMN, "requested_at").iter_rows():
+                logged = versions_of(text).get(view.name)
+                other = find_other_version(view.name, history, logged, requested_at) if logged is not None else None
+                if other is not None:
+                    self._versions[view.name].append(other)
+
+    def _judge_definitions(self, frame: pl.DataFrame) -> None:
+        trained = TrainedDefinitions(self._scope, self._endpoint.model)
+        for text, model_version in frame.select(_VERSION_COLUMN, "model_version").unique().sort(pl.all()).iter_rows():
+            versions = versions_of(text)
+            for view in self._views:
+                logged = versions.get(view.name)
+                found = trained.differing(view, model_version, logged) if logged is not None else []
+                known = {(each.feature, each.model_version) for each in self._definitions}
+                self._definitions += [each for each in found if (each.feature, each.model_version) not in known]
+
+    def _by_versions(self, frame: pl.DataFrame) -> Iterator[tuple[Mapping[str, Any], pl.DataFrame]]:
+        """Versions of the views -> the rows that read them: at most a dozen, spread evenly over the time."""
+        groups = frame.sort("requested_at").partition_by(_VERSION_COLUMN, maintain_order=True)
+        complete: list[tuple[Mapping[str, Any], pl.DataFrame]] = []
+        for rows in groups:
+            versions = versions_of(rows[_VERSION_COLUMN][0])
+            lacking = [view.name for view in self._views if versions.get(view.name) is None]
+            for name in lacking:
+                self._outages[name] += rows.height
+            if not lacking:
+                complete.append((versions, rows))
+        chosen = {place * len(complete) // _VERSIONS for place in range(_VERSIONS)}
+        for place, group in enumerate(complete):
+            if len(complete) <= _VERSIONS or place in chosen:
+                yield group
+            else:
+                self._not_judged["of further versions"] += group[1].height
