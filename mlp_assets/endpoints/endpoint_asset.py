@@ -161,8 +161,10 @@ def _skew_result(
     with measured() as cost:
         try:
             report = check_skew(scope, endpoint, plan, sample)
-        except MlpError as error:  # the predictions are drained: a check that cannot be made must not undo that
-            return _result(passed=False, description=f"{endpoint.where}: not judged: {error}", metadata={})
+        except Exception as error:  # the predictions are drained: a check that cannot be made must not undo that
+            context.log.exception("The drained predictions could not be checked for skew.")
+            message = f"{endpoint.where}: not judged, {type(error).__name__}: {error}"
+            return _result(passed=False, description=message, metadata={"rows_drained": sample.seen})
     description = f"{endpoint.where}: {report.message}" if not report.passed else None
     metadata = _skew_metadata(report) | {"check_seconds": cost.shown["seconds"]}
     return _result(passed=report.passed, description=description, metadata=metadata)

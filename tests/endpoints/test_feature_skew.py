@@ -153,7 +153,7 @@ def test_another_rounding_online_is_named(shop: Platform) -> None:
     assert float(row["largest_difference"]) == pytest.approx(float(row["logged"]) - float(row["offline"]), rel=1e-3)
     assert float(row["share_differing"]) == pytest.approx(1 / (len(EVERYBODY) + 2), rel=1e-3)
     assert found["hourly"]["likely_cause"] == "follows from spend_7d"
-    assert "spend_7d of spending differs in 3.7% of the rows: another rounding." in str(check.description)
+    assert "spend_7d of spending differs in 3.7 % of the rows: another rounding." in str(check.description)
 
 
 def test_another_ttl_in_the_serving_plan_is_named(shop: Platform) -> None:
@@ -241,7 +241,7 @@ def test_swapped_keys_are_named(shop: Platform) -> None:
 
 def test_another_definition_under_the_same_name_is_named(shop: Platform, home: Path, clock: Clock) -> None:
     changed = Platform(make(window="9d"), home, now=clock)
-    changed.run("features", tags=days(START, TRAINED - DAY))
+    changed.run("features", tags=days(TRAINED - 4 * DAY, TRAINED - DAY))
     clock.behind = HOUR / 2
     changed.run("online")
     clock.behind = timedelta()
@@ -270,3 +270,15 @@ def test_rows_without_a_logged_version_are_counted_as_outages(shop: Platform) ->
     assert check.passed, check.description
     assert shown["rows_in_store_outages"] == {"spending": len(EVERYBODY)}
     assert (shown["rows_compared"], shown["differences"]) == (2, 0)
+
+
+def test_a_check_that_cannot_be_made_does_not_undo_the_drain(shop: Platform) -> None:
+    client, _ = shop.serve()
+    ask(client, TRAINED + HOUR)
+    (log,) = (shop.environment.home / "mlflow").glob("mlflow.db")
+    log.write_bytes(b"no database")
+    check, shown = drain(shop)
+    assert not check.passed
+    assert "not judged" in str(check.description)
+    assert shown == {"rows_drained": len(EVERYBODY) + 2}
+    assert shop.metadata("predictions", "score")["rows_drained"] == len(EVERYBODY) + 2

@@ -14,6 +14,7 @@ ROUNDING = "another rounding"
 OTHER_ENTITIES = "the values of other entities: swapped keys"
 OTHER_VALUES = "other values"
 _ROUNDING = 1e-6
+_GROUPS = 3  # whose whole publications are searched for the values of other entities
 
 
 def cause_of(view: FeatureView, groups: Sequence[ComparedRows], feature: str) -> str:
@@ -26,11 +27,11 @@ def cause_of(view: FeatureView, groups: Sequence[ComparedRows], feature: str) ->
     logged, offline = (np.concatenate(parts) for parts in _values(groups, place))
     if _is_rounding(logged, offline):
         return ROUNDING
-    differing = sum(len(part) for part, _ in _pairs(groups, place))
-    of_others = sum(_of_other_entities(view, group, group.differ[:, place]) for group in groups)
-    if 2 * of_others > differing:
+    some = [(group, group.differ[:, place]) for group in groups if group.differ[:, place].any()][:_GROUPS]
+    of_others = sum(_of_other_entities(view, group, differing) for group, differing in some)
+    if 2 * of_others > sum(differing.sum() for _, differing in some):
         return OTHER_ENTITIES
-    if 2 * np.count_nonzero(np.isnan(logged) != np.isnan(offline)) > differing:
+    if 2 * np.count_nonzero(np.isnan(logged) != np.isnan(offline)) > len(logged):
         return explain_expiry([group.views[view.name] for group in groups], view.ttl_length)
     return OTHER_VALUES
 
@@ -59,7 +60,7 @@ def _of_other_entities(view: FeatureView, group: ComparedRows, differing: Flags)
     asked = group.asked.filter(pl.Series(differing)).select(keys)
     if not asked.height:
         return 0
-    held = group.views[view.name].offline.held()
+    held = group.views[view.name].offline.everybody
     held = held.with_columns(pl.col(key).cast(asked.schema[key]) for key in keys)
     own = _as_bytes(asked.join(held, on=keys, how="left", maintain_order="left"), names)
     logged = _as_bytes(pl.DataFrame(group.logged[differing][:, places], schema=names), names)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -42,18 +43,23 @@ class OfflineView:
         """
         plan = ViewPlan.of(self.view, "")
         keys = list(plan.keys)
-        held = self.held(asked.select(keys).unique())
+        held = self._held(asked.select(keys).unique())
         held = held.with_columns(pl.col(key).cast(asked.schema[key]) for key in keys)
         joined = asked.select(*keys, "at").join(held, on=keys, how="left", maintain_order="left")
         times = joined["event_time"].dt.epoch("us").fill_null(0).to_numpy()
         now = joined["at"].dt.epoch("us").to_numpy()
         found = joined["event_time"].is_not_null().to_numpy()
         ttl = None if plan.ttl_seconds is None else plan.ttl_seconds * _MICROSECONDS
-        read = usable_rows(self.values(joined), times, found, self.version, now, ttl)
+        read = usable_rows(self._values(joined), times, found, self.version, now, ttl)
         return read, np.where(found, now - times, np.iinfo(np.int64).min)
 
-    def held(self, entities: pl.DataFrame | None = None) -> pl.DataFrame:
-        """The rows of the entities that the publication holds; of all by default."""
+    @cached_property
+    def everybody(self) -> pl.DataFrame:
+        """All rows that the publication holds: keys, ``event_time`` and features."""
+        return self._held(None)
+
+    def _held(self, entities: pl.DataFrame | None) -> pl.DataFrame:
+        """The rows of the entities, or of all."""
         rows = self.scope.environment.lake.scan(lake_table(self.scope, self.view), self.version)
         missing = [name for name in self.view.feature_names if name not in rows.collect_schema()]
         if missing:
@@ -62,7 +68,7 @@ class OfflineView:
         until = max([progress.known_until, *(last for _, last in progress.spans)])
         return newest_rows(self.view, rows.filter(progress.publishable()), until, entities)
 
-    def values(self, rows: pl.DataFrame) -> NDArray[np.float64]:
+    def _values(self, rows: pl.DataFrame) -> NDArray[np.float64]:
         """(rows, features) as the online store holds them: NaN for missing."""
         numbers = rows.select(pl.col(self.view.feature_names).cast(pl.Float64).fill_null(float("nan")))
         return np.array(numbers.to_numpy(), order="C")

@@ -49,7 +49,7 @@ class SkewReport:
         """What differs, a sentence each; empty if nothing does."""
         differing = sorted((each for each in self.features if each.differing), key=lambda each: -each.share)
         sentences = [
-            f"{each.feature} of {each.view} differs in {each.share:.1%} of the rows: {each.cause}."
+            f"{each.feature} of {each.view} differs in {100 * each.share:.3g} % of the rows: {each.cause}."
             for each in differing[:_NAMED]
         ]
         if len(differing) > _NAMED:

@@ -12,7 +12,7 @@ from mlp_assets.endpoints.skew.even_sample import EvenSample
 from mlp_assets.endpoints.skew.feature_differences import count_differences
 from mlp_assets.endpoints.skew.report import SkewReport
 from mlp_assets.endpoints.skew.trained_definitions import OtherDefinition, TrainedDefinitions
-from mlp_assets.endpoints.skew.visible_versions import OtherVersion, find_other_version
+from mlp_assets.endpoints.skew.visible_versions import OtherVersion, find_other_version, publications_since
 from mlp_assets.errors import LakeError
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.orchestration.scope import Scope
@@ -59,7 +59,7 @@ class _SkewCheck:
                 compared = compare_rows(
                     self._scope, self._plan, self._training_set.derived, self._views, versions, rows
                 )
-            except LakeError:  # lost versions are old: nothing of this drain's time is lost
+            except LakeError:
                 self._not_judged["of a version that is gone"] += rows.height
             else:
                 self._groups.append(compared)
@@ -86,13 +86,15 @@ class _SkewCheck:
         )
 
     def _judge_versions(self, frame: pl.DataFrame) -> None:
+        asked = frame.group_by(_VERSION_COLUMN, "requested_at").len("rows").sort("requested_at", _VERSION_COLUMN)
         for view in self._views:
-            history = PublicationRecord(self._scope.environment, self._scope.home(view), view).read()
-            for text, requested_at in frame.select(_VERSION_COLUMN, "requested_at").iter_rows():
+            record = PublicationRecord(self._scope.environment, self._scope.home(view), view)
+            history = publications_since(record.read(), asked["requested_at"][0]) if asked.height else []
+            for text, requested_at, rows in asked.iter_rows():
                 logged = versions_of(text).get(view.name)
                 other = find_other_version(view.name, history, logged, requested_at) if logged is not None else None
                 if other is not None:
-                    self._versions[view.name].append(other)
+                    self._versions[view.name] += [other] * rows
 
     def _judge_definitions(self, frame: pl.DataFrame) -> None:
         trained = TrainedDefinitions(self._scope, self._endpoint.model)

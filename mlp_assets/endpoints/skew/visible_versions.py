@@ -24,6 +24,12 @@ class OtherVersion:
     expected: int | None
 
 
+def publications_since(history: Sequence[Publication], time: datetime) -> Sequence[Publication]:
+    """The publications that requests answered at the time or later may have read."""
+    replaced = _replaced_before(history, time)
+    return history if replaced is None else [each for each in history if each.begun >= replaced]
+
+
 def find_other_version(
     view: str, history: Sequence[Publication], logged: int, requested_at: datetime
 ) -> OtherVersion | None:
@@ -32,11 +38,10 @@ def find_other_version(
     Args:
         history: the publications of the view in the order in which they began. Nothing is judged before the first.
     """
-    finished = [each for each in history if each.visible is not None]
-    earlier = [each for each in finished if each.visible is not None and each.visible <= requested_at]
+    earlier = [each for each in history if _visible_by(each, requested_at)]
     if not history or requested_at < history[0].begun:
         return None
-    replaced = max((each.begun for each in finished if _visible_by(each, requested_at - LEEWAY)), default=None)
+    replaced = _replaced_before(history, requested_at)
     allowed = {
         each.table_version
         for each in history
@@ -47,6 +52,11 @@ def find_other_version(
     if logged in allowed or (replaced is None and not _published(history, logged)):
         return None  # before the first publication of the record, an unrecorded one may be online
     return OtherVersion(view, requested_at, logged, earlier[-1].table_version if earlier else None)
+
+
+def _replaced_before(history: Sequence[Publication], requested_at: datetime) -> datetime | None:
+    """When the newest publication began that every look-up must have seen; None if there is none."""
+    return max((each.begun for each in history if _visible_by(each, requested_at - LEEWAY)), default=None)
 
 
 def _visible_by(publication: Publication, time: datetime) -> bool:
