@@ -131,6 +131,8 @@ def test_a_faultless_run_over_publications_with_late_rows_shows_no_difference(sh
     logged = shop.environment.lake.scan(Table("shop", "predictions", "score")).collect()
     assert logged["view_versions"].n_unique() == 3
     assert all(logged[name].null_count() and logged[name].drop_nulls().len() for name in names)
+    stored = shop.environment.lake.scan(Table("shop", "features", "spending"))
+    assert stored.filter(pl.col("known_at") > pl.col("event_time")).collect().height > USERS  # late rows
     again, repeated = drain(shop)  # nothing new
     assert (again.passed, repeated) == (True, shown | {"check_seconds": repeated["check_seconds"]})
 
@@ -252,6 +254,8 @@ def test_another_definition_under_the_same_name_is_named(shop: Platform, home: P
     assert not check.passed
     assert shown["differences"] == 0  # the endpoint gave what the table holds
     assert "spend_7d of spending: another definition." in str(check.description)
+    rows = table(shown["features"])
+    assert (rows["spend_7d"]["likely_cause"], rows["visits_7d"]["likely_cause"]) == ("another definition", "")
     assert 'over="7d"' in str(check.description).replace("'", '"')
     assert 'over="9d"' in str(check.description).replace("'", '"')
     assert "visits_7d" not in str(check.description)

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from mlp_assets.endpoints.skew.feature_differences import FeatureDifferences
+from mlp_assets.endpoints.skew.feature_differences import DERIVED, FeatureDifferences
 from mlp_assets.endpoints.skew.trained_definitions import OtherDefinition
 from mlp_assets.endpoints.skew.visible_versions import OtherVersion
 from mlp_assets.metrics.figures import axes, png
 
-_BARS, _NAMED = 20, 5
+_BARS, _LISTED = 20, 5
+_OTHER_DEFINITION = "another definition"
 _BAD, _FINE = "#e2703a", "#0b6bcb"
 
 
@@ -49,21 +50,23 @@ class SkewReport:
         """What differs, a sentence each; empty if nothing does."""
         differing = sorted((each for each in self.features if each.differing), key=lambda each: -each.share)
         sentences = [
-            f"{each.feature} of {each.view} differs in {100 * each.share:.3g} % of the rows: {each.cause}."
-            for each in differing[:_NAMED]
+            f"{_named(each)} differs in {100 * each.share:.3g} % of the rows: {each.cause}."
+            for each in differing[:_LISTED]
         ]
-        if len(differing) > _NAMED:
-            sentences.append(f"{len(differing) - _NAMED} more features differ.")
+        if len(differing) > _LISTED:
+            sentences.append(f"{len(differing) - _LISTED} more features differ.")
         sentences += [_version_sentence(view, found) for view, found in self.versions.items() if found]
-        sentences += [_definition_sentence(each) for each in self.definitions[:_NAMED]]
+        sentences += [_definition_sentence(each) for each in self.definitions[:_LISTED]]
         return " ".join(sentences)
 
     def feature_table(self) -> pl.DataFrame:
         """One row a feature."""
         texts = ("feature", "view", "share_differing", "largest_difference", "first_entity", "first_at")
+        redefined = {each.feature for each in self.definitions}
         rows = [
-            (each.feature, each.view, each.share, each.largest, each.entity, _time(each), *_values(each), each.cause)
+            (each.feature, each.view, each.share, each.largest, each.entity, _time(each), *_values(each), cause)
             for each in self.features
+            for cause in [_OTHER_DEFINITION if each.feature in redefined else each.cause]
         ]
         types = dict.fromkeys((*texts, "logged", "offline", "likely_cause"), pl.String)
         types |= {"share_differing": pl.Float64, "largest_difference": pl.Float64}
@@ -84,9 +87,14 @@ class SkewReport:
         worst = sorted(self.features, key=lambda each: each.share)[-_BARS:]
         figure, (axis,) = axes(5.6, 0.9 + 0.24 * max(1, len(worst)))
         shares = [100 * each.share for each in worst]
-        axis.barh([each.feature for each in worst], shares, color=[_BAD if share else _FINE for share in shares])
+        bars = axis.barh([each.feature for each in worst], shares, color=[_BAD if share else _FINE for share in shares])
         axis.set(title="logged features that differ from the offline path", xlabel="% of the rows", xlim=(0, 100))
+        axis.bar_label(bars, fmt="%.3g", padding=3)
         return png(figure)
+
+
+def _named(each: FeatureDifferences) -> str:
+    return each.feature if each.view == DERIVED else f"{each.feature} of {each.view}"
 
 
 def _version_sentence(view: str, found: tuple[OtherVersion, ...]) -> str:
@@ -98,7 +106,7 @@ def _version_sentence(view: str, found: tuple[OtherVersion, ...]) -> str:
 
 def _definition_sentence(each: OtherDefinition) -> str:
     return (
-        f"{each.feature} of {each.view}: another definition. Model version {each.model_version} was trained on "
+        f"{each.feature} of {each.view}: {_OTHER_DEFINITION}. Model version {each.model_version} was trained on "
         f"{each.trained}; version {each.table_version} of the view holds {each.served}."
     )
 
