@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
 import polars as pl
@@ -130,7 +130,6 @@ class PublicationRecord:
             appended = lake.append(self.table, frame, Transaction(_APPLICATION, number + 1, number)).changed
 
 
-def _publication(row: dict[str, object]) -> Publication:
-    columns = dict(row)
-    progress = Progress(columns.pop("known_until"), spans_from_text(str(columns.pop("moments"))))  # type: ignore[arg-type]
-    return Publication(progress=progress, **columns)  # type: ignore[arg-type]
+def _publication(row: dict[str, Any]) -> Publication:
+    progress = Progress(row.pop("known_until"), spans_from_text(row.pop("moments")))
+    return Publication(progress=progress, **row)
