@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from mlp_assets.backfill.work import AssetWork
+from mlp_assets.orchestration.partitions import range_tags
 
 
 @dataclass
@@ -24,8 +25,7 @@ class PlannedRun:
         """The tags by which Dagster runs a range of partitions."""
         if not self.partitions:
             return {}
-        first, last = self.partitions[0], self.partitions[-1]
-        return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+        return range_tags(self.partitions)
 
 
 @dataclass

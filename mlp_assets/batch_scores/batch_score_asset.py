@@ -31,7 +31,7 @@ def batch_score_asset(scope: Scope, batch: BatchScore) -> dg.AssetsDefinition:
     @scope.asset(
         key=key,
         deps=[rows, *views, keys.champion(scope.home(model), model)],
-        partitions_def=partitions_of(batch.rows, batch.rows.every),
+        partitions_def=partitions_of(batch.rows, batch.rows.every, whole=True),
         backfill_policy=BY_PARTITION,
         spec=batch,
         kinds=["polars", "deltalake"],

@@ -8,7 +8,9 @@ import polars as pl
 from mlp_assets.features.completeness import check_ingested, describe_missing_history
 from mlp_assets.features.compute.lineage import source_columns
 from mlp_assets.features.feature_facts import FeatureFacts, describe_columns, record_facts
+from mlp_assets.features.moments.moments_to_compute import step_windows
 from mlp_assets.features.partition_writer import ComputedPartitions, compute_partitions
+from mlp_assets.nouns.cadence import Moments
 from mlp_assets.nouns.feature_view import FeatureView, ViewInput
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.code_version import code_version
@@ -19,7 +21,7 @@ from mlp_assets.orchestration.scope import Scope
 
 
 def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
-    """The asset of a view's table: a partition holds the rows of the moment at which its window ends.
+    """The asset of a view's table: a partition holds the rows of the moments after its start, up to its end.
 
     A run computes its own partitions, and earlier ones that changes of the source have touched since.
     """
@@ -39,11 +41,11 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         materialized = context.instance.get_materialized_partitions
         with measured() as cost:
             windows = windows_of(context)
-            _check_inputs(context, scope, view, windows)
+            _check_inputs(context, scope, view, step_windows(view, windows, scope.environment.now()))
             ingested = materialized(_source_key(scope, view))
             computed = compute_partitions(scope, view, windows, materialized(key), ingested)
             facts = record_facts(scope, view, computed.newest, computed.written)
-        for partition, _ in computed.touched:
+        for partition in computed.touched:
             context.log_event(_recomputed(key, partition, computed, code_version(view, view.derive)))
         return dg.MaterializeResult(
             metadata=_metadata(scope, view, computed, facts, cost), data_version=dg.DataVersion(computed.digest[:16])
@@ -58,7 +60,8 @@ def _check_inputs(context: dg.AssetExecutionContext, scope: Scope, view: Feature
     def materialized(_: ViewInput) -> set[str]:
         return context.instance.get_materialized_partitions(_source_key(scope, view))
 
-    check_ingested(scope, [view.source], windows, materialized)
+    whole = not Moments.of(view).shorter_than_a_day
+    check_ingested(scope, [view.source], windows, materialized, steps=whole)
     missing = describe_missing_history(scope, view, windows, materialized)
     if missing is not None:
         context.log.warning(missing)
@@ -90,7 +93,7 @@ def _metadata(
             "dagster/column_lineage": lineage(scope, view),
             "dagster/row_count": computed.rows,
             "batches": computed.batches,
-            "touched_by_late_data": dg.MetadataValue.json([name for name, _ in computed.touched]),
+            "touched_by_late_data": dg.MetadataValue.json(list(computed.touched)),
         }
     )
 

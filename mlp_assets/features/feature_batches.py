@@ -1,14 +1,15 @@
 """Batches of a view's partitions: each fits in memory, and any process can compute it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
 from mlp_assets.features.compute.windows import feature_rows
-from mlp_assets.nouns.checks.texts import duration
+from mlp_assets.features.moments.moments_to_compute import PartitionMoments
+from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.orchestration.partitions import Windows
 from mlp_assets.tables.sharding import schema_row_bytes
 
 
@@ -20,8 +21,13 @@ class FeatureBatch:
         buckets: the number of groups into which the entities are split; one group is in memory at a time.
     """
 
-    windows: Windows
+    parts: tuple[PartitionMoments, ...]
     buckets: int = 1
+
+    @property
+    def names(self) -> dict[datetime, str]:
+        """Moment to compute -> its partition."""
+        return {at: part.name for part in self.parts for at in part.compute}
 
 
 @dataclass(frozen=True)
@@ -33,38 +39,48 @@ class BatchWork:
 
     def __call__(self, batch: FeatureBatch) -> pl.DataFrame:
         """The feature rows with their ``partition``, sorted by moment, key and ``known_at``."""
-        names = {window.end: name for name, window in batch.windows}
-        keys, moments = list(self.view.entity.keys), list(names)
+        keys, moments = list(self.view.entity.keys), list(batch.names)
+        if not moments:
+            return self._rows(self.events.clear(), [moment(self.view.root.start)]).with_columns(partition=pl.lit(""))
         groups = [self.events]
         if batch.buckets > 1:
             bucket = pl.struct(keys).hash() % batch.buckets
             groups = [self.events.filter(bucket == number) for number in range(batch.buckets)]
-        frame = pl.concat([feature_rows(self.view, group, moments) for group in groups])
+        frame = pl.concat([self._rows(group, moments) for group in groups])
         frame = frame.sort("event_time", *keys, "known_at") if batch.buckets > 1 else frame
-        partitions = pl.DataFrame({"event_time": moments, "partition": list(names.values())})
+        partitions = pl.DataFrame({"event_time": moments, "partition": list(batch.names.values())})
         partitions = partitions.cast({"event_time": frame.schema["event_time"]})
         return frame.join(partitions, on="event_time", how="left", maintain_order="left")
 
+    def _rows(self, events: pl.LazyFrame, moments: list[datetime]) -> pl.DataFrame:
+        return feature_rows(self.view, events, moments)
 
-def batches_of(view: FeatureView, events: pl.LazyFrame, windows: Windows, most_bytes: int) -> list[FeatureBatch]:
+
+def batches_of(
+    view: FeatureView, events: pl.LazyFrame, parts: Sequence[PartitionMoments], most_bytes: int
+) -> list[FeatureBatch]:
     """Batches of at most about ``most_bytes``, in order of time; one batch for a small input.
 
     A batch reads the events within reach of its moments. So cutting in time bounds an entity with a third of all rows
-    too. If a single moment needs more than ``most_bytes``, its entities are split into buckets as well.
+    too. If a single partition needs more than ``most_bytes``, its entities are split into buckets as well.
     """
-    ordered = sorted(windows, key=lambda named: named[1].end)
-    first, last, every = ordered[0][1].end, ordered[-1][1].end, duration(view.every)
+    ordered = tuple(sorted(parts, key=lambda part: part.name))
+    moments = sorted(at for part in ordered for at in part.compute)
+    if not moments:
+        return [FeatureBatch(ordered)]
+    first, last, every = moments[0], moments[-1], duration(view.every)
     reach = view.reach
     oldest = first - reach if reach is not None else None
     read, rows = _bytes_read(view, events, oldest, last)
     entities = _entities(view, events, oldest, last) if rows else 0
     written_a_moment = entities * 8 * (len(view.entity.keys) + len(view.feature_names) + 3)
-    if read + written_a_moment * len(ordered) <= most_bytes:
+    if read + written_a_moment * len(moments) <= most_bytes:
         return [FeatureBatch(ordered)]
     base = read if reach is None else read * (reach / (last - first + reach))
     each = written_a_moment + (0.0 if reach is None else read * (every / (last - first + reach)))
-    count = max(1, int((most_bytes - base) // each)) if each else len(ordered)
-    buckets = max(1, -(-int(base + each) // most_bytes))
+    largest = max(len(part.compute) for part in ordered)
+    count = max(1, int((most_bytes - base) // (each * largest))) if each else len(ordered)
+    buckets = max(1, -(-int(base + each * largest) // most_bytes))
     return [FeatureBatch(ordered[place : place + count], buckets) for place in range(0, len(ordered), count)]
 
 

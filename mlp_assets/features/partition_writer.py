@@ -1,6 +1,6 @@
 """Computes partitions of a view and writes them, with those that late data touched, in memory-sized batches."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
@@ -9,12 +9,17 @@ import polars as pl
 
 from mlp_assets.errors import LakeError
 from mlp_assets.features.feature_batches import BatchWork, batches_of
-from mlp_assets.features.late_changes import touched_windows
+from mlp_assets.features.moments.held_moments import held_moments
+from mlp_assets.features.moments.kept_rows import with_kept_rows
+from mlp_assets.features.moments.late_changes import changed_times
+from mlp_assets.features.moments.moments_to_compute import MomentPlanner, PartitionMoments
 from mlp_assets.features.new_columns import check_new_columns, noted_columns
 from mlp_assets.features.source_rows import event_rows, lake_table, raw_rows, source_table, source_versions
 from mlp_assets.features.table_notes import check_grid, notes_for
 from mlp_assets.features.table_progress import progress_after
+from mlp_assets.nouns.cadence import Moments
 from mlp_assets.nouns.feature_view import FeatureView, ViewInput
+from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration.partitions import Windows
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.progress import read_progress
@@ -41,7 +46,7 @@ class ComputedPartitions:
     sums: dict[str, RowSums]
     written: WriteResult
     versions: dict[str, int | None]
-    touched: Windows
+    touched: tuple[str, ...]
     batches: int
 
     @property
@@ -71,31 +76,58 @@ def compute_partitions(
     lake, table = scope.environment.lake, lake_table(scope, view)
     check_grid(scope, view, table)
     for _ in range(_ATTEMPTS):
-        now, ingested = scope.environment.now(), ingested | _stored_partitions(scope, view.source)
+        now, names = scope.environment.now(), ingested | _stored_partitions(scope, view.source)
         versions = source_versions(scope, [view.source])
-        version = versions[str(source_table(scope, view.source))]
+        version, written = versions[str(source_table(scope, view.source))], lake.version(table)
         before = lake.transaction(table, SOURCE_READ) or 0
-        touched = touched_windows(scope, view, before - 1, version, set(materialized) - {name for name, _ in windows})
-        computed = materialized | lake.partitions(table) | {name for name, _ in windows}
-        progress = progress_after(scope, view, computed, ingested, version, now)
-        earlier = read_progress(lake, table, lake.version(table))
+        held = held_moments(scope, view, materialized | lake.partitions(table), written)
+        steps = _ingested_steps(scope, view.source, names, version)
+        planner = MomentPlanner(
+            view=view,
+            held=held,
+            changed=changed_times(scope, view, before - 1, version) if version is not None else None,
+            ingested=steps,
+            below=read_progress(lake, lake_table(scope, view.source), version),
+            now=now,
+        )
+        touched = planner.touched(materialized - {name for name, _ in windows})
+        parts = [*planner.of_run(windows), *touched]
+        after, earlier = planner.held_after(parts), read_progress(lake, table, written)
+        progress = progress_after(scope, view, after.times, steps, version, now)
         notes = notes_for(view) | _note_columns(scope, view, table, version)
-        steps = (notes | (earlier.to_notes() if earlier is not None else {}), notes | progress.to_notes())
-        result = _write_batches(scope, view, [*windows, *touched], version, before, steps)
+        both = (
+            notes | held.to_notes(view) | (earlier.to_notes() if earlier is not None else {}),
+            notes | after.to_notes(view) | progress.to_notes(),
+        )
+        result = _write_batches(scope, view, parts, Versions(version, before, written), both)
         if result is not None:
-            newest, sums, written, batches = result
-            return ComputedPartitions(newest, sums, written, versions, touched, batches)
+            newest, sums, landed, batches = result
+            return ComputedPartitions(newest, sums, landed, versions, tuple(part.name for part in touched), batches)
     raise LakeError(
         f"Table {table}: other runs wrote it during each of {_ATTEMPTS} attempts. Run this again when they are done."
     )
 
 
+@dataclass(frozen=True)
+class Versions:
+    """What a computation follows from.
+
+    Args:
+        source: the version of the source; None for Parquet.
+        recorded: the number that says which version of the source the table followed from.
+        table: the version of the view's table.
+    """
+
+    source: int | None
+    recorded: int
+    table: int | None
+
+
 def _write_batches(
     scope: Scope,
     view: FeatureView,
-    windows: Windows,
-    version: int | None,
-    before: int,
+    parts: Sequence[PartitionMoments],
+    versions: Versions,
     notes: tuple[dict[str, str], dict[str, str]],
 ) -> tuple[pl.DataFrame, dict[str, RowSums], WriteResult, int] | None:
     """Computes and writes batch by batch; None if another run has recorded another version of the source.
@@ -105,23 +137,33 @@ def _write_batches(
     Args:
         notes: to leave with all batches but the last, and with the last.
     """
-    lake, table = scope.environment.lake, lake_table(scope, view)
-    runner, events = scope.environment.shards, event_rows(scope, view.source, version)
-    batches = batches_of(view, events, windows, batch_bytes(runner.memory()))
+    lake, table, before = scope.environment.lake, lake_table(scope, view), versions.recorded
+    runner, events = scope.environment.shards, event_rows(scope, view.source, versions.source)
+    batches = batches_of(view, events, parts, batch_bytes(runner.memory()))
     sums: dict[str, RowSums] = {}
-    frame, written, size = pl.DataFrame(), WriteResult(0, changed=False, bytes=0), 0
-    for number, frame in enumerate(runner.map(BatchWork(view, events), batches), 1):
-        after = before if number < len(batches) or version is None else version + 1
-        mark = Transaction(SOURCE_READ, after, before) if version is not None else None
-        names = [name for name, _ in batches[number - 1].windows]
-        written = lake.write_partitions(table, frame, names, mark, notes[number == len(batches)])
+    frame, written, size = pl.DataFrame(), WriteResult(versions.table or 0, changed=False, bytes=0), 0
+    for number, computed in enumerate(runner.map(BatchWork(view, events), batches), 1):
+        frame = with_kept_rows(scope, view, computed, batches[number - 1].parts, versions.table)
+        if Moments.of(view).shorter_than_a_day and (lake.version(table) or 0) != written.version:
+            return None  # another run has noted other moments meanwhile
+        last = number == len(batches)
+        after = versions.source + 1 if last and versions.source is not None else before
+        mark = Transaction(SOURCE_READ, after, before) if versions.source is not None else None
+        names = [part.name for part in batches[number - 1].parts]
+        written = lake.write_partitions(table, frame, names, mark, notes[last])
         if not written.changed:
             return None
         size += written.bytes
         rows = frame.partition_by("partition", as_dict=True)
         sums |= {name: row_sums(rows.get((name,), frame.clear())) for name in names}
-    newest = frame.filter(pl.col("partition") == batches[-1].windows[-1][0])
+    newest = frame.filter(pl.col("partition") == batches[-1].parts[-1].name)
     return newest, sums, replace(written, bytes=size), len(batches)
+
+
+def _ingested_steps(scope: Scope, rows: ViewInput, names: Set[str], version: int | None) -> pl.Series | None:
+    """The ends of the steps that an ingested source holds; None for any other source."""
+    ingested = isinstance(rows, Source) and rows.ingested
+    return held_moments(scope, rows, names, version).times if ingested else None
 
 
 def _stored_partitions(scope: Scope, rows: ViewInput) -> set[str]:

@@ -1,6 +1,5 @@
 """The progress that a write of a view's table leaves in its commit, and the one that a publication goes by."""
 
-from collections.abc import Set
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -10,7 +9,6 @@ from mlp_assets.nouns.cadence import span_of
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.source import Source
-from mlp_assets.orchestration.partitions import ends_of
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.progress import Progress, complete_moments, read_progress, spans_of
 
@@ -18,32 +16,29 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def progress_after(
-    scope: Scope, view: FeatureView, computed: Set[str], ingested: Set[str], version: int | None, now: datetime
+    scope: Scope, view: FeatureView, moments: pl.Series, ingested: pl.Series | None, version: int | None, now: datetime
 ) -> Progress:
-    """The progress of a view's table once these partitions are computed from a version of its source.
+    """The progress of a view's table once these moments are computed from a version of its source.
 
     Args:
-        computed: names of the view's partitions.
-        ingested: names of the source's partitions that the version holds.
+        moments: the computed moments, sorted.
+        ingested: ends of the steps that the version of an ingested source holds; None for any other source.
         now: when the version was the newest.
     """
-    moments = ends_of(computed, view.every)
     if isinstance(view.source, FeatureView):
         below = read_progress(scope.environment.lake, lake_table(scope, view.source), version)
         known_until = min(now, below.known_until) if below is not None else now
         return Progress(known_until, complete_moments(view, moments, None, below))
-    if not view.source.ingested:
-        return Progress(now, complete_moments(view, moments, None, None))
-    ends = ends_of(ingested, view.source.every)
-    return Progress(min(now, _known_until(view.source, ends)), complete_moments(view, moments, ends, None))
+    known_until = min(now, _known_until(view.source, ingested)) if ingested is not None else now
+    return Progress(known_until, complete_moments(view, moments, ingested, None))
 
 
-def _known_until(source: Source, ends: Set[datetime]) -> datetime:
-    """Until when what became known is in the partitions that end then: up to the end of the next one of a live source.
+def _known_until(source: Source, ingested: pl.Series) -> datetime:
+    """Until when what became known is in the steps that end then: up to the end of the next one of a live source.
 
-    A late row of a live source counts as known at the end of its partition, and from its ingestion on if that is later.
+    A late row of a live source counts as known at the end of its step, and from its ingestion on if that is later.
     """
-    newest = max(ends, default=moment(source.start))
+    newest = ingested[-1] if len(ingested) else moment(source.start)
     return newest + duration(source.every) - _MICROSECOND if source.live else newest
 
 

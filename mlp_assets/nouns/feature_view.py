@@ -10,11 +10,12 @@ import polars as pl
 from mlp_assets.errors import Problem
 from mlp_assets.nouns.aggregation import Aggregation, Ratio
 from mlp_assets.nouns.checks import texts
+from mlp_assets.nouns.checks.cadences import cadence_problems
 from mlp_assets.nouns.checks.features import feature_problems
 from mlp_assets.nouns.checks.named import shown
 from mlp_assets.nouns.entity import Entity
 from mlp_assets.nouns.noun import Noun, later_field
-from mlp_assets.nouns.source import Columns, Source, cadence_problems
+from mlp_assets.nouns.source import Columns, Source
 
 _LONGEST_DELAY = timedelta(hours=1)
 Derive = Callable[[], Mapping[str, pl.Expr]]
@@ -39,7 +40,8 @@ class FeatureView(Noun):
         source: the events. The rows of another view are events too. A row at the moment where a window ends counts as
             inside that window.
         features: feature name -> aggregation over a trailing window, attribute, or ratio.
-        every: the cadence, ``"1d"`` or ``"1w"``.
+        every: the cadence: minutes that divide a day, whole days or weeks, such as ``"5m"``, ``"1h"``, ``"1d"``,
+            ``"2d"`` or ``"1w"``. Steps are counted from the ``start`` of the source.
         derive: an importable function that returns feature name -> Polars expression over the other features.
         ttl: maximum age of a row that is used, offline and online. None means no limit.
         online: whether the newest rows are published so that endpoints can look them up.

@@ -6,9 +6,9 @@ from typing import Literal
 
 from mlp_assets.errors import Problem
 from mlp_assets.nouns.checks import texts
+from mlp_assets.nouns.checks.cadences import monitor_cadence_problems
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.nouns.noun import Noun
-from mlp_assets.nouns.source import cadence_problems
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ class Monitor(Noun):
         object.__setattr__(self, "tags", texts.frozen_mapping(self.tags))
 
     def own_problems(self) -> list[Problem]:
-        problems = texts.duration_problems(self.where, "every", self.every) + cadence_problems(self.where, self.every)
+        problems = texts.duration_problems(self.where, "every", self.every)
+        problems += monitor_cadence_problems(self.where, self.every)
         if not self.alarms:
             fix = "Write alarms=[mlp.DriftAlarm(), mlp.QualityAlarm()], for example."
             problems.append(Problem(self.where, "it has no alarms, so it would never report anything", fix))

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 
 from mlp_assets.errors import Problem
 from mlp_assets.nouns.checks import texts
+from mlp_assets.nouns.checks.cadences import cadence_problems
 from mlp_assets.nouns.noun import Noun
 
 DataType = type[pl.DataType] | pl.DataType
@@ -39,7 +40,8 @@ class Source(Noun):
     """A table of events or labels, with exactly one of ``delta``, ``parquet`` and ``read``.
 
     A Delta or Parquet source is an external asset, read in place. With a ``read`` function the source is an asset that
-    the project ingests, one partition of length ``every`` at a time.
+    the project ingests once in each ``every``. Its table has partitions of a day, or of a week if ``every`` is whole
+    weeks.
 
     Args:
         name: lower-case identifier.
@@ -47,12 +49,14 @@ class Source(Noun):
         event_time: the column with the time at which the row happened.
         delta: location of a Delta table.
         parquet: location of Parquet files.
-        read: ``read(window, *inputs)`` returns a Polars frame of the rows that became known in the window.
+        read: ``read(window, *inputs)`` returns a Polars frame of the rows that became known in the window. That is a
+            partition, or the part of today's partition that has passed if ``every`` is shorter than a day.
         inputs: sources whose whole tables ``read`` gets as lazy frames, in this order.
         known_at: the column with the time at which the row became known. Default: ``event_time`` plus ``delay``.
         delay: how long after its event time a row becomes known.
-        every: the length of a partition, ``"1d"`` or ``"1w"``.
-        start: the beginning of the first partition.
+        every: how often rows are ingested: minutes that divide a day, whole days or weeks, such as ``"5m"``, ``"1h"``,
+            ``"1d"``, ``"2d"`` or ``"1w"``.
+        start: the day on which the first partition begins, at midnight in UTC.
         end: the end of the last partition. None means that rows keep coming.
         new_columns: whether a run stops on an undeclared column that the data did not have at the last run.
     """
@@ -160,6 +164,10 @@ class Source(Noun):
         problems += texts.duration_problems(self.where, "every", self.every)
         problems += texts.moment_problems(self.where, "start", self.start)
         problems += texts.moment_problems(self.where, "end", self.end)
+        if not problems and texts.moment(self.start) != texts.moment(f"{texts.moment(self.start):%Y-%m-%d}"):
+            what = f"start={self.start!r} is not midnight in UTC, where partitions begin"
+            fix = f"Write start='{texts.moment(self.start):%Y-%m-%d}'."
+            problems.append(Problem(self.where, what, fix))
         if not problems and self.end is not None and texts.moment(self.end) <= texts.moment(self.start):
             what = f"end={self.end!r} is not after start={self.start!r}, so there is no partition"
             problems.append(Problem(self.where, what, "Write a later end, or leave end out if rows keep coming."))
@@ -198,10 +206,3 @@ def request_problems(where: str, names: Iterable[str], source: Source) -> list[P
 
 def _takes(dtype: DataType) -> bool:
     return is_number(dtype) or dtype == pl.String or (isinstance(dtype, pl.List) and dtype.inner.is_numeric())
-
-
-def cadence_problems(where: str, every: Any) -> list[Problem]:
-    """A cadence must be one day or one week, the length of a partition."""
-    if every in ("1d", "1w", "7d") or texts.duration_problems(where, "every", every):
-        return []
-    return [Problem(where, f"every={every!r} is not a cadence", "Write every='1d' or every='1w'.")]

@@ -1,21 +1,27 @@
-"""Cadences -> a partitioned job each, and the schedule that runs it when a window has ended."""
+"""Cadences -> a partitioned job each, and the schedule that runs it when a step has ended."""
 
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from mlp_assets.nouns.cadence import Cadence, cadences_of
+from mlp_assets.nouns.cadence import DAY, WEEK, Cadence, Moments, cadences_of
+from mlp_assets.nouns.checks.cadences import written
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.project import Project
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.partitions import range_tags
+
+_HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
+_WORDS = {_HOUR: "hourly", DAY: "daily", WEEK: "weekly"}
 
 
 def cadence_jobs(project: Project) -> list[tuple[Any, Any | None]]:
     """(job, schedule) for each cadence of the project's sources, features and publications.
 
-    A backfill in the web UI launches the job. The schedule computes each window when it has ended, or an hour later if
+    A backfill in the web UI launches the job. The schedule computes each step when it has ended, or a little later if
     the job reads tables that it does not write. A cadence of sources that have an end has no schedule.
     """
     jobs: list[tuple[Any, Any | None]] = []
@@ -37,22 +43,60 @@ def _assets(project: Project, cadence: Cadence) -> list[dg.AssetKey]:
 
 
 def _schedule(job: Any, cadence: Cadence) -> Any:
-    return dg.build_schedule_from_partitioned_job(
-        job,
-        hour_of_day=cadence.run_after // timedelta(hours=1),
-        minute_of_hour=0,
+    if cadence.every in (DAY, WEEK):
+        return dg.build_schedule_from_partitioned_job(
+            job,
+            hour_of_day=cadence.run_after // _HOUR,
+            minute_of_hour=0,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Computes the window that has just ended.",
+        )
+
+    @dg.schedule(
+        name=f"{job.name}_schedule",
+        job=job,
+        cron_schedule=crons_of(cadence),
+        execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Computes the window that has just ended.",
+        description="Computes the partition that holds the step that has just ended.",
     )
+    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return request_of(cadence, context.scheduled_execution_time.astimezone(UTC))
+
+    return tick
 
 
-def _named(project: Project) -> list[tuple[str, Cadence]]:
+def request_of(cadence: Cadence, time: datetime) -> dg.RunRequest | dg.SkipReason:
+    """The run of a tick at a time: the partitions of the step that has just ended."""
+    moments, at = Moments(cadence.start, cadence.every), time - cadence.run_after
+    if at <= cadence.start or moments.floor(at) != at:
+        return dg.SkipReason(f"No step of {written(cadence.every)} ends at {at:%Y-%m-%d %H:%M}.")
+    names = sorted({name for rows in cadence.writes for name in moments.names(rows, at)})
+    return dg.RunRequest(run_key=f"{at:%Y-%m-%dT%H:%M}", tags=range_tags(names))
+
+
+def crons_of(cadence: Cadence) -> list[str]:
+    """Cron schedules that together tick at the end of each step, and of each day or week of a longer step."""
+    if cadence.every % WEEK == timedelta(0):
+        return [f"0 {cadence.run_after // _HOUR} * * {cadence.start.isoweekday() % 7}"]
+    step = min(cadence.every, DAY)
+    times = [(cadence.run_after + number * step) % DAY for number in range(DAY // step)]
+    minutes: dict[int, list[int]] = {}
+    for time in sorted(times):
+        minutes.setdefault(time // _HOUR, []).append(time % _HOUR // _MINUTE)
+    hours: dict[str, list[int]] = {}
+    for hour, within in minutes.items():
+        hours.setdefault(",".join(map(str, within)), []).append(hour)
+    return [
+        f"{within} {'*' if len(listed) == 24 else ','.join(map(str, listed))} * * *" for within, listed in hours.items()
+    ]
+
+
+def _named(project: Project) -> Iterator[tuple[str, Cadence]]:
     cadences = cadences_of(project)
-    words = ["weekly" if cadence.every == timedelta(days=7) else "daily" for cadence in cadences]
+    words = [_WORDS.get(cadence.every, f"every_{written(cadence.every)}") for cadence in cadences]
     counts = Counter(words)
-    named: list[tuple[str, Cadence]] = []
     for word, cadence in zip(words, cadences, strict=True):
         until = f"_to_{cadence.end:%Y%m%d}" if cadence.end else ""
         span = f"_from_{cadence.start:%Y%m%d}{until}" if counts[word] > 1 else ""
-        named.append((f"{project.name}__{word}{span}", cadence))
-    return named
+        yield f"{project.name}__{word}{span}", cadence

@@ -5,7 +5,7 @@ source was not ingested yet is never seen by a request, however early its partit
 """
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -63,22 +63,22 @@ def spans_from_text(text: str) -> tuple[Span, ...]:
 
 
 def complete_moments(
-    view: FeatureView, moments: Collection[datetime], ingested: Collection[datetime] | None, below: Progress | None
+    view: FeatureView, moments: pl.Series, ingested: pl.Series | None, below: Progress | None
 ) -> tuple[Span, ...]:
     """The moments for which the source had all that belongs to them.
 
-    A view may have a shorter cadence than its source. Its partitions are then computed before the source's partition
-    around them is ingested, and again afterwards.
+    A view may have a shorter cadence than its source. Its moments are then computed before the source's step around
+    them is ingested, and again afterwards.
 
     Args:
-        moments: ends of the computed partitions of the view.
-        ingested: ends of the ingested partitions of a source that the project ingests; None for any other.
+        moments: the computed moments of the view, sorted.
+        ingested: ends of the ingested steps of a source that the project ingests; None for any other.
         below: the progress of the view that is the source; None for any other.
     """
     every, _, _ = span_of(view)
-    frame = pl.DataFrame({"moment": sorted(moments)}, schema={"moment": UTC_TIME})
+    frame = moments.rename("moment").to_frame()
     if ingested is not None:
-        frame = frame.filter(_around(view).is_in(pl.Series(sorted(ingested), dtype=UTC_TIME).implode()))
+        frame = frame.filter(_around(view).is_in(ingested.implode()))
     if below is not None:
         held = [_around(view).is_between(pl.lit(first), pl.lit(last)) for first, last in below.spans]
         frame = frame.filter(pl.any_horizontal(pl.lit(value=False), *held))
@@ -86,7 +86,7 @@ def complete_moments(
 
 
 def _around(view: FeatureView) -> pl.Expr:
-    """The end of the source's partition that a moment lies in, or ends with."""
+    """The end of the source's step that a moment lies in, or ends with."""
     length, start, _ = span_of(view.source)
     since = (pl.col("moment") - pl.lit(start).cast(UTC_TIME)).dt.total_microseconds()
     steps = -(-since // (length // _MICROSECOND))
@@ -99,6 +99,12 @@ def spans_of(moments: pl.Series, every: timedelta) -> tuple[Span, ...]:
     runs = moments.rename("moment").to_frame().group_by(gap.cum_sum().alias("run"), maintain_order=True)
     spans = runs.agg(first=pl.col("moment").first(), last=pl.col("moment").last())
     return tuple((_utc(first), _utc(last)) for _, first, last in spans.iter_rows())
+
+
+def moments_of(spans: Iterable[Span], every: timedelta) -> pl.Series:
+    """The moments of the spans, as ``spans_of`` takes them."""
+    runs = [pl.datetime_range(*span, every, time_unit="us", time_zone="UTC", eager=True) for span in spans]
+    return pl.concat([pl.Series([], dtype=UTC_TIME), *runs]).alias("moment")
 
 
 def _utc(time: datetime) -> datetime:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from mlp_assets.features.feature_batches import BatchWork, FeatureBatch, batches_of
+from mlp_assets.features.moments.moments_to_compute import PartitionMoments
 from mlp_assets.tables.events import as_events
 from tests.support.large_orders import compute_days, orders, view_of, windows_of
 
@@ -23,15 +24,16 @@ def location(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_batches_of_any_size_make_the_same_rows(location: str) -> None:
     view = view_of(location)
     events = as_events(view.source, pl.scan_delta(location)).filter(pl.col("user_id") < 300)
-    windows, work = windows_of(view, 12), pickle.loads(pickle.dumps(BatchWork(view, events)))
-    whole = BatchWork(view, events)(FeatureBatch(windows))
+    parts = tuple(PartitionMoments(name, (window.end,)) for name, window in windows_of(view, 12))
+    work = pickle.loads(pickle.dumps(BatchWork(view, events)))
+    whole = BatchWork(view, events)(FeatureBatch(parts))
     for most_bytes in (2_500_000, 1_000_000, 400_000):
-        batches = batches_of(view, events, windows, most_bytes)
-        assert [name for batch in batches for name, _ in batch.windows] == [name for name, _ in windows]
+        batches = batches_of(view, events, parts, most_bytes)
+        assert tuple(part for batch in batches for part in batch.parts) == parts
         assert len(batches) > 1
         assert pl.concat([work(batch) for batch in batches]).equals(whole)
-    assert batches_of(view, events, windows, 400_000)[0].buckets > 1
-    assert batches_of(view, events, windows, 1_000_000_000) == [FeatureBatch(windows)]
+    assert batches_of(view, events, parts, 400_000)[0].buckets > 1
+    assert batches_of(view, events, parts, 1_000_000_000) == [FeatureBatch(parts)]
 
 
 def test_a_run_with_little_memory_writes_the_same_table(

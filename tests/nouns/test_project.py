@@ -12,18 +12,18 @@ def test_the_samples_are_valid() -> None:
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    view = s.view(every="3h", features={"spend": mlp.total("amuont", over="thirty")})
+    view = s.view(every="5h", features={"spend": mlp.total("amuont", over="thirty")})
     with pytest.raises(mlp.ProjectError, match="Project 'shop' has 5 problems") as raised:
         s.project(s.model(training_set=s.training_set(features=[view]), gates=[], train=lambda run: run))
     assert len(raised.value.problems) == 5
 
 
 def test_a_wrong_type_hides_no_problem_of_another_spec() -> None:
-    view = s.view(every="3h", source=s.source(start="May"), features={"spend": mlp.total("amuont", over="30d")})
+    view = s.view(every="5h", source=s.source(start="May"), features={"spend": mlp.total("amuont", over="30d")})
     model = s.model(training_set=s.training_set(features=view), train=lambda run: run)
     s.assert_refused(
         lambda: s.endpoint(model=model, replicas=2),
-        ["replicas=2", "features=FeatureView", "train is a lambda", "'amuont'", "every='3h'", "start='May'"],
+        ["replicas=2", "features=FeatureView", "train is a lambda", "'amuont'", "every='5h'", "start='May'"],
     )
 
 

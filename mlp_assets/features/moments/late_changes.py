@@ -1,4 +1,4 @@
-"""Finds the partitions of a view that changes of its source touch."""
+"""Finds the events by which two versions of a source differ, and the moments of a view that they touch."""
 
 from datetime import datetime
 
@@ -6,31 +6,27 @@ import polars as pl
 
 from mlp_assets.features.source_rows import source_table
 from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.orchestration.partitions import Windows, partitions_of, window_of
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.events import UTC_TIME, as_events
 
 
-def touched_windows(scope: Scope, view: FeatureView, before: int, now: int | None, candidates: set[str]) -> Windows:
-    """The candidates within whose reach an event was added, removed or changed between two versions of the source.
+def changed_times(scope: Scope, view: FeatureView, before: int, now: int | None) -> pl.Series:
+    """The sorted times of the events that were added, removed or changed between two versions of the source.
 
     Args:
         before: the source version of the last computation; -1 if there was none.
         now: the source version to compute from; None for Parquet, whose changes cannot be seen.
-        candidates: partitions of the view that have been computed.
     """
-    if now is None or not candidates or before == now:
-        return []
-    times = _changed_times(scope, view, before, now)
-    definition = partitions_of(view.root, view.every)
-    windows = [(name, window_of(definition, name)) for name in sorted(candidates) if definition.has_partition_key(name)]
-    return [(name, window) for name, window in windows if _touches(view, times, window.end)]
+    if now is None or before == now:
+        return pl.Series([], dtype=UTC_TIME)
+    return _changed_times(scope, view, before, now)
 
 
-def _touches(view: FeatureView, times: pl.Series, end: datetime) -> bool:
+def is_touched(view: FeatureView, times: pl.Series, at: datetime) -> bool:
+    """Whether one of the event times is within reach of a moment."""
     reach = view.reach
-    first = times.search_sorted(end - reach, "left") if reach is not None else 0
-    return first < times.search_sorted(end, "left")
+    first = times.search_sorted(at - reach, "left") if reach is not None else 0
+    return first < times.search_sorted(at, "left")
 
 
 def _changed_times(scope: Scope, view: FeatureView, before: int, now: int) -> pl.Series:
