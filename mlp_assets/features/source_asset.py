@@ -3,9 +3,11 @@
 import dagster as dg
 
 from mlp_assets.features.completeness import check_ingested
+from mlp_assets.features.moments.moments_to_compute import step_windows
 from mlp_assets.features.source_rows import source_rows, source_table, source_versions
 from mlp_assets.features.source_writer import ingest_partitions
 from mlp_assets.features.table_notes import check_grid
+from mlp_assets.nouns.cadence import Moments
 from mlp_assets.nouns.feature_view import ViewInput
 from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration import keys
@@ -53,7 +55,11 @@ def _ingested(scope: Scope, source: Source) -> dg.AssetsDefinition:
         with measured() as cost:
             windows = windows_of(context)
             check_grid(scope, source, keys.table(key))
-            check_ingested(scope, source.inputs, windows, materialized)
+            read, whole = (
+                step_windows(source, windows, scope.environment.now()),
+                not Moments.of(source).shorter_than_a_day,
+            )
+            check_ingested(scope, source.inputs, read, materialized, steps=whole)
             versions = source_versions(scope, source.inputs)
             inputs = [source_rows(scope, other, versions[str(source_table(scope, other))]) for other in source.inputs]
             ingested = ingest_partitions(scope, source, windows, inputs, materialized(source))

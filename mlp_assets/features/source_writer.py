@@ -3,25 +3,29 @@
 import contextlib
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, time
 from functools import reduce
 from operator import add
 
 import polars as pl
 
 from mlp_assets.errors import LakeError
+from mlp_assets.features.moments.arrival_bounds import Arrivals
+from mlp_assets.features.moments.held_moments import HeldMoments, held_moments
 from mlp_assets.features.new_columns import check_new_columns, noted_columns
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.table_notes import notes_for
-from mlp_assets.nouns.checks.texts import duration
+from mlp_assets.nouns.cadence import Moments
 from mlp_assets.nouns.source import Source, Window
 from mlp_assets.orchestration.partitions import Windows
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.tables.arrivals import Arrival, stamp_arrivals
 from mlp_assets.tables.digest import RowSums, row_sums
 from mlp_assets.tables.events import as_declared
 from mlp_assets.tables.memory import batch_bytes
-from mlp_resources.ports.lake import WriteResult
+from mlp_resources.ports.lake import Transaction, WriteResult
+
+_ATTEMPTS = 8
+_APPLICATION = "ingestion"
 
 
 @dataclass(frozen=True)
@@ -64,25 +68,69 @@ def ingest_partitions(
         LakeError: ``read`` failed, or returned no frame or rows of another window.
         UnknownSourceColumn: the data has columns that are new since the last run.
     """
+    for _ in range(_ATTEMPTS):
+        ingested = _ingest(scope, source, windows, inputs, materialized)
+        if ingested is not None:
+            return ingested
+    raise LakeError(
+        f"Table {lake_table(scope, source)}: other runs wrote it during each of {_ATTEMPTS} attempts. Run this again "
+        "when they are done."
+    )
+
+
+def _ingest(
+    scope: Scope, source: Source, windows: Windows, inputs: Sequence[pl.LazyFrame], materialized: Set[str]
+) -> IngestedPartitions | None:
+    """Like ``ingest_partitions``; None if another run has ingested steps of the days meanwhile."""
     lake, table = scope.environment.lake, lake_table(scope, source)
-    noted, columns = noted_columns(scope, table), set[str]()
-    arrivals = _Arrivals(scope, source, materialized) if source.live else None
+    noted, columns, mark = noted_columns(scope, table), set[str](), _next_transaction(scope, source)
+    before = materialized | lake.partitions(table)
+    held = held_moments(scope, source, before, lake.version(table))
+    passed = _passed(source, windows, held, scope.environment.now())
+    arrivals = Arrivals(scope, source, before, held.times) if source.live else None
     first, sums, size, written = pl.DataFrame(), list[RowSums](), 0, WriteResult(0, changed=False, bytes=0)
-    for group in _groups(source, windows, inputs, batch_bytes(scope.environment.shards.memory())):
-        columns |= group.columns
-        notes = notes_for(source) | check_new_columns(source, noted, columns)
-        rows = arrivals.stamp(group.rows, dict(windows)) if arrivals is not None else group.rows
+    for group in _groups(source, passed, inputs, batch_bytes(scope.environment.shards.memory())):
+        columns |= group.columns or noted or set(source.columns)
+        held = held.with_steps(source, [window for name, window in passed if name in group.rows])
+        notes = notes_for(source) | check_new_columns(source, noted, columns) | held.to_notes(source)
+        rows = arrivals.stamp(group.rows, dict(passed)) if arrivals is not None else group.rows
         partitions = [fresh.with_columns(partition=pl.lit(name)) for name, fresh in rows.items()]
         frame = pl.concat([partition.sort(source.event_time) for partition in partitions])
-        written = lake.write_partitions(table, frame, list(rows), notes=notes)
+        written = lake.write_partitions(table, frame, list(rows), mark, notes=notes)
+        if not written.changed:
+            return None
+        mark = Transaction(mark.application, mark.number + 1, mark.number) if mark is not None else None
         first, size = frame if not sums else first, size + written.bytes
         sums.append(row_sums(frame))
     return IngestedPartitions(first, reduce(add, sums), replace(written, bytes=size), len(sums))
 
 
+def _next_transaction(scope: Scope, source: Source) -> Transaction | None:
+    """The transaction of the next write; None for a source whose partitions are ingested whole."""
+    if not Moments.of(source).shorter_than_a_day:
+        return None
+    number = scope.environment.lake.transaction(lake_table(scope, source), _APPLICATION) or 0
+    return Transaction(_APPLICATION, number + 1, number)
+
+
+def _passed(source: Source, windows: Windows, held: HeldMoments, now: datetime) -> Windows:
+    """The windows; of a source with several steps a day, the part of each that has passed in whole steps."""
+    moments = Moments.of(source)
+    if not moments.shorter_than_a_day:
+        return windows
+    until = moments.floor(now)
+    if len(held.times):
+        until = max(until, held.times[-1])  # by a clock that went back, rows would be missing
+    return [(name, Window(window.start, max(window.start, min(window.end, until)))) for name, window in windows]
+
+
 def _groups(source: Source, windows: Windows, inputs: Sequence[pl.LazyFrame], most_bytes: int) -> Iterator[_Group]:
     group = _Group()
     for partition, window in windows:
+        if window.start == window.end:  # no step of today has ended yet
+            nothing = pl.LazyFrame(schema=dict(source.columns))
+            group.rows[partition] = as_declared(source, nothing).select(list(source.columns)).collect()
+            continue
         raw = _read(source, window, inputs)
         group.rows[partition] = _declared(source, window, raw)
         group.columns |= set(raw.collect_schema().names())
@@ -110,11 +158,17 @@ def _declared(source: Source, window: Window, rows: pl.LazyFrame) -> pl.DataFram
     if outside.height:
         example = outside["known_at"][0]
         raise LakeError(
-            f"{source.where}: read({window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}) returned {outside.height} of "
+            f"{source.where}: read({_written(window)}) returned {outside.height} of "
             f"{declared.height} rows that became known outside of that window, for example at {example}. They would "
             f"count once for each window. Return the window's rows only: write {_condition(source)}."
         )
     return declared.select(list(source.columns))
+
+
+def _written(window: Window) -> str:
+    midnights = window.start.time() == window.end.time() == time()
+    form = "%Y-%m-%d" if midnights else "%Y-%m-%d %H:%M"
+    return f"{window.start:{form}} to {window.end:{form}}"
 
 
 def _condition(source: Source) -> str:
@@ -133,32 +187,6 @@ def _read_errors(source: Source, window: Window) -> Iterator[None]:
         reason = str(error).splitlines()[0]
         times = f" A window's times are in UTC: write filter(window.holds({source.event_time!r}))."
         raise LakeError(
-            f"{source.where}: read({window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}) cannot be computed: {reason}."
+            f"{source.where}: read({_written(window)}) cannot be computed: {reason}."
             f"{times if 'Datetime' in reason else ''}"
         ) from error
-
-
-class _Arrivals:
-    """Adds to a live source's rows the time of ingestion, if that bounds when they were known."""
-
-    def __init__(self, scope: Scope, source: Source, materialized: Set[str]) -> None:
-        self._lake, self._table = scope.environment.lake, lake_table(scope, source)
-        self._source, self._now = source, scope.environment.now()
-        # As it was before the run: its first write creates the table.
-        self._created: datetime | None = self._lake.created(self._table)
-        self._before = materialized | self._lake.partitions(self._table)
-
-    def stamp(self, fresh: dict[str, pl.DataFrame], windows: dict[str, Window]) -> dict[str, pl.DataFrame]:
-        """The rows of each partition, with ``ingested_at`` and ``withdrawn_at``."""
-        known = self._lake.partitions(self._table) & fresh.keys()
-        stored = self._lake.scan(self._table) if known else pl.LazyFrame(schema={"partition": pl.String})
-        stamped: dict[str, pl.DataFrame] = {}
-        for partition, rows in fresh.items():
-            before = stored.filter(pl.col("partition") == partition).drop("partition").collect()
-            bounds = partition in self._before or self._is_overdue(windows[partition])
-            stamped[partition] = stamp_arrivals(rows, before, Arrival(self._now, bounds=bounds))
-        return stamped
-
-    def _is_overdue(self, window: Window) -> bool:
-        late = self._now > window.end + duration(self._source.every)
-        return self._created is not None and self._created < window.end and late

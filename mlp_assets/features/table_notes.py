@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from mlp_assets.errors import LakeError
 from mlp_assets.features.compute.lineage import formula
-from mlp_assets.nouns.checks.texts import duration, moment
+from mlp_assets.nouns.cadence import WEEK, Moments
+from mlp_assets.nouns.checks.cadences import written
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration.code_version import fingerprint
@@ -45,15 +45,17 @@ def recorded_definitions(scope: Scope, table: Table, version: int | None = None)
     return {name: FeatureDefinition(*stored) for name, stored in notes.items()}
 
 
-def grid_of(root: Source, every: str) -> str:
-    """The days on which partitions begin, in words."""
-    start = moment(root.start)
-    return "every day" if duration(every) == timedelta(days=1) else f"every week, on {start:%A}s"
+def grid_of(rows: Source | FeatureView) -> str:
+    """The days on which partitions begin, in words; and of a view with other moments, how often those are."""
+    moments = Moments.of(rows)
+    days = f"every week, on {moments.start:%A}s" if moments.partition == WEEK else "every day"
+    others = isinstance(rows, FeatureView) and moments.every != moments.partition
+    return f"{days}, with rows every {written(moments.every)}" if others else days
 
 
 def notes_for(rows: Source | FeatureView) -> dict[str, str]:
     """The notes to leave with a write of a source's or view's table."""
-    notes = {_GRID: grid_of(rows.root, rows.every)}
+    notes = {_GRID: grid_of(rows)}
     if isinstance(rows, FeatureView):
         definitions = definitions_of(rows).items()
         notes[_FEATURES] = json.dumps({name: [each.formula, each.fingerprint] for name, each in definitions})
@@ -63,7 +65,7 @@ def notes_for(rows: Source | FeatureView) -> dict[str, str]:
 def conflicting_grid(scope: Scope, rows: Source | FeatureView, table: Table) -> str | None:
     """The table's grid, if it differs from the spec's; None if they agree."""
     recorded = scope.environment.lake.notes(table).get(_GRID)
-    return recorded if recorded not in (None, grid_of(rows.root, rows.every)) else None
+    return recorded if recorded not in (None, grid_of(rows)) else None
 
 
 def check_grid(scope: Scope, rows: Source | FeatureView, table: Table) -> None:
@@ -72,7 +74,7 @@ def check_grid(scope: Scope, rows: Source | FeatureView, table: Table) -> None:
     if recorded is not None:
         raise LakeError(
             f"{rows.where}: the partitions of its table begin {recorded}; with start={rows.root.start!r} and "
-            f"every={rows.every!r} they would begin {grid_of(rows.root, rows.every)}, and rows would count twice or "
+            f"every={rows.every!r} they would begin {grid_of(rows)}, and rows would count twice or "
             f"not at all. Write the former start and every, or remove {scope.environment.lake.location(table)} and "
             "materialize all partitions."
         )

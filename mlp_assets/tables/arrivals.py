@@ -13,13 +13,14 @@ class Arrival:
     """An ingestion.
 
     Args:
-        bounds: whether a new row counts as known from ``time`` on. It does if the partition was ingested before, or is
-            ingested more than one cadence after its end. It does not for the history before the table was created, nor
-            for a partition on schedule: those rows count as known when their source says.
+        bounds: whether a new row counts as known from ``time`` on, over the source's columns. It does if the partition,
+            or the step of the day, was ingested before, or is ingested more than one cadence after its end. It does not
+            for the history before the table was created, nor for what is ingested on schedule: those rows count as
+            known when their source says.
     """
 
     time: datetime
-    bounds: bool
+    bounds: bool | pl.Expr
 
 
 def stamp_arrivals(fresh: pl.DataFrame, stored: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
@@ -36,15 +37,16 @@ def stamp_arrivals(fresh: pl.DataFrame, stored: pl.DataFrame, arrival: Arrival) 
     columns = fresh.columns
     now = pl.lit(arrival.time).cast(UTC_TIME)
     never = pl.lit(None, dtype=UTC_TIME)
+    arrived_at = pl.when(arrival.bounds).then(now).otherwise(never).alias(INGESTED)
     if not stored.height:
-        return fresh.with_columns((now if arrival.bounds else never).alias(INGESTED), never.alias(WITHDRAWN))
+        return fresh.with_columns(arrived_at, never.alias(WITHDRAWN))
     withdrawn = stored.filter(pl.col(WITHDRAWN).is_not_null())
     valid = _numbered(stored.filter(pl.col(WITHDRAWN).is_null()).sort(INGESTED, nulls_last=False), columns)
     arrived = _numbered(fresh, columns)
     on = [*columns, "__copy"]
     kept = valid.join(arrived, on=on, how="semi", nulls_equal=True)
     added = arrived.join(valid, on=on, how="anti", nulls_equal=True)
-    added = added.with_columns(now.alias(INGESTED), never.alias(WITHDRAWN))
+    added = added.with_columns(arrived_at, never.alias(WITHDRAWN))
     missing = valid.join(arrived, on=on, how="anti", nulls_equal=True).with_columns(now.alias(WITHDRAWN))
     order = [*columns, INGESTED, WITHDRAWN]
     return pl.concat([part.select(order) for part in (withdrawn, kept, added, missing)])

@@ -1,6 +1,6 @@
 """Training rows equal what look-ups were given: weeks of real runs and publications, replayed by one injected clock.
 
-Each case runs a project as its schedules would, day by day. At many times of each day, every entity is looked up in the
+Each case runs a project as its schedules would, step by step. At many times of a day, every entity is looked up in the
 online store as a replica does it, with the clock at that time. Afterwards the same times are the labels of a training
 set. Every value must be the same, bit for bit. ``MLP_LONG`` replays more days and users, over a million values in all.
 """
@@ -17,12 +17,14 @@ import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
+from dagster._core.test_utils import freeze_time
 
 import mlp_assets as mlp
 from mlp_assets.features.online_reader import ViewReader
 from mlp_assets.features.view_plan import ViewPlan
-from mlp_assets.nouns.cadence import cadences_of
+from mlp_assets.nouns.cadence import Moments, cadences_of
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.schedules import request_of
 from mlp_assets.publications.record import PublicationRecord
 from mlp_assets.tables.expiry import microseconds
 from mlp_resources.lake.delta import DeltaLake
@@ -31,8 +33,10 @@ from tests.support.platform import Platform
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+# The hourly cases are after today: the true clock says when a table is created, and late steps count from then on.
+AHEAD = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + DAY
 LONG = bool(os.environ.get("MLP_LONG"))
-USERS, DAYS = (500, 60) if LONG else (8, 18)
+USERS, DAYS, HOURLY_DAYS = (500, 60, 8) if LONG else (8, 18, 2)
 LABELS = Table("shop", "training_set", "history")
 COLUMNS: dict[str, Any] = {
     "user_id": pl.Int64, "amount": pl.Float64, "ordered_at": pl.Datetime, "arrived_at": pl.Datetime,
@@ -41,42 +45,44 @@ LABEL_COLUMNS: dict[str, Any] = {"user_id": pl.Int64, "asked_at": pl.Datetime, "
 user = mlp.Entity("user", keys=["user_id"])
 
 
-def orders_of(days: int) -> pl.DataFrame:
-    """A few orders a day, of which a fifth arrive hours or days late, some exactly at midnight."""
+def orders_of(start: datetime, days: int, per_user: float, late_minutes: int, step: int) -> pl.DataFrame:
+    """Orders of which a fifth arrive late, and a tenth exactly when a step of some minutes ends."""
     rng = np.random.default_rng(3)
-    count = days * USERS * 3 // 2
+    count = int(days * USERS * per_user)
     ordered = rng.integers(0, days * 24 * 60, count)
-    late = np.where(rng.random(count) < 0.2, rng.integers(1, 60 * 50, count), 0)
-    arrived = np.where(rng.random(count) < 0.1, -(-(ordered + late) // 1440) * 1440, ordered + late)
+    late = np.where(rng.random(count) < 0.2, rng.integers(1, late_minutes, count), 0)
+    arrived = np.where(rng.random(count) < 0.1, -(-(ordered + late) // step) * step, ordered + late)
     minutes = [timedelta(minutes=int(minute)) for minute in ordered]
     return pl.DataFrame(
         {
             "user_id": rng.integers(0, USERS, count),
             "amount": rng.integers(1, 900, count) / 7,
-            "ordered_at": [START + minute for minute in minutes],
-            "arrived_at": [START + timedelta(minutes=int(minute)) for minute in arrived],
+            "ordered_at": [start + minute for minute in minutes],
+            "arrived_at": [start + timedelta(minutes=int(minute)) for minute in arrived],
         }
     )
 
 
-ORDERS = orders_of(DAYS + 8)
+# A few orders a day, up to two days late; and a few in ten hours, up to nine hours late.
+ORDERS = orders_of(START, DAYS + 8, 1.5, 60 * 50, 24 * 60)
+HOURLY_ORDERS = orders_of(AHEAD, HOURLY_DAYS + 2, 10, 60 * 9, 60)
 
 
 def read_orders(window: mlp.Window) -> pl.DataFrame:
-    return ORDERS.filter(window.holds("arrived_at"))
+    return (ORDERS if window.start < AHEAD else HOURLY_ORDERS).filter(window.holds("arrived_at"))
 
 
 def external(location: str, **fields: Any) -> mlp.Source:
     return mlp.Source(
-        "orders", delta=location, columns=COLUMNS, event_time="ordered_at", known_at="arrived_at", start="2024-01-01",
-        **fields,
+        "orders", delta=location, columns=COLUMNS, event_time="ordered_at", known_at="arrived_at",
+        **({"start": "2024-01-01"} | fields),
     )  # fmt: skip
 
 
-def ingested(_: str, every: str = "1d") -> mlp.Source:
+def ingested(_: str, every: str = "1d", start: datetime = START) -> mlp.Source:
     return mlp.Source(
         "orders", read=read_orders, columns=COLUMNS, event_time="ordered_at", known_at="arrived_at",
-        start="2024-01-01", every=every,
+        start=f"{start:%Y-%m-%d}", every=every,
     )  # fmt: skip
 
 
@@ -124,7 +130,35 @@ def weekly_source(location: str) -> list[mlp.FeatureView]:
     return [spending(ingested(location, every="1w"))]
 
 
-CASES = (daily_external, daily_ingested, daily_chain, weekly_view_of_daily_rows, weekly_source)
+def hours(source: mlp.Source, every: str = "1h") -> mlp.FeatureView:
+    return mlp.FeatureView(
+        "hours",
+        entity=user,
+        source=source,
+        online=True,
+        every=every,
+        ttl="7h",
+        features={"spend_6h": mlp.total("amount", over="6h"), "orders_1d": mlp.count(over="1d")},
+    )
+
+
+def hourly_external(location: str) -> list[mlp.FeatureView]:
+    return [hours(external(location, start=f"{AHEAD:%Y-%m-%d}"))]
+
+
+def hourly_ingested(location: str) -> list[mlp.FeatureView]:
+    """With a daily view, and one of three hours, of the same hourly rows."""
+    source = ingested(location, every="1h", start=AHEAD)
+    slow = mlp.FeatureView(
+        "slow", entity=user, source=source, online=True, every="3h", features={"most_9h": mlp.maximum("amount", "9h")}
+    )
+    return [hours(source), spending(source, ttl="1d"), slow]
+
+
+CASES = (
+    daily_external, daily_ingested, daily_chain, weekly_view_of_daily_rows, weekly_source, hourly_external,
+    hourly_ingested,
+)  # fmt: skip
 
 
 @dataclass
@@ -140,6 +174,9 @@ class Replay:
     refused: int = 0
 
     def __post_init__(self) -> None:
+        self.start = self.now = Moments.of(self.views[0]).start
+        self.hourly = self.start == AHEAD
+        self.days, self.orders = (HOURLY_DAYS, HOURLY_ORDERS) if self.hourly else (DAYS, ORDERS)
         labels = mlp.Source(
             "labels", delta=f"{self.location}_labels", columns=LABEL_COLUMNS, event_time="asked_at", start="2024-01-01"
         )
@@ -148,7 +185,7 @@ class Replay:
             labels=labels,
             target="bought",
             features=self.views,
-            split=mlp.SplitByTime(validation="1d", test="2d"),
+            split=mlp.SplitByTime(validation="6h", test="12h"),
         )
         self.project = mlp.Project("shop", owner="team:shop", assets=[self.history])
         self.platform = Platform(self.project, self.home, now=self._clock)
@@ -160,8 +197,8 @@ class Replay:
         return self.now
 
     def run(self) -> None:
-        for day in range(1, DAYS):
-            begin = START + day * DAY
+        for day in range(1, self.days):
+            begin = self.start + day * DAY
             self._arrive(begin)
             for time, work in sorted(self._work(begin, day), key=lambda item: item[0]):
                 self._ask_until(time)
@@ -176,34 +213,39 @@ class Replay:
             return
         lake = DeltaLake(self.home)
         known = 0 if lake.version(self.location) is None else lake.scan(self.location).collect().height
-        arrived = ORDERS.sort("arrived_at", "ordered_at", "user_id").filter(pl.col("arrived_at") <= until)
+        arrived = self.orders.sort("arrived_at", "ordered_at", "user_id").filter(pl.col("arrived_at") <= until)
         if arrived.height > known or not known:
             arrived[known:].write_delta(self.location, mode="append")
 
     def _work(self, begin: datetime, day: int) -> Iterator[tuple[datetime, str]]:
         """(time, job) of the day's runs: as scheduled, or late, missing, or only up to the features; and a backfill."""
         for number, cadence in enumerate(cadences_of(self.project)):
-            if (begin - cadence.start) % cadence.every or begin == cadence.start:
-                continue
-            delay = timedelta(minutes=self.random.randrange(3))
-            if self.faults and self.random.random() < 0.25:
-                delay = timedelta(minutes=self.random.randrange(10, 15 * 60))
-            kind = "features only" if self.faults and self.random.random() < 0.15 else "all"
-            yield begin + cadence.run_after + delay, f"{number}:{kind}"
-        if self.faults and day == DAYS // 2:
+            moments = Moments(cadence.start, cadence.every)
+            short = moments.shorter_than_a_day
+            for at in moments.within(mlp.Window(begin - moments.every, begin + DAY - moments.every)):
+                delay = moments.every / 24 / 60 * self.random.randrange(3)
+                if self.faults and self.random.random() < 0.25:
+                    delay = moments.every * self.random.uniform(0.01, 1.4 if short else 0.6)
+                if begin > at or (self.faults and short and self.random.random() < 0.1):
+                    continue  # a missed tick
+                kind = "features only" if self.faults and self.random.random() < 0.15 else "all"
+                yield at + cadence.run_after + delay, f"{number}:{kind}:{at.isoformat()}"
+        if self.faults and day == self.days // 2:
             yield begin + 20 * HOUR, "backfill"
 
     def _run(self, work: str, begin: datetime) -> None:
         if work == "backfill":
             for cadence in cadences_of(self.project):
-                count = max(1, (begin - cadence.start) // cadence.every)
-                names = [f"{cadence.start + place * cadence.every:%Y-%m-%d}" for place in (0, count - 1)]
+                length = Moments(cadence.start, cadence.every).partition
+                count = max(1, (begin - cadence.start) // length)
+                names = [f"{cadence.start + place * length:%Y-%m-%d}" for place in (0, count - 1)]
                 self._materialize(cadence, names, online=True)
             return
-        number, _, kind = work.partition(":")
+        number, kind, at = work.split(":", 2)
         cadence = cadences_of(self.project)[int(number)]
-        name = f"{begin - cadence.every:%Y-%m-%d}"
-        self._materialize(cadence, [name, name], online=kind == "all")
+        request = request_of(cadence, datetime.fromisoformat(at) + cadence.run_after)
+        assert isinstance(request, dg.RunRequest)
+        self._materialize(cadence, list(request.tags.values())[:2], online=kind == "all")
 
     def _materialize(self, cadence: Any, names: list[str], *, online: bool) -> None:
         selected: list[dg.AssetKey] = []
@@ -212,9 +254,10 @@ class Replay:
             if isinstance(rows, mlp.FeatureView) and online:
                 selected.append(keys.online("shop", rows))
         tags = {"dagster/asset_partition_range_start": names[0], "dagster/asset_partition_range_end": names[1]}
-        result = self.platform.job.execute_in_process(
-            instance=self.platform.instance, asset_selection=selected, tags=tags, raise_on_error=False
-        )
+        with freeze_time(max(self.now, datetime.now(UTC))):  # it decides which partitions exist
+            result = self.platform.job.execute_in_process(
+                instance=self.platform.instance, asset_selection=selected, tags=tags, raise_on_error=False
+            )
         self.refused += not result.success
 
     def _ask_until(self, end: datetime) -> None:
@@ -264,7 +307,7 @@ class Replay:
         return next(each.visible for each in history if each.visible is not None)
 
 
-ON_TIME = CASES if LONG else CASES[:1]  # the faulty ones have days on time too
+ON_TIME = CASES if LONG else (daily_external, hourly_ingested)  # the faulty ones have steps on time too
 
 
 @pytest.mark.timeout(3600 if LONG else 300)

@@ -5,8 +5,8 @@ So each write of such a table notes which moments are in it. An ingested source 
 """
 
 import json
-from collections.abc import Iterable, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -14,6 +14,7 @@ import polars as pl
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.nouns.cadence import Moments
 from mlp_assets.nouns.feature_view import FeatureView, ViewInput
+from mlp_assets.nouns.source import Window
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.progress import moments_of, spans_from_text, spans_of, spans_to_text
 from mlp_assets.tables.events import UTC_TIME
@@ -34,6 +35,11 @@ class HeldMoments:
     times: pl.Series
     newest: str | None = None
     definition: str | None = None
+
+    def with_steps(self, rows: ViewInput, windows: Sequence[Window]) -> "HeldMoments":
+        """These moments and those of the windows."""
+        more = series(sorted(at for window in windows for at in Moments.of(rows).within(window)))
+        return replace(self, times=joined(self.times, more))
 
     def to_notes(self, rows: ViewInput) -> dict[str, str]:
         """The note to leave with a write; empty if the partitions tell."""

@@ -10,7 +10,7 @@ import polars as pl
 from mlp_assets.features.moments.held_moments import HeldMoments, joined, series
 from mlp_assets.features.moments.late_changes import is_touched
 from mlp_assets.nouns.cadence import Moments
-from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.nouns.feature_view import FeatureView, ViewInput
 from mlp_assets.nouns.source import Window
 from mlp_assets.orchestration.code_version import code_version
 from mlp_assets.orchestration.partitions import Windows, partitions_of
@@ -110,11 +110,11 @@ class MomentPlanner:
         return times.slice(first, last - first).to_list()
 
 
-def step_windows(view: FeatureView, windows: Windows, now: datetime) -> Windows:
-    """The parts of the windows that the moments of a view read: whole steps, and none that ends after ``now`` if a
-    partition holds several.
+def step_windows(rows: ViewInput, windows: Windows, now: datetime) -> Windows:
+    """The parts of the windows that the moments of a view, or the steps of a source, read: whole steps, and none that
+    ends after ``now`` if a partition holds several.
     """
-    moments, parts = Moments.of(view), list[tuple[str, Window]]()
+    moments, parts = Moments.of(rows), list[tuple[str, Window]]()
     for name, window in windows:
         times = moments.within(window)
         if moments.shorter_than_a_day:
