@@ -10,6 +10,9 @@ from mlp_assets.backfill.execution import Execution, Progress, Summary
 from mlp_assets.backfill.history import Computed, computed_partitions, outdated_publications
 from mlp_assets.backfill.span import read_span
 from mlp_assets.backfill.work import Records, WorkFinder
+from mlp_assets.features.moments.held_moments import incomplete_partitions
+from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.scope import Scope
 
@@ -48,10 +51,16 @@ def run_backfill(
     ingested = [source for source in project.sources if source.ingested]
     execution.wait_for_others([keys.view_input(project.name, rows) for rows in (*ingested, *project.feature_views)])
 
+    written = [rows for rows in project.specs if isinstance(rows, Source | FeatureView)]
+    rows_of = {keys.view_input(project.home_of(rows).name, rows): rows for rows in written}
+
     @cache
     def history(key: dg.AssetKey) -> Mapping[str, Computed]:
-        table_is_there = scope.environment.lake.version(keys.table(key)) is not None
-        return computed_partitions(instance, key) if table_is_there else {}
+        if scope.environment.lake.version(keys.table(key)) is None:
+            return {}
+        computed = computed_partitions(instance, key)
+        partial = incomplete_partitions(scope, rows_of[key], computed.keys()) if key in rows_of else set[str]()
+        return {name: partition for name, partition in computed.items() if name not in partial}
 
     def version(key: dg.AssetKey) -> str | None:
         return graph.get(key).code_version

@@ -15,7 +15,7 @@ from mlp_assets.features.moments.held_moments import HeldMoments, held_moments
 from mlp_assets.features.new_columns import check_new_columns, noted_columns
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.table_notes import notes_for
-from mlp_assets.nouns.cadence import Moments
+from mlp_assets.nouns.cadence import DAY, Moments
 from mlp_assets.nouns.source import Source, Window
 from mlp_assets.orchestration.partitions import Windows
 from mlp_assets.orchestration.scope import Scope
@@ -114,14 +114,24 @@ def _next_transaction(scope: Scope, source: Source) -> Transaction | None:
 
 
 def _passed(source: Source, windows: Windows, held: HeldMoments, now: datetime) -> Windows:
-    """The windows; of a source with several steps a day, the part of each that has passed in whole steps."""
+    """The windows; of a source with several steps a day, the part of each that has passed in whole steps.
+
+    A day before them that lacks its last steps, because the run after midnight was missing, is ingested too.
+    """
     moments = Moments.of(source)
     if not moments.shorter_than_a_day:
         return windows
+    first = windows[0][1].start
+    before, known = Window(first - DAY, first), set(held.times.to_list())
+    lacking = [at for at in moments.within(before) if at not in known]
+    partial = 0 < len(lacking) < DAY // moments.every
     until = moments.floor(now)
-    if len(held.times):
+    if known:
         until = max(until, held.times[-1])  # by a clock that went back, rows would be missing
-    return [(name, Window(window.start, max(window.start, min(window.end, until)))) for name, window in windows]
+    return [
+        (name, Window(window.start, max(window.start, min(window.end, until))))
+        for name, window in [*([(f"{before.start:%Y-%m-%d}", before)] if partial else []), *windows]
+    ]
 
 
 def _groups(source: Source, windows: Windows, inputs: Sequence[pl.LazyFrame], most_bytes: int) -> Iterator[_Group]:

@@ -60,7 +60,7 @@ ALLOWED: dict[str, set[str]] = {
     "mlp_assets.monitors": {*ASSETS, "mlp_assets.artifact", "mlp_assets.features", "mlp_assets.monitors.compute"},
     "mlp_assets.maintenance": {*ASSETS, "mlp_assets.features"},
     "mlp_assets.preview": {*ASSETS, "mlp_assets.features"},
-    "mlp_assets.backfill": ASSETS,
+    "mlp_assets.backfill": {*ASSETS, "mlp_assets.features"},
     "mlp_assets.feature_store": {
         *ASSETS, "mlp_assets.features", "mlp_assets.features.compute", "mlp_assets.publications",
         "mlp_resources.environments",

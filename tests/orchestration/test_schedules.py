@@ -1,13 +1,20 @@
 """A job and a schedule for each cadence."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
+import pytest
+from dagster._core.test_utils import freeze_time  # Dagster's own clock decides which partitions exist
+from dagster._utils.schedules import cron_string_iterator
 
 import mlp_assets as mlp
+from mlp_assets.nouns.cadence import Cadence, Moments
+from mlp_assets.nouns.checks.texts import duration
+from mlp_assets.orchestration.schedules import crons_of, request_of
 from mlp_assets.platform import definitions_for
 from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.online.open_view import open_view
@@ -80,4 +87,61 @@ def test_a_tick_computes_the_window_that_just_ended(home: Path) -> None:
     assert done.success
     rows = environment.lake.scan(Table("shop", "features", "spend")).collect()
     assert rows["partition"].unique().to_list() == ["2024-01-14"]
+    assert open_view(environment.online.location("shop", "spend")).features == ("spend_28d",)
+
+
+MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def ticks(cadence: Cadence, days: int) -> list[datetime]:
+    """When the cron schedules tick."""
+    found: set[datetime] = set()
+    for cron in crons_of(cadence):
+        times = cron_string_iterator(MONDAY.timestamp(), cron, "UTC")
+        found |= set(takewhile(lambda time: time < MONDAY + timedelta(days=days), times))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("every", ["1m", "5m", "9m", "16m", "1h", "90m", "6h", "2d", "3d", "2w"])
+@pytest.mark.parametrize("waits", [False, True])
+def test_each_step_has_one_tick(every: str, waits: bool) -> None:
+    source = purchases(every=every)
+    cadence = Cadence(duration(every), MONDAY, None, [source], [purchases()] if waits else [])
+    requests = [(time, request_of(cadence, time)) for time in ticks(cadence, 30)]
+    runs = [(time, request) for time, request in requests if isinstance(request, dg.RunRequest)]
+    moments = Moments(MONDAY, duration(every)).within(mlp.Window(MONDAY, MONDAY + timedelta(days=30)))
+    expected = [at for at in moments if at + cadence.run_after < MONDAY + timedelta(days=30)]
+    assert [time - cadence.run_after for time, _ in runs] == expected
+    assert len({request.run_key for _, request in runs}) == len(runs)
+    assert timedelta(0) <= cadence.run_after <= max(timedelta(minutes=1), duration(every) / 12)
+    assert (cadence.run_after > timedelta(0)) == waits
+
+
+def test_a_job_of_hours_waits_for_minutes(home: Path) -> None:
+    found = schedules(spending("spend", purchases(read=None, delta="/lake/purchases"), "1h"), home=home)
+    assert found["shop__hourly"][0] == "['5 * * * *']"
+
+
+def test_an_hourly_tick_computes_what_has_passed_of_its_day(home: Path) -> None:
+    project = mlp.Project("shop", owner="team:shop", assets=[spending("spend", purchases(every="1h"), "1h")])
+    at = datetime(2024, 1, 15, 13, 0, 5, tzinfo=UTC)
+    environment, instance = LocalEnvironment(home, now=lambda: at), dg.DagsterInstance.ephemeral()
+    repository = definitions_for(project, environment=environment).get_repository_def()
+    schedule = repository.get_schedule_def("shop__hourly_schedule")
+
+    def request(time: datetime) -> dg.RunRequest:
+        context = dg.build_schedule_context(instance, scheduled_execution_time=time, repository_def=repository)
+        (run,) = schedule.evaluate_tick(context).run_requests or []
+        return run
+
+    midnight = request(datetime(2024, 1, 15, tzinfo=UTC))
+    assert set(midnight.tags.values()) >= {"2024-01-14"}
+    assert "2024-01-15" not in midnight.tags.values()
+    tick = request(at.replace(second=0))
+    with freeze_time(at):
+        done = repository.get_job("shop__hourly").execute_in_process(instance=instance, tags=tick.tags)
+    assert done.success
+    rows = environment.lake.scan(Table("shop", "features", "spend")).collect()
+    assert rows["partition"].unique().to_list() == ["2024-01-15"]
+    assert rows["event_time"].max() == at.replace(second=0)
     assert open_view(environment.online.location("shop", "spend")).features == ("spend_28d",)

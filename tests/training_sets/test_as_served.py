@@ -185,7 +185,9 @@ class Replay:
             labels=labels,
             target="bought",
             features=self.views,
-            split=mlp.SplitByTime(validation="6h", test="12h"),
+            split=mlp.SplitByTime(
+                **({"validation": "6h", "test": "12h"} if self.hourly else {"validation": "1d", "test": "2d"})
+            ),
         )
         self.project = mlp.Project("shop", owner="team:shop", assets=[self.history])
         self.platform = Platform(self.project, self.home, now=self._clock)

@@ -73,6 +73,17 @@ def held_moments(scope: Scope, rows: ViewInput, names: Set[str], version: int | 
     return HeldMoments(_whole_steps(rows, moments, names))  # it was ingested by whole partitions before
 
 
+def incomplete_partitions(scope: Scope, rows: ViewInput, names: Set[str]) -> set[str]:
+    """Those of the partitions that lack a moment; none of a cadence whose partitions have one."""
+    moments = Moments.of(rows)
+    if not moments.shorter_than_a_day:
+        return set()
+    held = held_moments(scope, rows, names, scope.environment.lake.version(lake_table(scope, rows))).times
+    days = held.dt.offset_by("-1us").dt.strftime("%Y-%m-%d").value_counts(name="moments")
+    whole = days.filter(pl.col("moments") == moments.partition // moments.every)[held.name]
+    return set(names) - set(whole)
+
+
 def _whole_steps(rows: ViewInput, moments: Moments, names: Set[str]) -> pl.Series:
     """The moments of which the table has all partitions."""
     times = {at for name in names for at in moments.within(moments.named(name))}

@@ -9,7 +9,8 @@ import polars as pl
 
 from mlp_assets.features.moments.held_moments import HeldMoments, joined, series
 from mlp_assets.features.moments.late_changes import is_touched
-from mlp_assets.nouns.cadence import Moments
+from mlp_assets.nouns.cadence import DAY, Moments
+from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView, ViewInput
 from mlp_assets.nouns.source import Window
 from mlp_assets.orchestration.code_version import code_version
@@ -57,17 +58,26 @@ class MomentPlanner:
         return [self._partition(name, window, self._wanted(window)) for name, window in windows]
 
     def touched(self, candidates: Set[str]) -> list[PartitionMoments]:
-        """Those of the candidates that hold a moment which changes touch."""
-        changed, definition = self.changed, partitions_of(self.view.root, self.view.every)
-        if changed is None or not len(changed):
-            return []
+        """Those of the candidates that hold a moment which changes touch, or for which a moment has become complete."""
+        definition = partitions_of(self.view.root, self.view.every)
+        changed = self.changed if self.changed is not None else series([])
         touched: list[PartitionMoments] = []
         for name in sorted(name for name in candidates if definition.has_partition_key(name)):
             window = self._moments.named(name)
-            computed = self._held_in(window)
-            if any(map(partial(is_touched, self.view, changed), computed)):
-                touched.append(self._partition(name, window, computed))
+            held, wanted = self._held_in(window), self._overdue(window)
+            if wanted or any(map(partial(is_touched, self.view, changed), held if len(changed) else ())):
+                touched.append(self._partition(name, window, sorted({*held, *wanted})))
         return touched
+
+    def _overdue(self, window: Window) -> list[datetime]:
+        """The moments that a partition lacks, of a cadence with several: a run after them was missing, or the source's
+        step around them was not ingested by then. Older partitions are left to a backfill.
+        """
+        recent = self.now - max(duration(self.view.source.every), DAY) - DAY
+        if not self._moments.shorter_than_a_day or not recent <= window.end <= self.now:
+            return []
+        held = set(self._held_in(window))
+        return [at for at in self._wanted(window) if at not in held]
 
     def held_after(self, parts: Sequence[PartitionMoments]) -> HeldMoments:
         """The moments that the table holds after a run that writes these partitions."""
