@@ -122,11 +122,10 @@ def _passed(source: Source, windows: Windows, held: HeldMoments, now: datetime) 
     if not moments.shorter_than_a_day:
         return windows
     first = windows[0][1].start
-    before, known = Window(first - DAY, first), set(held.times.to_list())
-    lacking = [at for at in moments.within(before) if at not in known]
-    partial = 0 < len(lacking) < DAY // moments.every
+    before = Window(first - DAY, first)
+    partial = 0 < len(held.within(before)) < DAY // moments.every
     until = moments.floor(now)
-    if known:
+    if len(held.times):
         until = max(until, held.times[-1])  # by a clock that went back, rows would be missing
     return [
         (name, Window(window.start, max(window.start, min(window.end, until))))

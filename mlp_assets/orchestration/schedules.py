@@ -52,10 +52,12 @@ def _schedule(job: Any, cadence: Cadence) -> Any:
             description="Computes the window that has just ended.",
         )
 
+    crons = crons_of(cadence)
+
     @dg.schedule(
         name=f"{job.name}_schedule",
         job=job,
-        cron_schedule=crons_of(cadence),
+        cron_schedule=crons if len(crons) > 1 else crons[0],
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Computes the partition that holds the step that has just ended.",

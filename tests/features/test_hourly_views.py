@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlp_assets as mlp
+from mlp_assets import testing
 from mlp_assets.errors import LakeError
 from mlp_assets.features.completeness import check_ingested
 from mlp_assets.features.moments.held_moments import held_moments, incomplete_partitions
@@ -115,6 +116,9 @@ def test_ticks_through_a_day_make_the_table_of_one_run(orders: Any, ticks: list[
         for scope in (by_ticks, at_once):
             compute(scope, view, 0)
         assert canonical_digest(table(by_ticks, view)) == canonical_digest(table(at_once, view))
+        arrived_rows = rows.filter(pl.col("arrived_at") <= arrived)
+        of_kit = testing.table(view, arrived_rows, until=START + DAY)
+        assert canonical_digest(of_kit) == canonical_digest(table(by_ticks, view).drop("partition"))
         noted = read_progress(by_ticks.environment.lake, lake_table(by_ticks, view), _version(by_ticks, view))
         assert noted is not None
         assert noted.spans == ((START + HOUR, START + DAY),)

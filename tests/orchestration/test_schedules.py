@@ -119,7 +119,7 @@ def test_each_step_has_one_tick(every: str, waits: bool) -> None:
 
 def test_a_job_of_hours_waits_for_minutes(home: Path) -> None:
     found = schedules(spending("spend", purchases(read=None, delta="/lake/purchases"), "1h"), home=home)
-    assert found["shop__hourly"][0] == "['5 * * * *']"
+    assert found["shop__hourly"][0] == "5 * * * *"
 
 
 def test_an_hourly_tick_computes_what_has_passed_of_its_day(home: Path) -> None:

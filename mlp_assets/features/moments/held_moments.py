@@ -36,6 +36,11 @@ class HeldMoments:
     newest: str | None = None
     definition: str | None = None
 
+    def within(self, window: Window) -> list[datetime]:
+        """Those after the start of a window, up to its end."""
+        first, last = (self.times.search_sorted(time, "right") for time in (window.start, window.end))
+        return self.times.slice(first, last - first).to_list()
+
     def with_steps(self, rows: ViewInput, windows: Sequence[Window]) -> "HeldMoments":
         """These moments and those of the windows."""
         more = series(sorted(at for window in windows for at in Moments.of(rows).within(window)))

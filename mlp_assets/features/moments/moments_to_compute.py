@@ -61,10 +61,12 @@ class MomentPlanner:
         """Those of the candidates that hold a moment which changes touch, or for which a moment has become complete."""
         definition = partitions_of(self.view.root, self.view.every)
         changed = self.changed if self.changed is not None else series([])
+        if not len(changed) and not self._moments.shorter_than_a_day:
+            return []
         touched: list[PartitionMoments] = []
         for name in sorted(name for name in candidates if definition.has_partition_key(name)):
             window = self._moments.named(name)
-            held, wanted = self._held_in(window), self._overdue(window)
+            held, wanted = self.held.within(window), self._overdue(window)
             if wanted or any(map(partial(is_touched, self.view, changed), held if len(changed) else ())):
                 touched.append(self._partition(name, window, sorted({*held, *wanted})))
         return touched
@@ -76,7 +78,7 @@ class MomentPlanner:
         recent = self.now - max(duration(self.view.source.every), DAY) - DAY
         if not self._moments.shorter_than_a_day or not recent <= window.end <= self.now:
             return []
-        held = set(self._held_in(window))
+        held = set(self.held.within(window))
         return [at for at in self._wanted(window) if at not in held]
 
     def held_after(self, parts: Sequence[PartitionMoments]) -> HeldMoments:
@@ -97,7 +99,7 @@ class MomentPlanner:
         return code_version(self.view, self.view.derive)
 
     def _partition(self, name: str, window: Window, wanted: Sequence[datetime]) -> PartitionMoments:
-        held = set(self._held_in(window))
+        held = set(self.held.within(window))
         computed_alike = (self.held.newest, self.held.definition) == (name, self._definition)
         changed = self.changed if self._in_progress(window) and computed_alike else None
         if changed is None:
@@ -113,11 +115,6 @@ class MomentPlanner:
         until = series([at for at in times if at <= self.now])
         spans = complete_moments(self.view, until, self.ingested, self.below)
         return moments_of(spans, self._moments.every).to_list()
-
-    def _held_in(self, window: Window) -> list[datetime]:
-        times = self.held.times
-        first, last = (times.search_sorted(time, "right") for time in (window.start, window.end))
-        return times.slice(first, last - first).to_list()
 
 
 def step_windows(rows: ViewInput, windows: Windows, now: datetime) -> Windows:
