@@ -27,6 +27,7 @@ class KindTraits:
         numbers_only: its values must be numbers.
         zero_without_events: it is 0, not missing, for a window without events.
         ties_by_known: of several events of one time, the one that became known last counts.
+        is_age: it grows with time while the window's events stay the same.
         from_partials: it is combined from partials of time steps; otherwise it reads the events of the whole window.
     """
 
@@ -35,6 +36,7 @@ class KindTraits:
     numbers_only: bool = True
     zero_without_events: bool = False
     ties_by_known: bool = False
+    is_age: bool = False
     from_partials: bool = True
 
 
@@ -49,7 +51,7 @@ def traits_of(kind: AggregationKind) -> KindTraits:
         case "mean" | "std" | "minimum" | "maximum" | "latest" | "first":
             return KindTraits()
         case "days_since_last":
-            return KindTraits(needs_column=False)
+            return KindTraits(needs_column=False, is_age=True)
         case "expression":
             return KindTraits(numbers_only=False, from_partials=False)
         case "attribute":

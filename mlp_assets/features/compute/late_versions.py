@@ -1,36 +1,42 @@
 """Versions of feature rows: which rows late and withdrawn events change, and when."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import timedelta
 
+import numpy as np
 import polars as pl
 
-from mlp_assets.features.compute.time_steps import ID, VERSION
-from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.tables.events import UTC_TIME, WITHDRAWN
+from mlp_assets.features.compute.time_steps import ID, MOMENT, Moments, Steps
+from mlp_assets.tables.events import WITHDRAWN
 
 
-def version_pairs(
-    events: pl.DataFrame, view: FeatureView, moments: Sequence[datetime]
-) -> Iterator[tuple[datetime, pl.DataFrame]]:
-    """For each moment that late events touch: the moment, and a frame of ``__id`` and ``__version``.
+def version_rows(events: pl.DataFrame, steps: Steps, moments: Moments) -> pl.DataFrame:
+    """The versions of rows that late events may make.
 
-    A pair says that an event of the entity, within reach of the moment, became known or was withdrawn at ``__version``,
-    which is after the moment.
+    There is one for each entity, moment and time after the moment at which an event of the entity, within reach of the
+    moment, became known or was withdrawn.
+
+    Returns:
+        The columns of ``Moments.rows`` and ``known_at``.
     """
-    time, reach = view.source.event_time, view.reach
+    time, reach = steps.view.source.event_time, steps.view.reach
     changes = pl.concat(
         [
-            events.filter("late").select(ID, time, pl.col("known_at").alias(VERSION)),
-            events.filter(pl.col(WITHDRAWN).is_not_null()).select(ID, time, pl.col(WITHDRAWN).alias(VERSION)),
+            events.filter("late").select(ID, time, "known_at"),
+            events.filter(pl.col(WITHDRAWN).is_not_null()).select(ID, time, pl.col(WITHDRAWN).alias("known_at")),
         ]
     )
-    for moment in moments if changes.height else ():
-        end = pl.lit(moment).cast(UTC_TIME)
-        near = [pl.col(time) >= end - reach] if reach is not None else []
-        pairs = changes.filter(pl.col(time) < end, pl.col(VERSION) > end, *near).select(ID, VERSION).unique()
-        if pairs.height:
-            yield moment, pairs.sort(ID, VERSION)
+    happened, known = steps.micros(changes[time]), steps.micros(changes["known_at"])
+    first, stop = np.searchsorted(moments.micros, happened, "right"), np.searchsorted(moments.micros, known)
+    if reach is not None:
+        last = happened + reach // timedelta(microseconds=1)
+        stop = np.minimum(stop, np.searchsorted(moments.micros, last, "right"))
+    counts = np.maximum(stop - first, 0)
+    place = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
+    pairs = changes[np.repeat(np.arange(len(counts)), counts)].select(ID, "known_at", pl.Series(MOMENT, place))
+    distinct = pairs.unique().sort(MOMENT, ID, "known_at")
+    rows = moments.rows(distinct[ID].to_numpy().astype(np.int64), distinct[MOMENT].to_numpy())
+    return rows.with_columns(distinct["known_at"])
 
 
 def changed_versions(

@@ -5,13 +5,11 @@ window has the same bits whether one moment is computed or a whole year, and wha
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import assert_never
 
 import polars as pl
 
 from mlp_assets.nouns.aggregation import Aggregation
-from mlp_assets.tables.events import UTC_TIME
 
 _MICROSECONDS_A_DAY = 86_400_000_000
 
@@ -59,41 +57,59 @@ def partial(part: Aggregation, place: str, time: str) -> dict[str, pl.Expr]:
             assert_never(part.kind)
 
 
-def combine(part: Aggregation, place: str, end: datetime) -> pl.Expr:
-    """The value of the window that ends at ``end``, from an entity's partials in order of time.
+def combine(part: Aggregation, place: str, reduced: str) -> dict[str, pl.Expr]:
+    """The content of a window, from an entity's partials in order of time; ``value_at`` makes the value out of it.
+
+    The content depends on the window's events alone, not on the moment at which the window ends.
+
+    Args:
+        place: the name of the content.
+        reduced: the prefix of the columns of the partials.
 
     Raises:
         ValueError: the part has no partials.
     """
-    value, newest, count = pl.col(f"{place}v"), pl.col(f"{place}t"), pl.col(f"{place}n")
+    value, newest, count = pl.col(f"{reduced}v"), pl.col(f"{reduced}t"), pl.col(f"{reduced}n")
     match part.kind:
         case "total":
-            return _sum(pl.col(f"{place}s"))
+            return {place: _sum(pl.col(f"{reduced}s"))}
         case "count":
-            return count.sum()
+            return {place: count.sum()}
         case "count_distinct":
-            return pl.col(f"{place}u").explode().drop_nulls().n_unique()
+            return {place: pl.col(f"{reduced}u").explode().drop_nulls().n_unique()}
         case "mean":
-            return _sum(pl.col(f"{place}s")) / count.sum()
+            return {place: _sum(pl.col(f"{reduced}s")) / count.sum()}
         case "std":
-            return _pooled_std(pl.col(f"{place}m"), pl.col(f"{place}q"), count)
+            return {place: _pooled_std(pl.col(f"{reduced}m"), pl.col(f"{reduced}q"), count)}
         case "minimum":
-            return value.min()
+            return {place: value.min()}
         case "maximum":
-            return value.max()
+            return {place: value.max()}
         case "latest":
-            return value.filter(newest == newest.max()).max()
+            return {place: value.filter(newest == newest.max()).max()}
         case "first":
-            return value.filter(newest == newest.min()).min()
+            return {place: value.filter(newest == newest.min()).min()}
         case "days_since_last":
-            since = pl.lit(end).cast(UTC_TIME) - newest.max()
-            return since.dt.total_microseconds() / _MICROSECONDS_A_DAY
+            return {place: newest.max()}
         case "attribute":
-            return _newest_state(part, place, end)
+            state = {place: value} if part.until is None else {place: value, f"{place}e": pl.col(f"{reduced}e")}
+            return {name: column.filter(newest == newest.max()).last() for name, column in state.items()}
         case "expression":
             raise ValueError("An own expression reads the events of its window; it has no partials to combine.")
         case _:
             assert_never(part.kind)
+
+
+def value_at(part: Aggregation, place: str, end: pl.Expr) -> pl.Expr:
+    """The value of a window with the content ``place`` that ends at ``end``."""
+    content = pl.col(place)
+    if part.traits.is_age:
+        # A product, because Polars divides a single row and multiplies several by the reciprocal.
+        return (end - content).dt.total_microseconds().cast(pl.Float64) * (1 / _MICROSECONDS_A_DAY)
+    if part.until is None:
+        return content
+    until = pl.col(f"{place}e")
+    return pl.when(until.is_null() | (until > end)).then(content)
 
 
 def _sum(values: pl.Expr) -> pl.Expr:
@@ -116,14 +132,20 @@ def _pooled_std(mean: pl.Expr, squares: pl.Expr, count: pl.Expr) -> pl.Expr:
     return pl.when(total > 1).then((within / (total - 1)).sqrt())
 
 
-def _newest_state(part: Aggregation, place: str, end: datetime) -> pl.Expr:
-    value, newest = pl.col(f"{place}v"), pl.col(f"{place}t")
-    at_newest = newest == newest.max()
-    if part.until is None:
-        return value.filter(at_newest).last()
-    until = pl.col(f"{place}e")
-    valid = until.is_null() | (until > pl.lit(end).cast(UTC_TIME))
-    return pl.when(valid).then(value).filter(at_newest).last()
+def shared_partials(parts: Mapping[str, Aggregation]) -> dict[str, str]:
+    """The place of the partials that each part combines: parts that differ in their windows alone share them."""
+    shared: dict[str, str] = {}
+    for place, part in parts.items():
+        alike = (other for other in dict.fromkeys(shared.values()) if _reduce_alike(parts[other], part))
+        shared[place] = next(alike, place)
+    return shared
+
+
+def _reduce_alike(one: Aggregation, other: Aggregation) -> bool:
+    if (one.kind, one.until, one.columns) != (other.kind, other.until, other.columns):
+        return False
+    pairs = ((one.value, other.value), (one.where, other.where))
+    return all(a is b or (a is not None and b is not None and a.meta.eq(b)) for a, b in pairs)
 
 
 def all_partials(parts: Mapping[str, Aggregation], time: str) -> dict[str, pl.Expr]:

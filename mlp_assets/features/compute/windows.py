@@ -5,11 +5,13 @@ from datetime import datetime
 
 import polars as pl
 
-from mlp_assets.features.compute.late_versions import changed_versions, version_pairs
-from mlp_assets.features.compute.time_steps import CLOSING, ID, PAIR, VERSION, Steps
+from mlp_assets.features.compute.change_moments import change_rows, hold
+from mlp_assets.features.compute.feature_values import feature_values
+from mlp_assets.features.compute.late_versions import changed_versions, version_rows
+from mlp_assets.features.compute.time_steps import ID, Moments, Steps
+from mlp_assets.features.compute.window_contents import NEWEST, WindowContents
 from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.tables.derived import with_derived
-from mlp_assets.tables.events import UTC_TIME, WITHDRAWN
+from mlp_assets.tables.events import WITHDRAWN
 
 
 def feature_rows(view: FeatureView, events: pl.LazyFrame, moments: Sequence[datetime]) -> pl.DataFrame:
@@ -28,28 +30,40 @@ def feature_rows(view: FeatureView, events: pl.LazyFrame, moments: Sequence[date
         An entity that goes quiet gets one closing row with all features null. Without it, its last row would be used
         until the TTL. The rows of a moment have the same bits whichever other moments are computed with it.
     """
-    ordered = sorted(moments)
-    read = _within_reach(view, events, ordered)
+    read = _within_reach(view, events, moments)
     keys = list(view.entity.keys)
-    entities = read.select(keys).unique().sort(keys).with_row_index(ID)
-    order = [view.source.event_time, ID, *_declared(view), "known_at", WITHDRAWN]
-    numbered = read.join(entities, on=keys)
-    numbered = numbered.sort(*order, *(name for name in read.columns if name not in order))
+    entities = read.select(keys).unique().sort(keys)
+    numbered = _ordered(view, read.join(entities.with_row_index(ID), on=keys))
     steps = Steps(view, numbered)
-    rows = _base(view, steps, ordered)
-    versions = [_versions(view, steps, moment, pairs) for moment, pairs in version_pairs(numbered, view, ordered)]
-    if versions:
-        rows = changed_versions(rows, pl.concat(versions), ["event_time", ID], view.feature_names)
-    keyed = rows.join(entities, on=ID, how="left").sort("event_time", ID, "known_at")
-    return keyed.select(*keys, "event_time", "known_at", *view.feature_names)
+    grid, contents = steps.moments(moments), WindowContents(steps)
+    rows = _base(steps, grid, contents)
+    versions = version_rows(numbered, steps, grid)
+    if versions.height:
+        late = feature_values(steps, contents.of(versions)).select(rows.columns)
+        rows = changed_versions(rows, late, ["event_time", ID], view.feature_names)
+    return entities[rows[ID]].hstack(rows.select("event_time", "known_at", *view.feature_names))
 
 
 def _within_reach(view: FeatureView, events: pl.LazyFrame, moments: Sequence[datetime]) -> pl.DataFrame:
     time, reach, keys = view.source.event_time, view.reach, view.entity.keys
-    near = [pl.col(time) >= moments[0] - reach] if reach is not None else []
-    kept = events.filter(pl.col(time) < moments[-1], *near, *(pl.col(key).is_not_null() for key in keys))
+    near = [pl.col(time) >= min(moments) - reach] if reach is not None else []
+    kept = events.filter(pl.col(time) < max(moments), *near, *(pl.col(key).is_not_null() for key in keys))
     read = dict.fromkeys([*keys, time, *(column for part in view.parts for column in part.columns)])
     return kept.select(*read, *_declared(view), "known_at", WITHDRAWN, "late").collect()
+
+
+def _ordered(view: FeatureView, events: pl.DataFrame) -> pl.DataFrame:
+    """The events by entity and time, then by all columns that tell events of one time apart."""
+    time, stamps = view.source.event_time, [*_declared(view), "known_at", WITHDRAWN]
+    apart = [stamp for stamp in stamps if not _follows(events[stamp], events[time])]
+    values = [name for name in events.columns if name not in (ID, time, "late", *stamps, *view.entity.keys)]
+    return events.sort(ID, time, *apart, *values)
+
+
+def _follows(stamps: pl.Series, times: pl.Series) -> bool:
+    """Whether all stamps are null or equally long after the times, and so tell no events of one time apart."""
+    after = stamps - times
+    return after.null_count() == len(after) or (after.null_count() == 0 and after.min() == after.max())
 
 
 def _declared(view: FeatureView) -> list[str]:
@@ -57,23 +71,12 @@ def _declared(view: FeatureView) -> list[str]:
     return ["declared_at"] if any(part.traits.ties_by_known for part in view.parts) else []
 
 
-def _base(view: FeatureView, steps: Steps, moments: Sequence[datetime]) -> pl.DataFrame:
+def _base(steps: Steps, moments: Moments, contents: WindowContents) -> pl.DataFrame:
     """The rows as known at their moments."""
-    rows = [steps.values(end).with_columns(pl.lit(end).cast(UTC_TIME).alias("event_time")) for end in moments]
-    return _derive(view, pl.concat(rows).with_columns(known_at=pl.col("event_time")))
-
-
-def _versions(view: FeatureView, steps: Steps, moment: datetime, pairs: pl.DataFrame) -> pl.DataFrame:
-    """The rows of one moment as known later. Each pair of entity and version is computed like an entity of its own."""
-    numbered = pairs.with_row_index(PAIR)
-    rows = numbered.join(steps.versions(moment, numbered), on=PAIR, how="left")
-    when = pl.lit(moment).cast(UTC_TIME).alias("event_time")
-    rows = rows.with_columns(pl.col(CLOSING).fill_null(value=True), when).rename({VERSION: "known_at"})
-    return _derive(view, rows)
-
-
-def _derive(view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:
-    """Adds the derived features, and empties closing rows."""
-    derived = with_derived(rows, view.derived, view.features)
-    features = (pl.when(~pl.col(CLOSING)).then(pl.col(name)).alias(name) for name in view.feature_names)
-    return derived.select(ID, "event_time", "known_at", *features)
+    changes = contents.of(change_rows(steps, moments).with_columns(known_at="event_time"))
+    present = changes[NEWEST].is_not_null()
+    if any(part.traits.is_age or part.until is not None for part in steps.parts.values()):
+        rows = feature_values(steps, hold(changes, present, moments))
+    else:
+        rows = hold(feature_values(steps, changes), present, moments)
+    return rows.select(ID, "event_time", "known_at", *steps.view.feature_names)

@@ -1,0 +1,36 @@
+"""Makes feature rows out of the contents of windows."""
+
+import polars as pl
+
+from mlp_assets.features.compute.partials import value_at
+from mlp_assets.features.compute.time_steps import ID, MARK, MOMENT, Steps
+from mlp_assets.features.compute.window_contents import NEWEST
+from mlp_assets.tables.derived import with_derived
+
+
+def feature_values(steps: Steps, contents: pl.DataFrame) -> pl.DataFrame:
+    """The features of rows: ``__id``, ``__moment``, ``event_time``, ``known_at`` and the features.
+
+    All features are null for an entity that has gone quiet: no event is in its longest window.
+
+    Args:
+        contents: rows as ``WindowContents.of`` returns them.
+    """
+    view = steps.view
+    zero = [place for place, part in steps.parts.items() if part.traits.zero_without_events]
+    rows = contents.with_columns(pl.col(zero).fill_null(0)).with_columns(_features(steps))
+    derived = with_derived(rows.select(ID, *view.features), view.derived, view.features)
+    lookback = steps.count(view.lookback) if view.lookback is not None else None
+    active = pl.col(NEWEST).is_not_null() if lookback is None else pl.col(NEWEST) >= pl.col(MARK) - lookback
+    kept = (pl.when(rows.select(active).to_series()).then(pl.col(name)).alias(name) for name in view.feature_names)
+    return rows.select(ID, MOMENT, "event_time", "known_at").hstack(derived.select(kept))
+
+
+def _features(steps: Steps) -> list[pl.Expr]:
+    end = pl.col("event_time")
+    values = iter([value_at(part, place, end).cast(pl.Float64) for place, part in steps.parts.items()])
+    features: list[pl.Expr] = []
+    for name, feature in steps.view.features.items():
+        parts = [next(values) for _ in feature.parts]
+        features.append((parts[0] / parts[1] if len(parts) == 2 else parts[0]).alias(name))
+    return features
