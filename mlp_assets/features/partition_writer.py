@@ -23,7 +23,7 @@ from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration.partitions import Windows
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.progress import read_progress
-from mlp_assets.tables.digest import RowSums, row_sums
+from mlp_assets.tables.digest import RowSums, row_sums, row_sums_by
 from mlp_assets.tables.memory import batch_bytes
 from mlp_resources.ports.lake import Table, Transaction, WriteResult
 
@@ -82,15 +82,17 @@ def compute_partitions(
         before = lake.transaction(table, SOURCE_READ) or 0
         held = held_moments(scope, view, materialized | lake.partitions(table), written)
         steps = _ingested_steps(scope, view.source, names, version)
+        others = materialized - {name for name, _ in windows}
+        revised = bool(others) or Moments.of(view).shorter_than_a_day
         planner = MomentPlanner(
             view=view,
             held=held,
-            changed=changed_times(scope, view, before - 1, version) if version is not None else None,
+            changed=changed_times(scope, view, before - 1, version) if version is not None and revised else None,
             ingested=steps,
             below=read_progress(lake, lake_table(scope, view.source), version),
             now=now,
         )
-        touched = planner.touched(materialized - {name for name, _ in windows})
+        touched = planner.touched(others)
         parts = [*planner.of_run(windows), *touched]
         after, earlier = planner.held_after(parts), read_progress(lake, table, written)
         progress = progress_after(scope, view, after.times, steps, version, now)
@@ -154,8 +156,7 @@ def _write_batches(
         if not written.changed:
             return None
         size += written.bytes
-        rows = frame.partition_by("partition", as_dict=True)
-        sums |= {name: row_sums(rows.get((name,), frame.clear())) for name in names}
+        sums |= dict.fromkeys(names, row_sums(frame.clear())) | row_sums_by(frame, "partition")
     newest = frame.filter(pl.col("partition") == batches[-1].parts[-1].name)
     return newest, sums, replace(written, bytes=size), len(batches)
 

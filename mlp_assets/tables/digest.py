@@ -1,8 +1,8 @@
 """The canonical digest of a table: equal content has equal digests, whatever the order of rows or the files."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 import polars as pl
@@ -51,14 +51,41 @@ def canonical_digest(frame: pl.DataFrame) -> str:
 
 def row_sums(frame: pl.DataFrame) -> RowSums:
     """The contribution of these rows to a table's digest."""
-    columns = tuple((name, str(frame.schema[name])) for name in sorted(frame.columns))
-    columns_of_numbers = pl.DataFrame({name: _numbers(frame[name]) for name, _ in columns})
-    sums = [_block_sums(columns_of_numbers.slice(begin, _BLOCK)) for begin in range(0, frame.height, _BLOCK)]
-    first, second = reduce(lambda a, b: (a[0] + b[0], a[1] + b[1]), sums, (0, 0))
-    return RowSums(columns, frame.height, first % _WRAP, second % _WRAP)
+    first = second = 0
+    for block in _blocks(frame):
+        mixes = _mixes(block)
+        first, second = first + int(mixes[0].sum()), second + int(mixes[1].sum())
+    return RowSums(_columns(frame), frame.height, first % _WRAP, second % _WRAP)
 
 
-def _block_sums(block: pl.DataFrame) -> tuple[int, int]:
+def row_sums_by(frame: pl.DataFrame, column: str) -> dict[str, RowSums]:
+    """The ``row_sums`` of the rows of each value of a column of texts; quick for many values in order."""
+    columns, run = _columns(frame), frame[column].rle_id().to_numpy()
+    runs = frame[column].rle().struct.unnest()
+    first, second = np.zeros(runs.height, np.uint64), np.zeros(runs.height, np.uint64)
+    for number, block in enumerate(_blocks(frame)):
+        own = run[number * _BLOCK :][: block.height]
+        starts = np.flatnonzero(np.append(True, own[1:] != own[:-1]))
+        for sums, mixes in zip((first, second), _mixes(block), strict=True):
+            sums[own[starts]] += np.add.reduceat(mixes, starts)
+    by_value: dict[str, RowSums] = {}
+    for (length, value), *mixes in zip(runs.iter_rows(), first, second, strict=True):
+        sums_of_run = RowSums(columns, length, *map(int, mixes))
+        by_value[value] = by_value[value] + sums_of_run if value in by_value else sums_of_run
+    return by_value
+
+
+def _columns(frame: pl.DataFrame) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(frame.schema[name])) for name in sorted(frame.columns))
+
+
+def _blocks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    numbers = pl.DataFrame({name: _numbers(frame[name]) for name in sorted(frame.columns)})
+    return (numbers.slice(begin, _BLOCK) for begin in range(0, frame.height, _BLOCK))
+
+
+def _mixes(block: pl.DataFrame) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Two mixes of the hash of each row."""
     hashes = np.zeros(block.height, np.uint64)
     for column in block:
         hashes ^= _words(column)
@@ -66,7 +93,7 @@ def _block_sums(block: pl.DataFrame) -> tuple[int, int]:
         hashes ^= hashes >> np.uint64(32)
     mixed = hashes * _FIRST
     mixed ^= mixed >> np.uint64(29)
-    return int(mixed.sum()), int((mixed * _SECOND ^ (mixed >> np.uint64(31))).sum())
+    return mixed, mixed * _SECOND ^ (mixed >> np.uint64(31))
 
 
 def _words(column: pl.Series) -> NDArray[np.uint64]:

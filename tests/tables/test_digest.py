@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_assets.tables.digest import canonical_digest, row_sums
+from mlp_assets.tables.digest import canonical_digest, row_sums, row_sums_by
 
 FRAME = pl.DataFrame({"a": [1, 2, None], "b": ["x", None, "yz"], "c": [0.1, float("nan"), None]})
 
@@ -97,3 +97,11 @@ def test_lists_are_compared_by_their_values_and_lengths(one: list[object], other
     dtype = pl.List(pl.Float64)
     digests = [canonical_digest(pl.DataFrame({"a": rows}, schema={"a": dtype})) for rows in (one, other)]
     assert (digests[0] == digests[1]) == (sorted(map(repr, one)) == sorted(map(repr, other)))
+
+
+def test_the_sums_of_the_values_of_a_column_are_those_of_their_rows() -> None:
+    names = [f"p{number}" for number in (0, 1, 1, 2, 0)]
+    frame = pl.DataFrame({"name": [name for name in names for _ in range(20_000)], "n": range(100_000)})
+    parts = {name: row_sums(frame.filter(name=name)) for name in ("p0", "p1", "p2")}
+    assert row_sums_by(frame, "name") == parts
+    assert row_sums_by(frame.clear(), "name") == {}

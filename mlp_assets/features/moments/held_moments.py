@@ -5,9 +5,11 @@ So each write of such a table notes which moments are in it. An ingested source 
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 import polars as pl
 
@@ -38,8 +40,13 @@ class HeldMoments:
 
     def within(self, window: Window) -> list[datetime]:
         """Those after the start of a window, up to its end."""
-        first, last = (self.times.search_sorted(time, "right") for time in (window.start, window.end))
-        return self.times.slice(first, last - first).to_list()
+        first, last = (bisect_right(self._times, time) for time in (window.start, window.end))
+        return self._times[first:last]
+
+    @cached_property
+    def _times(self) -> list[datetime]:
+        """A list, because Polars takes milliseconds to look up one value."""
+        return self.times.to_list()
 
     def with_steps(self, rows: ViewInput, windows: Sequence[Window]) -> "HeldMoments":
         """These moments and those of the windows."""

@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 
 from mlp_assets.features.source_rows import source_table
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.events import UTC_TIME, as_events
+from mlp_assets.tables.expiry import microseconds
 
 
 def changed_times(scope: Scope, view: FeatureView, before: int, now: int | None) -> pl.Series:
@@ -24,9 +26,9 @@ def changed_times(scope: Scope, view: FeatureView, before: int, now: int | None)
 
 def is_touched(view: FeatureView, times: pl.Series, at: datetime) -> bool:
     """Whether one of the event times is within reach of a moment."""
-    reach = view.reach
-    first = times.search_sorted(at - reach, "left") if reach is not None else 0
-    return first < times.search_sorted(at, "left")
+    reach, values = view.reach, times.to_physical().to_numpy()  # Polars takes milliseconds to look up one value
+    first = np.searchsorted(values, microseconds(at - reach)) if reach is not None else 0
+    return bool(first < np.searchsorted(values, microseconds(at)))
 
 
 def _changed_times(scope: Scope, view: FeatureView, before: int, now: int) -> pl.Series:
