@@ -42,7 +42,9 @@ def record_facts(scope: Scope, view: FeatureView, frame: pl.DataFrame, written: 
     if frame.is_empty():
         return None
     newest = str(frame["partition"].max())
-    rows = current_rows(frame.filter(pl.col("partition") == newest), view.entity.keys, view.feature_names)
+    in_partition = frame.filter(pl.col("partition") == newest)
+    rows = in_partition.filter(pl.col("event_time") == pl.col("event_time").max())  # a partition may have more moments
+    rows = current_rows(rows, view.entity.keys, view.feature_names)
     figures = statistics(rows, view.feature_names)
     if newest == max(scope.environment.lake.partitions(tables.features(scope.project.name, view.name))):
         _store(scope, view, figures, written.version)

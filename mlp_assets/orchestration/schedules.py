@@ -74,7 +74,10 @@ def request_of(cadence: Cadence, time: datetime) -> dg.RunRequest | dg.SkipReaso
     if at <= cadence.start or moments.floor(at) != at:
         return dg.SkipReason(f"No step of {written(cadence.every)} ends at {at:%Y-%m-%d %H:%M}.")
     names = sorted({name for rows in cadence.writes for name in moments.names(rows, at)})
-    return dg.RunRequest(run_key=f"{at:%Y-%m-%dT%H:%M}", tags=range_tags(names))
+    key = f"{at:%Y-%m-%dT%H:%M}"
+    if len(names) == 1:
+        return dg.RunRequest(run_key=key, partition_key=names[0])
+    return dg.RunRequest(run_key=key, tags=range_tags(names))
 
 
 def crons_of(cadence: Cadence) -> list[str]:

@@ -94,7 +94,7 @@ order = st.tuples(
     orders=st.lists(order, min_size=1, max_size=25),
     ticks=st.lists(st.integers(1, 23), min_size=2, max_size=5, unique=True).map(sorted),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_ticks_through_a_day_make_the_table_of_one_run(orders: Any, ticks: list[int]) -> None:
     with TemporaryDirectory() as folder:
         location = f"{folder}/orders"

@@ -134,12 +134,10 @@ def test_an_hourly_tick_computes_what_has_passed_of_its_day(home: Path) -> None:
         (run,) = schedule.evaluate_tick(context).run_requests or []
         return run
 
-    midnight = request(datetime(2024, 1, 15, tzinfo=UTC))
-    assert set(midnight.tags.values()) >= {"2024-01-14"}
-    assert "2024-01-15" not in midnight.tags.values()
-    tick = request(at.replace(second=0))
+    assert request(datetime(2024, 1, 15, tzinfo=UTC)).partition_key == "2024-01-14"
+    tick = request(at.replace(second=0)).partition_key
     with freeze_time(at):
-        done = repository.get_job("shop__hourly").execute_in_process(instance=instance, tags=tick.tags)
+        done = repository.get_job("shop__hourly").execute_in_process(instance=instance, partition_key=tick)
     assert done.success
     rows = environment.lake.scan(Table("shop", "features", "spend")).collect()
     assert rows["partition"].unique().to_list() == ["2024-01-15"]

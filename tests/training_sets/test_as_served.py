@@ -247,7 +247,8 @@ class Replay:
         cadence = cadences_of(self.project)[int(number)]
         request = request_of(cadence, datetime.fromisoformat(at) + cadence.run_after)
         assert isinstance(request, dg.RunRequest)
-        self._materialize(cadence, list(request.tags.values())[:2], online=kind == "all")
+        name = request.partition_key
+        self._materialize(cadence, [name, name] if name else list(request.tags.values()), online=kind == "all")
 
     def _materialize(self, cadence: Any, names: list[str], *, online: bool) -> None:
         selected: list[dg.AssetKey] = []
