@@ -41,6 +41,7 @@ class Till:
 
     orders: pl.DataFrame
     asked: list[mlp.Window]
+    other: tuple[Scope, mlp.Source]
     now: datetime
 
 
@@ -192,6 +193,23 @@ def test_only_steps_that_were_ingested_before_or_are_overdue_count_as_late(home:
     ]
     held = held_moments(scope, source, set(), scope.environment.lake.version(lake_table(scope, source)))
     assert held.times.to_list() == [START + hour * HOUR for hour in range(1, 14)]
+
+
+def read_while_another_run_ingests(window: mlp.Window) -> pl.DataFrame:
+    Till.asked.append(window)
+    if len(Till.asked) == 1:
+        ingest(*Till.other)
+    return Till.orders.filter(window.holds("arrived_at"))
+
+
+def test_two_runs_at_once_ingest_a_step_once(home: Path) -> None:
+    source = mlp.Source("orders", read=read_while_another_run_ingests, columns=DECLARED, every="1h", **TIMES)
+    scope, Till.asked, Till.orders = scope_of(view_of(source), home), [], orders_of((1, 5.0, 0.5, 0.5))
+    Till.now, Till.other = START + 2 * HOUR + SOON, (scope, source)
+    ingest(scope, source)
+    stored = scope.environment.lake.scan(lake_table(scope, source)).collect()
+    assert stored.select("amount", "ingested_at", "withdrawn_at").rows() == [(5.0, None, None)]
+    assert len(Till.asked) == 3  # the run that was overtaken reads again
 
 
 def test_a_daily_view_waits_for_all_steps_of_the_day(home: Path) -> None:
