@@ -9,8 +9,8 @@ import polars as pl
 import mlp_assets as mlp
 from mlp_assets.platform import Days, backfill_project
 from mlp_resources.ports.lake import Table
-from tests.backfill.test_project_backfill import Silent
 from tests.support.platform import Platform
+from tests.support.silent_progress import Silent
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 COLUMNS: dict[str, Any] = {"user_id": pl.Int64, "amount": pl.Float64, "bought_at": pl.Datetime}

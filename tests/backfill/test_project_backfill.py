@@ -12,7 +12,7 @@ import pytest
 import mlp_assets as mlp
 from mlp_assets.backfill.running import PROCESS
 from mlp_assets.orchestration import keys
-from mlp_assets.platform import AssetWork, Days, Summary, backfill_project, definitions_for
+from mlp_assets.platform import Days, Summary, backfill_project, definitions_for
 from mlp_assets.tables.digest import canonical_digest
 from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.online.open_view import open_view
@@ -20,29 +20,12 @@ from mlp_resources.ports.lake import Table
 from tests.support import daily_orders, failing_orders
 from tests.support.daily_orders import START, day
 from tests.support.failing_orders import Trouble
+from tests.support.silent_progress import Silent
 
 NOW = START + timedelta(days=10, hours=15)
 DAYS = [day(number) for number in range(10)]
 WEEKS = [day(0)]
 WHOLE = Days()
-
-
-class Silent:
-    """Keeps what it is told of a backfill."""
-
-    def __init__(self) -> None:
-        self.waited_for: list[str] = []
-        self.steps = 0
-
-    def plan(self, work: Sequence[AssetWork], runs: int) -> None: ...
-
-    def wait(self, run: dg.DagsterRun) -> None:
-        self.waited_for.append(run.run_id)
-
-    def begin(self, assets: Sequence[dg.AssetKey], partitions: Sequence[str]) -> None: ...
-
-    def advance(self, asset: dg.AssetKey, partition: str | None) -> None:
-        self.steps += 1
 
 
 @pytest.fixture

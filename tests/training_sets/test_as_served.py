@@ -126,6 +126,10 @@ def weekly_view_of_daily_rows(location: str) -> list[mlp.FeatureView]:
     return [first, habit(first, every="1w")]
 
 
+def every_second_day(location: str) -> list[mlp.FeatureView]:
+    return [spending(ingested(location), every="2d", ttl="5d")]
+
+
 def weekly_source(location: str) -> list[mlp.FeatureView]:
     return [spending(ingested(location, every="1w"))]
 
@@ -156,8 +160,8 @@ def hourly_ingested(location: str) -> list[mlp.FeatureView]:
 
 
 CASES = (
-    daily_external, daily_ingested, daily_chain, weekly_view_of_daily_rows, weekly_source, hourly_external,
-    hourly_ingested,
+    daily_external, daily_ingested, daily_chain, weekly_view_of_daily_rows, every_second_day, weekly_source,
+    hourly_external, hourly_ingested,
 )  # fmt: skip
 
 
@@ -224,11 +228,12 @@ class Replay:
         for number, cadence in enumerate(cadences_of(self.project)):
             moments = Moments(cadence.start, cadence.every)
             short = moments.shorter_than_a_day
-            for at in moments.within(mlp.Window(begin - moments.every, begin + DAY - moments.every)):
+            instant = timedelta(microseconds=1)
+            for at in moments.within(mlp.Window(begin - instant, begin + DAY - instant)):
                 delay = moments.every / 24 / 60 * self.random.randrange(3)
                 if self.faults and self.random.random() < 0.25:
                     delay = moments.every * self.random.uniform(0.01, 1.4 if short else 0.6)
-                if begin > at or (self.faults and short and self.random.random() < 0.1):
+                if self.faults and short and self.random.random() < 0.1:
                     continue  # a missed tick
                 kind = "features only" if self.faults and self.random.random() < 0.15 else "all"
                 yield at + cadence.run_after + delay, f"{number}:{kind}:{at.isoformat()}"
