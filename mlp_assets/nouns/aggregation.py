@@ -196,7 +196,7 @@ def days_since_last(over: str, **options: Unpack[FeatureOptions]) -> Aggregation
 def expression(aggregate: pl.Expr, over: str, **options: Unpack[FeatureOptions]) -> Aggregation:
     """A Polars expression that reduces the window's events, sorted by time, to one number.
 
-    It reads the whole window at each step of the cadence. The other aggregations combine partial results and are many
+    It reads the whole window wherever that changes. The other aggregations combine partial results and are many
     times faster.
     """
     return Aggregation("expression", aggregate, over, **options)

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mlp_assets.features.compute.ranges import write_out
 from mlp_assets.features.compute.time_steps import ID, KNOWN, MARK, MOMENT, STEP, Moments, Steps
 from mlp_assets.tables.events import WITHDRAWN
 
@@ -42,8 +43,7 @@ def hold(rows: pl.DataFrame, held: pl.Series, moments: Moments) -> pl.DataFrame:
     until = pl.when(same).then(pl.col(MOMENT).shift(-1)).otherwise(len(moments.times))
     first, length = (rows.select(each).to_series().to_numpy() for each in (pl.col(MOMENT), until - pl.col(MOMENT)))
     length = np.where(held.to_numpy(), length, 0)
-    index = np.repeat(np.arange(rows.height), length)
-    at = np.arange(len(index)) + np.repeat(first - (np.cumsum(length) - length), length)
+    index, at = write_out(first, length)
     order = np.argsort(at, kind="stable")
     index, at = index[order], at[order]
     times = moments.times[at]

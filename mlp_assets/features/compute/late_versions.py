@@ -6,8 +6,11 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
+from mlp_assets.features.compute.ranges import write_out
 from mlp_assets.features.compute.time_steps import ID, MOMENT, Moments, Steps
 from mlp_assets.tables.events import WITHDRAWN
+
+_FIRST, _STOP = "__first", "__stop"
 
 
 def version_rows(events: pl.DataFrame, steps: Steps, moments: Moments) -> pl.DataFrame:
@@ -31,12 +34,24 @@ def version_rows(events: pl.DataFrame, steps: Steps, moments: Moments) -> pl.Dat
     if reach is not None:
         last = happened + reach // timedelta(microseconds=1)
         stop = np.minimum(stop, np.searchsorted(moments.micros, last, "right"))
-    counts = np.maximum(stop - first, 0)
-    place = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-    pairs = changes[np.repeat(np.arange(len(counts)), counts)].select(ID, "known_at", pl.Series(MOMENT, place))
-    distinct = pairs.unique().sort(MOMENT, ID, "known_at")
-    rows = moments.rows(distinct[ID].to_numpy().astype(np.int64), distinct[MOMENT].to_numpy())
-    return rows.with_columns(distinct["known_at"])
+    ranges = _merged(changes.select(ID, "known_at", pl.Series(_FIRST, first), pl.Series(_STOP, stop)))
+    owner, places = write_out(ranges[_FIRST].to_numpy(), (ranges[_STOP] - ranges[_FIRST]).to_numpy())
+    pairs = ranges[owner].with_columns(pl.Series(MOMENT, places))
+    ordered = pairs.sort(MOMENT, ID, "known_at")
+    rows = moments.rows(ordered[ID].to_numpy().astype(np.int64), ordered[MOMENT].to_numpy())
+    return rows.with_columns(ordered["known_at"])
+
+
+def _merged(ranges: pl.DataFrame) -> pl.DataFrame:
+    """The ranges of moments of each entity and version, without overlaps.
+
+    Thousands of events may arrive at one time. Their ranges are merged before they are written out.
+    """
+    ordered = ranges.filter(pl.col(_FIRST) < pl.col(_STOP)).sort(ID, "known_at", _FIRST)
+    apart = pl.col(_FIRST) > pl.col(_STOP).cum_max().shift(1).over(ID, "known_at")
+    run = apart.fill_null(value=True).cum_sum().alias("__run")
+    merged = ordered.group_by(run, maintain_order=True)
+    return merged.agg(pl.col(ID, "known_at", _FIRST).first(), pl.col(_STOP).max()).drop("__run")
 
 
 def changed_versions(
@@ -49,9 +64,8 @@ def changed_versions(
         versions: the same rows as known later, in the same columns.
     """
     ordered = pl.concat([base, versions]).sort(*row, "known_at")
-    first = pl.int_range(pl.len()).over(row) == 0
-    before = [pl.col(name).shift(1).over(row) for name in features]
-    differs = pl.any_horizontal(pl.col(name).ne_missing(old) for name, old in zip(features, before, strict=True))
+    again = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in row).fill_null(value=False)
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in features)
     is_base = pl.col("known_at") == pl.col("event_time")
     has_feature = pl.any_horizontal(pl.col(features).is_not_null())
-    return ordered.filter(is_base | (first & has_feature) | (~first & differs))
+    return ordered.filter(is_base | (~again & has_feature) | (again & differs))

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mlp_assets.features.compute.ranges import write_out
 from mlp_assets.features.compute.time_steps import ID, KNOWN, MARK, STEP, Steps
 from mlp_assets.tables.events import WITHDRAWN
 
@@ -67,10 +68,8 @@ class Slices:
         return first, np.maximum(first, stop)
 
     def _slices(self, first: NDArray[np.int64], stop: NDArray[np.int64], begin: int) -> pl.DataFrame:
-        counts = stop - first
-        before = np.cumsum(counts) - counts
-        index = np.arange(counts.sum()) + np.repeat(first - before, counts)
-        row = np.repeat(np.arange(begin, begin + len(counts), dtype=np.uint32), counts)
+        window, index = write_out(first, stop - first)
+        row = (begin + window).astype(np.uint32)
         return self._read[index.astype(np.uint32)].with_columns(pl.Series(ROW, row))
 
 
