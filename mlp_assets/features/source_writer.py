@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time
+from datetime import time
 from functools import reduce
 from operator import add
 
@@ -11,11 +11,11 @@ import polars as pl
 
 from mlp_assets.errors import LakeError
 from mlp_assets.features.moments.arrival_bounds import Arrivals
-from mlp_assets.features.moments.held_moments import HeldMoments, held_moments
+from mlp_assets.features.moments.held_moments import held_moments
+from mlp_assets.features.moments.passed_steps import next_ingestion, passed_windows
 from mlp_assets.features.new_columns import check_new_columns, noted_columns
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.table_notes import notes_for
-from mlp_assets.nouns.cadence import DAY, Moments
 from mlp_assets.nouns.source import Source, Window
 from mlp_assets.orchestration.partitions import Windows
 from mlp_assets.orchestration.scope import Scope
@@ -25,7 +25,6 @@ from mlp_assets.tables.memory import batch_bytes
 from mlp_resources.ports.lake import Transaction, WriteResult
 
 _ATTEMPTS = 8
-_APPLICATION = "ingestion"
 
 
 @dataclass(frozen=True)
@@ -83,10 +82,10 @@ def _ingest(
 ) -> IngestedPartitions | None:
     """Like ``ingest_partitions``; None if another run has ingested steps of the days meanwhile."""
     lake, table = scope.environment.lake, lake_table(scope, source)
-    noted, columns, mark = noted_columns(scope, table), set[str](), _next_transaction(scope, source)
+    noted, columns, mark = noted_columns(scope, table), set[str](), next_ingestion(scope, source)
     before = materialized | lake.partitions(table)
     held = held_moments(scope, source, before, lake.version(table))
-    passed = _passed(source, windows, held, scope.environment.now())
+    passed = passed_windows(source, windows, held, scope.environment.now())
     arrivals = Arrivals(scope, source, before, held.times) if source.live else None
     first, sums, size, written = pl.DataFrame(), list[RowSums](), 0, WriteResult(0, changed=False, bytes=0)
     for group in _groups(source, passed, inputs, batch_bytes(scope.environment.shards.memory())):
@@ -103,34 +102,6 @@ def _ingest(
         first, size = frame if not sums else first, size + written.bytes
         sums.append(row_sums(frame))
     return IngestedPartitions(first, reduce(add, sums), replace(written, bytes=size), len(sums))
-
-
-def _next_transaction(scope: Scope, source: Source) -> Transaction | None:
-    """The transaction of the next write; None for a source whose partitions are ingested whole."""
-    if not Moments.of(source).shorter_than_a_day:
-        return None
-    number = scope.environment.lake.transaction(lake_table(scope, source), _APPLICATION) or 0
-    return Transaction(_APPLICATION, number + 1, number)
-
-
-def _passed(source: Source, windows: Windows, held: HeldMoments, now: datetime) -> Windows:
-    """The windows; of a source with several steps a day, the part of each that has passed in whole steps.
-
-    A day before them that lacks its last steps, because the run after midnight was missing, is ingested too.
-    """
-    moments = Moments.of(source)
-    if not moments.shorter_than_a_day:
-        return windows
-    first = windows[0][1].start
-    before = Window(first - DAY, first)
-    partial = 0 < len(held.within(before)) < DAY // moments.every
-    until = moments.floor(now)
-    if len(held.times):
-        until = max(until, held.times[-1])  # by a clock that went back, rows would be missing
-    return [
-        (name, Window(window.start, max(window.start, min(window.end, until))))
-        for name, window in [*([(f"{before.start:%Y-%m-%d}", before)] if partial else []), *windows]
-    ]
 
 
 def _groups(source: Source, windows: Windows, inputs: Sequence[pl.LazyFrame], most_bytes: int) -> Iterator[_Group]:
