@@ -119,7 +119,7 @@ def score_partitions(
 
 def _work(scope: Scope, batch: BatchScore, champion: RegisteredVersion, table: Table) -> ScoreWork:
     artifact = scope.environment.registry.artifact(champion)
-    plan = model_plan(scope, batch.model, batch.name, champion.version, artifact, champion.digest, {})
+    plan = model_plan(scope, batch.model, batch.name, champion.version, artifact, champion.digest)
     derived, now = dict(batch.model.training_set.derived), scope.environment.now().isoformat()
     run = f"part-{uuid4().hex[:12]}"
     return ScoreWork(ModelPlan.from_json(plan), derived, scope.environment.lake, table, now, run)

@@ -157,7 +157,7 @@ def _skew_result(
     """The check of what was drained. If that is nothing, the result of the drain before stands."""
     if not sample.seen:
         return _last_result(context.instance, key)
-    plan = ModelPlan.from_json(model_plan(scope, endpoint.model, endpoint.name, "", "", "", {}))
+    plan = ModelPlan.from_json(model_plan(scope, endpoint.model, endpoint.name, "", "", ""))
     with measured() as cost:
         try:
             report = check_skew(scope, endpoint, plan, sample)

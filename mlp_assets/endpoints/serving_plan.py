@@ -1,24 +1,27 @@
 """The serving plan: everything that a replica needs, compiled once from the specs, as plain JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
+from mlp_assets.endpoints.served_views import served_view
+from mlp_assets.features.definitions.trained import TrainedDefinitions
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import function_path
 from mlp_assets.nouns.encoders import Vector
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.nouns.model import Model
 from mlp_assets.orchestration.scope import Scope
+from mlp_assets.tables.stored_expressions import expressions_to_texts
 
 _MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
 def serving_plan(scope: Scope, endpoint: Endpoint, version: str, artifact: str, digest: str) -> dict[str, Any]:
     """The plan by which the endpoint serves this version of its model."""
-    online = scope.environment.online
-    views = endpoint.model.training_set.features
-    locations = {view.name: online.location(scope.home(view), view.name) for view in views}
-    return model_plan(scope, endpoint.model, endpoint.name, version, artifact, digest, locations) | {
+    trained = TrainedDefinitions(scope, endpoint.model)
+    views = [served_view(scope, trained, view, version) for view in endpoint.model.training_set.features]
+    then = trained.model(version)
+    return model_plan(scope, endpoint.model, endpoint.name, version, artifact, digest, then, views) | {
         "route": endpoint.url_path,
         "spool": scope.environment.spool_path(scope.project.name, endpoint.name),
         "max_rows": endpoint.max_rows,
@@ -34,29 +37,35 @@ def model_plan(
     version: str,
     artifact: str,
     digest: str,
-    locations: Mapping[str, str],
+    then: Model | None = None,
+    views: Sequence[ViewPlan] | None = None,
 ) -> dict[str, Any]:
     """The part of a plan that is about the model and its columns.
 
     Args:
         name: of the endpoint or batch score that answers.
-        locations: view -> its address in the online store.
+        then: the model as the version was trained; today's by default.
+        views: how the views are looked up; by default nowhere.
     """
+    home, model = scope.home(model), then or model
     training_set = model.training_set
     columns = training_set.labels.columns
-    views = [ViewPlan.of(view, locations.get(view.name, "")) for view in training_set.features]
+    views = views or [ViewPlan.of(view, "") for view in training_set.features]
+    texts = expressions_to_texts(training_set.derived)
+    path = function_path(training_set.derive) if texts is None and training_set.derive is not None else None
     return {
         "project": scope.project.name,
         "endpoint": name,
         "keys": {key: _type_name(columns[key]) for key in training_set.keys},
         "request": {name: _type_name(columns[name]) for name in training_set.request},
         "views": [view.to_json() for view in views],
-        "derive": function_path(training_set.derive) if training_set.derive is not None else None,
+        "derive": path,
+        "derived": texts or {},
         "inputs": list(model.inputs),
         "numbers": list(training_set.numbers),
         "sizes": {name: encoder.size for name, encoder in model.encode.items() if isinstance(encoder, Vector)},
         "model": {
-            "name": f"{scope.home(model)}.{model.name}",
+            "name": f"{home}.{model.name}",
             "version": version,
             "path": artifact,
             "digest": digest,

@@ -7,6 +7,7 @@ import polars as pl
 
 from mlp_assets.features.completeness import check_ingested, describe_missing_history
 from mlp_assets.features.compute.lineage import source_columns
+from mlp_assets.features.definitions.kept_table import keep_all_computed
 from mlp_assets.features.feature_facts import FeatureFacts, describe_columns, record_facts
 from mlp_assets.features.moments.moments_to_compute import step_windows
 from mlp_assets.features.partition_writer import ComputedPartitions, compute_partitions
@@ -45,6 +46,7 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             ingested = materialized(_source_key(scope, view))
             computed = compute_partitions(scope, view, windows, materialized(key), ingested)
             facts = record_facts(scope, view, computed.newest, computed.written)
+            keep_all_computed(scope, view, windows, materialized(key) | set(computed.sums), ingested)
         for partition in computed.touched:
             context.log_event(_recomputed(key, partition, computed, code_version(view, view.derive)))
         return dg.MaterializeResult(

@@ -2,10 +2,8 @@
 
 import dagster as dg
 
-from mlp_assets.features.lookups_in_use import check_lookups
-from mlp_assets.features.newest_rows import newest_rows
+from mlp_assets.features.definitions.publishing import EarlierDefinitions, publish_earlier, publish_view
 from mlp_assets.features.parity_check import Parity, compare_online_with_offline
-from mlp_assets.features.table_progress import progress_of
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
@@ -13,8 +11,7 @@ from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.check_names import ONLINE_EQUALS_OFFLINE, SERVED_LAG
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.publications.record import PublicationRecord
-from mlp_assets.publications.served_lag import ServedLag, served_lag
+from mlp_assets.publications.served_lag import served_lag
 from mlp_assets.tables.digest import canonical_digest
 
 
@@ -42,24 +39,14 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         what=f"The newest features of each {view.entity.name}, for look-ups by endpoints.",
     )
     def publish() -> dg.MaterializeResult:
-        environment, record = scope.environment, PublicationRecord(scope.environment, scope.project.name, view)
-        check_lookups(scope, view)
         with measured() as cost:
-            table = keys.table(features_key)
-            version = environment.lake.version(table)
-            now = environment.now()
-            rows = environment.lake.scan(table, version)
-            progress = progress_of(scope, view, rows, version, now)
-            rows = rows.filter(progress.publishable())
-            newest = newest_rows(view, rows, now)
-            with record.recording(version or 0, progress) as note:
-                environment.online.publish(
-                    location, view.entity.keys, view.feature_names, newest, version=version or 0, note=note
-                )
+            published = publish_view(scope, view)
+            earlier = publish_earlier(scope, view)
         with measured() as checking:
-            plan = ViewPlan.of(view, location)
-            published = environment.online.open_view(location, plan.features)
-            parity = compare_online_with_offline(plan, view.ttl_length, rows, published, now)
+            plan = ViewPlan.of(view, published.location)
+            online = scope.environment.online.open_view(plan.location, plan.features)
+            parity = compare_online_with_offline(plan, view.ttl_length, published.rows, online, published.now)
+        newest, table = published.newest, keys.table(features_key)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": newest.height,
@@ -67,16 +54,30 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
                 "dagster/column_lineage": column_lineage({name: [(features_key, name)] for name in newest.columns}),
                 "preview": dg.MetadataValue.md(markdown_table(newest.head(5))),
                 "as_of": str(newest["event_time"].max()),
-                "delta_versions_read": dg.MetadataValue.json({str(table): version}),
-                "location": location,
+                "delta_versions_read": dg.MetadataValue.json({str(table): published.version}),
+                "location": published.location,
+                **_earlier_facts(earlier),
                 "check_seconds": checking.shown["seconds"],
             }
             | cost.shown,
             data_version=dg.DataVersion(canonical_digest(newest)[:16]),
-            check_results=[_check_result(parity), _lag_result(view, served_lag(environment, scope.project, view))],
+            check_results=[
+                _check_result(parity),
+                _lag_result(scope, view),
+            ],
         )
 
     return publish
+
+
+def _earlier_facts(earlier: EarlierDefinitions) -> dict[str, dg.MetadataValue]:
+    """Which earlier definitions are still online, and for which endpoints."""
+    facts = {"earlier_definitions": earlier.published, "stale_definitions": earlier.stale}
+    return {
+        name: dg.MetadataValue.json({definition or "first": list(used) for definition, used in each.items()})
+        for name, each in facts.items()
+        if each
+    }
 
 
 def _check_result(parity: Parity) -> dg.AssetCheckResult:
@@ -88,7 +89,8 @@ def _check_result(parity: Parity) -> dg.AssetCheckResult:
     )
 
 
-def _lag_result(view: FeatureView, lag: ServedLag) -> dg.AssetCheckResult:
+def _lag_result(scope: Scope, view: FeatureView) -> dg.AssetCheckResult:
+    lag = served_lag(scope.environment, scope.project, view)
     message = (
         f"{view.where}: the moment {lag.moment:%Y-%m-%d %H:%M} was online {lag.seconds:.0f} s later than declared. "
         "Training rows go by the record. Where there is none, they saw it too early: write a longer publish_delay."

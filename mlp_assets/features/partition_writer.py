@@ -8,6 +8,7 @@ from operator import add
 import polars as pl
 
 from mlp_assets.errors import LakeError
+from mlp_assets.features.definitions.view_definition import next_definition, record_document
 from mlp_assets.features.feature_batches import BatchWork, batches_of
 from mlp_assets.features.moments.held_moments import held_moments
 from mlp_assets.features.moments.kept_rows import with_kept_rows
@@ -64,7 +65,8 @@ def compute_partitions(
     """Writes the partitions of the windows, and the materialized ones that changes of the source touch.
 
     Every write records the source version that all partitions of the table now follow from. A write that finds another
-    version recorded than it began with changes nothing, and the computation starts over.
+    version recorded than it began with changes nothing, and the computation starts over. If the view's definition has
+    changed, all its partitions are computed again.
 
     Args:
         materialized: the view's partitions that were computed before.
@@ -81,8 +83,9 @@ def compute_partitions(
         version, written = versions[str(source_table(scope, view.source))], lake.version(table)
         before = lake.transaction(table, SOURCE_READ) or 0
         held = held_moments(scope, view, materialized | lake.partitions(table), written)
-        steps = _ingested_steps(scope, view.source, names, version)
-        others = materialized - {name for name, _ in windows}
+        steps, change = _ingested_steps(scope, view.source, names, version), next_definition(scope, view, version)
+        candidates = materialized | lake.partitions(table) if change.recompute else materialized
+        others = candidates - {name for name, _ in windows}
         revised = bool(others) or Moments.of(view).shorter_than_a_day
         planner = MomentPlanner(
             view=view,
@@ -91,16 +94,15 @@ def compute_partitions(
             ingested=steps,
             below=read_progress(lake, lake_table(scope, view.source), version),
             now=now,
+            recompute=change.recompute,
         )
         touched = planner.touched(others)
         parts = [*planner.of_run(windows), *touched]
-        after, earlier = planner.held_after(parts), read_progress(lake, table, written)
+        after = planner.held_after(parts)
+        notes = notes_for(view) | _note_columns(scope, view, table, version) | change.after.to_notes()
         progress = progress_after(scope, view, after.times, steps, version, now)
-        notes = notes_for(view) | _note_columns(scope, view, table, version)
-        both = (
-            notes | held.to_notes(view) | (earlier.to_notes() if earlier is not None else {}),
-            notes | after.to_notes(view) | progress.to_notes(),
-        )
+        both = (lake.notes(table, written) or notes_for(view), notes | after.to_notes(view) | progress.to_notes())
+        record_document(scope, view, change.after)
         result = _write_batches(scope, view, parts, Versions(version, before, written), both)
         if result is not None:
             newest, sums, landed, batches = result

@@ -11,6 +11,7 @@ from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.progress import Progress, complete_moments, read_progress, spans_of
+from mlp_resources.ports.lake import Table
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -42,13 +43,15 @@ def _known_until(source: Source, ingested: pl.Series) -> datetime:
     return newest + duration(source.every) - _MICROSECOND if source.live else newest
 
 
-def progress_of(scope: Scope, view: FeatureView, rows: pl.LazyFrame, version: int | None, now: datetime) -> Progress:
+def progress_of(
+    scope: Scope, view: FeatureView, table: Table, rows: pl.LazyFrame, version: int | None, now: datetime
+) -> Progress:
     """The progress of a version of a view's table. A table of an earlier release counts as complete.
 
     Args:
         rows: the table at the version.
     """
-    noted = read_progress(scope.environment.lake, lake_table(scope, view), version)
+    noted = read_progress(scope.environment.lake, table, version)
     if noted is not None:
         return noted
     moments = rows.select(pl.col("event_time").unique().sort()).collect().to_series()

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from mlp_assets.features.lookups_in_use import live_lookups
+from mlp_assets.features.definitions.in_use import live_lookups
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.table_notes import FeatureDefinition, conflicting_grid, definitions_of, recorded_definitions
 from mlp_assets.nouns.feature_view import FeatureView

@@ -16,7 +16,6 @@ import polars as pl
 
 from mlp_assets.errors import LakeError
 from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.orchestration.code_version import code_version
 from mlp_assets.publications.progress import Progress, spans_from_text, spans_to_text
 from mlp_assets.tables.events import UTC_TIME
 from mlp_resources.ports import tables
@@ -39,7 +38,8 @@ class Publication:
     """A publication of a view.
 
     Args:
-        store: the location in the online store.
+        store: the location of the view in the online store, whatever its definition.
+        definition: the name of the definition that its rows follow; releases before it was recorded wrote another text.
         progress: what it holds: the moments, and until when what became known.
         visible: when requests saw it; None if they never did.
     """
@@ -54,25 +54,34 @@ class Publication:
     visible: datetime | None
     outcome: Outcome
 
+    @property
+    def definition_name(self) -> str:
+        """The name of the definition; empty for the first one, and where it was not recorded."""
+        return self.definition if "-" in self.definition else ""
+
 
 class PublicationRecord:
     """The record of one view.
 
     Args:
         project: the name of the project that owns the view.
+        location: in the online store, for an earlier definition of a view; by default the view's own.
     """
 
-    def __init__(self, environment: Environment, project: str, view: FeatureView) -> None:
-        self._environment, self._view = environment, view
+    def __init__(self, environment: Environment, project: str, view: FeatureView, location: str | None = None) -> None:
+        self._environment, self._project, self._view = environment, project, view
         self.table: Table = tables.publications(project, view.name)
-        self.store = environment.online.location(project, view.name)
+        self.store = location or environment.online.location(project, view.name)
 
     @contextlib.contextmanager
-    def recording(self, table_version: int, progress: Progress) -> Iterator[Callable[[], str]]:
-        """Records a publication that the block makes. Yields the note that the block gives to the online store."""
+    def recording(self, table_version: int, progress: Progress, definition: str = "") -> Iterator[Callable[[], str]]:
+        """Records a publication that the block makes. Yields the note that the block gives to the online store.
+
+        Args:
+            definition: the name of the definition that the rows follow.
+        """
         self.complete()
         now = self._environment.now
-        definition = code_version(self._view, self._view.derive)
         name, cadence = uuid4().hex, self._view.every
         begun = Publication(name, self.store, cadence, definition, table_version, progress, now(), None, "begun")
         self._append(begun)
@@ -108,12 +117,19 @@ class PublicationRecord:
 
     def _settle(self, begun: Publication) -> None:
         """Records the end of a publication by what the store holds."""
-        text = self._environment.online.note(self.store)
+        text = self._environment.online.note(self._location(begun))
         note = json.loads(text) if text else {}
         if note.get("publication") == begun.publication:
             self._append(begun, visible=datetime.fromisoformat(note["at"]), outcome="published")
         else:
             self._append(begun, outcome="failed")
+
+    def _location(self, publication: Publication) -> str:
+        """Where the publication is: each definition has a place of its own."""
+        if not publication.definition_name:
+            return self.store
+        name = tables.of_definition(self._view.name, publication.definition_name)
+        return self._environment.online.location(self._project, name)
 
     def _append(self, publication: Publication, visible: datetime | None = None, outcome: Outcome = "begun") -> None:
         lake, progress = self._environment.lake, publication.progress

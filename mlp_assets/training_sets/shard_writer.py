@@ -1,5 +1,6 @@
 """Writes a training set's table shard by shard, here or on other machines, and publishes it in one commit."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import uuid4
@@ -66,12 +67,18 @@ class ShardWork:
 
 
 def write_rows(
-    recipe: Recipe, lake: Lake, table: Table, runner: ShardRunner, shard_bytes: int | None = None
+    recipe: Recipe,
+    lake: Lake,
+    table: Table,
+    runner: ShardRunner,
+    shard_bytes: int | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> WrittenRows:
     """Replaces the table by the recipe's rows. A run that fails leaves nothing behind.
 
     Args:
         shard_bytes: the most bytes of a shard; derived from the runner's memory by default.
+        notes: to leave with the commit.
     """
     most = shard_bytes or batch_bytes(runner.memory())
     work = ShardWork(recipe, lake, table, f"part-{uuid4().hex[:12]}")
@@ -82,7 +89,7 @@ def write_rows(
         lake.unstage(table, work.run)
         raise
     parts = [summary.part for summary in summaries if summary.part.rows] or [summaries[0].part]
-    written = lake.publish(table, parts, summaries[0].first.schema)
+    written = lake.publish(table, parts, summaries[0].first.schema, notes)
     lake.unstage(table, work.run, but=parts)
     sums = summaries[0].sums
     for summary in summaries[1:]:

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from mlp_assets.errors import LakeError
+from mlp_assets.features.definitions.trained import derived_notes
 from mlp_assets.features.source_rows import source_rows, source_table, source_versions
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.training_set import TrainingSet
@@ -46,7 +47,8 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
         with measured() as cost:
             versions = versions_read(scope, training_set)
             environment, recipe = scope.environment, pinned_recipe(scope, training_set, versions)
-            result = write_rows(recipe, environment.lake, keys.table(key), environment.shards)
+            notes = derived_notes(training_set)
+            result = write_rows(recipe, environment.lake, keys.table(key), environment.shards, notes=notes)
         report = check_leaks(scope, training_set, result.written.version, versions)
         return dg.MaterializeResult(
             metadata=table_metadata(result.first, result.written, versions)

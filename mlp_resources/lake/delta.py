@@ -122,9 +122,11 @@ class DeltaLake:
     def stage(self, table: Table, frame: pl.DataFrame, name: str, partition: str | None = None) -> Part:
         return stage(self.location(table), frame, name, partition)
 
-    def publish(self, table: Table, parts: Sequence[Part], schema: pl.Schema) -> WriteResult:
+    def publish(
+        self, table: Table, parts: Sequence[Part], schema: pl.Schema, notes: Mapping[str, str] | None = None
+    ) -> WriteResult:
         def write(current: DeltaTable) -> None:
-            publish(current, parts, schema)
+            publish(current, parts, schema, notes)
 
         paths = {part.path for part in parts}
         return self._commit(

@@ -3,18 +3,19 @@
 import contextlib
 import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake import DeltaTable, Schema
 from deltalake.transaction import AddAction, RemoveAction
 
 from mlp_assets.files import replacement
 from mlp_assets.tables.row_groups import rows_together
 from mlp_assets.tables.storage import open_store
-from mlp_resources.ports.lake import Part
+from mlp_resources.lake.commits import commit_properties
+from mlp_resources.ports.lake import Part, Transaction
 
 _SUFFIX, _PUBLISHED = ".zstd.parquet", "mlp-published"
 _SIGNED: dict[type[pl.DataType], type[pl.DataType]] = {
@@ -75,13 +76,15 @@ def _folder(partition: str | None) -> str:
     return f"partition={partition}/" if partition is not None else ""
 
 
-def publish(table: DeltaTable, parts: Sequence[Part], schema: pl.Schema) -> None:
+def publish(
+    table: DeltaTable, parts: Sequence[Part], schema: pl.Schema, notes: Mapping[str, str] | None = None
+) -> None:
     """Replaces all files and the schema of the table. Afterwards ``table`` is at the new version.
 
     Raises:
         CommitFailedError: another writer has committed since ``table`` was read.
     """
-    _overwrite(table, add_actions(parts, {}), schema, (_PUBLISHED, time.time_ns()))
+    _overwrite(table, add_actions(parts, {}), schema, (_PUBLISHED, time.time_ns()), notes=notes)
 
 
 def publish_partition(
@@ -118,10 +121,11 @@ def _overwrite(
     schema: pl.Schema,
     mark: tuple[str, int],
     partition: str | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
     before, stored = table.version(), Schema.from_arrow(as_stored(pl.DataFrame(schema=schema)).schema)
     columns, only = ([], None) if partition is None else (["partition"], [("partition", "=", partition)])
-    properties = CommitProperties(app_transactions=[Transaction(*mark)])
+    properties = commit_properties(Transaction(*mark), notes)
     table.create_write_transaction(actions, "overwrite", stored, columns, only, commit_properties=properties)
     load_commit(table, before + 1, mark)
 

@@ -1,6 +1,7 @@
 """The embedded online store: one LMDB file per view, one atomic writer, readers in any number of processes."""
 
 import json
+import shutil
 import struct
 import threading
 from collections.abc import Callable, Sequence
@@ -60,6 +61,9 @@ class LmdbOnlineStore:
 
     def open_view(self, location: str, features: Sequence[str] | None = None) -> "LmdbView":
         return LmdbView(location, features)
+
+    def remove(self, location: str) -> None:
+        shutil.rmtree(location, ignore_errors=True)  # readers that have it open keep its rows
 
     def note(self, location: str) -> str | None:
         if not Path(location, "data.mdb").exists():

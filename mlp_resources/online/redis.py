@@ -89,6 +89,15 @@ class RedisOnlineStore:
     def open_view(self, location: str, features: Sequence[str] | None = None) -> "RedisView":
         return RedisView(location, features, self._password)
 
+    def remove(self, location: str) -> None:
+        client, name = shared_client(location, WRITE_SECONDS, self._password)
+        try:
+            live, staged = client.get(f"{name}:live"), client.smembers(f"{name}:staged")
+            publications = [publication.decode() for publication in {*staged, *([live] if live else [])}]
+            client.unlink(f"{name}:live", f"{name}:staged", *(f"{name}:{each}" for each in publications))
+        except redis.RedisError as error:
+            raise _unavailable(location, error) from error
+
     def note(self, location: str) -> str | None:
         client, name = shared_client(location, password=self._password)
         try:

@@ -151,8 +151,14 @@ class Lake(Protocol):
         """
         ...
 
-    def publish(self, table: Table, parts: Sequence[Part], schema: pl.Schema) -> WriteResult:
-        """Replaces the whole table and its schema by the parts, in this order and in one commit."""
+    def publish(
+        self, table: Table, parts: Sequence[Part], schema: pl.Schema, notes: Mapping[str, str] | None = None
+    ) -> WriteResult:
+        """Replaces the whole table and its schema by the parts, in this order and in one commit.
+
+        Args:
+            notes: texts that are kept with the commit.
+        """
         ...
 
     def publish_partition(

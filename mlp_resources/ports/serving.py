@@ -15,7 +15,7 @@ class StalePublicationError(MlpError):
 
 
 class PublicationRefusedError(MlpError):
-    """The publication lacks a feature that a live endpoint looks up."""
+    """The view's table does not follow the view's definition yet."""
 
 
 class ServingUnavailableError(MlpError):
@@ -112,6 +112,14 @@ class OnlineStore(Protocol):
 
     def note(self, location: str) -> str | None:
         """The note of the publication that is online; None if there is none.
+
+        Raises:
+            OnlineUnavailableError: the store does not answer.
+        """
+        ...
+
+    def remove(self, location: str) -> None:
+        """Takes a view offline and frees its rows; nothing happens if it is not online.
 
         Raises:
             OnlineUnavailableError: the store does not answer.

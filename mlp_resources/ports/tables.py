@@ -26,6 +26,7 @@ class Kind(StrEnum):
     PROMOTIONS = "promotions"  # a table without an asset, as the next one is
     STATISTICS = "statistics"
     PUBLICATIONS = "publications"
+    DEFINITIONS = "definitions"
 
 
 def table_of(project: str, kind: Kind, name: str) -> Table:
@@ -60,6 +61,16 @@ def promotions(project: str, name: str) -> Table:
 def publications(project: str, view: str) -> Table:
     """The record of a view's publications: see ``mlp_assets.publications.record``."""
     return table_of(project, Kind.PUBLICATIONS, view)
+
+
+def definitions(project: str, view: str) -> Table:
+    """The definitions of a view, as texts: see ``mlp_assets.features.definitions``."""
+    return table_of(project, Kind.DEFINITIONS, view)
+
+
+def of_definition(view: str, definition: str) -> str:
+    """The name under which a definition of a view is stored. That of the definition with which it began is empty."""
+    return f"{view}.{definition}" if definition else view
 
 
 def statistics(project: str) -> Table:

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 import mlp_assets as mlp
 from mlp_assets.endpoints.replica import model as replica
 from mlp_assets.endpoints.replica.lookup import Lookup
+from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.orchestration.check_names import FEATURE_SKEW
 from mlp_resources.ports.lake import Table
 from tests.support.late_visits import DAY, START, TRAINED, USERS, make
@@ -241,13 +242,23 @@ def test_swapped_keys_are_named(shop: Platform) -> None:
     assert float(row["share_differing"]) == pytest.approx(2 / (len(EVERYBODY) + 2), rel=1e-3)
 
 
+def newest_names(platform: Platform) -> list[str]:
+    """The names under which the views are published by today's definitions."""
+    published = [platform.metadata("online", view.name)["location"] for view in platform.project.feature_views]
+    return [Path(str(location)).name for location in published]
+
+
 def test_another_definition_under_the_same_name_is_named(shop: Platform, home: Path, clock: Clock) -> None:
     changed = Platform(make(window="9d"), home, now=clock)
     changed.run("features", tags=days(TRAINED - 4 * DAY, TRAINED - DAY))
     clock.behind = HOUR / 2
     changed.run("online")
     clock.behind = timedelta()
-    client, model = changed.serve()
+    today = [
+        ViewPlan.of(view, changed.environment.online.location("shop", name)).to_json()
+        for view, name in zip(changed.project.feature_views, newest_names(changed), strict=True)
+    ]
+    client, model = changed.serve(views=today)
     assert model.plan.model_version == "1"
     ask(client, TRAINED + HOUR)
     check, shown = drain(changed)

@@ -112,15 +112,13 @@ def test_a_moved_partition_grid_is_refused(platform: Platform, change: dict[str,
     assert platform.environment.lake.version(Table("shop", "source", "purchases")) == before
 
 
-def test_a_publication_without_a_feature_that_a_live_endpoint_reads_is_refused(platform: Platform) -> None:
-    serve(platform)
+def test_a_changed_view_is_published_once_its_table_is_computed(platform: Platform) -> None:
     fewer = Platform(project(**{name: FIRST[name] for name in ("spend", "orders")}), platform.environment.home)
     sentence = failure(fewer.run("online", fails=True))
     assert PublicationRefusedError.__name__ in sentence
-    assert "endpoint shop.score looks up 'most', which the view no longer has." in sentence
-    more = Platform(project(**FIRST, least=mlp.minimum("amount", "7d")), platform.environment.home)
-    more.run("source", "features", tags=WEEKS)
-    more.run("online")
+    assert "its table has not been computed since 'most' was changed, added or removed." in sentence
+    fewer.run("source", "features", tags=WEEKS)
+    fewer.run("online")
 
 
 def test_the_command_prints_the_consequences(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,14 @@ import numpy as np
 import polars as pl
 
 import mlp_assets as mlp
+from mlp_assets.nouns.feature_view import Derive
+from mlp_resources.ports.lake import Table
 from tests.support import logistic
 
 USERS = 24
 START, TRAINED = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 29, tzinfo=UTC)
 DAY = timedelta(days=1)
+SPENDING = Table("shop", "features", "spending")
 _COLUMNS: dict[str, Any] = {"user_id": pl.Int64, "amount": pl.Float64, "at": pl.Datetime, "arrived_at": pl.Datetime}
 
 
@@ -58,8 +61,29 @@ def of_request() -> dict[str, pl.Expr]:
     return {"hourly": pl.col("spend_7d") / (pl.col("hour") + 1)}
 
 
-def make(window: str = "7d") -> mlp.Project:
-    """The project; ``window`` is the window of ``spend_7d``, whatever its name says."""
+def twice_the_mean_visit() -> dict[str, pl.Expr]:
+    return {"mean_visit": 2 * pl.col("spend_7d") / pl.col("visits_7d")}
+
+
+def of_request_minutes() -> dict[str, pl.Expr]:
+    return {"hourly": pl.col("spend_7d") / (60 * pl.col("hour") + 1)}
+
+
+def make(
+    window: str = "7d",
+    where: pl.Expr | None = None,
+    mean: Derive = mean_visit,
+    hourly: Derive = of_request,
+    **others: mlp.Aggregation,
+) -> mlp.Project:
+    """The project.
+
+    Args:
+        window: of ``spend_7d``, whatever its name says.
+        where: the filter of ``visits_7d``.
+        mean, hourly: ``derive`` of the view and of the training set.
+        others: further features of the view.
+    """
     days: dict[str, Any] = {"every": "1d", "start": "2024-01-01", "end": "2024-02-10"}
     visits = mlp.Source(
         "visits", read=read_visits, columns=_COLUMNS, event_time="at", known_at="arrived_at", **days
@@ -68,14 +92,16 @@ def make(window: str = "7d") -> mlp.Project:
     outcomes = mlp.Source("outcomes", read=read_outcomes, columns=asked, event_time="asked_at", **days)
     user = mlp.Entity("user", keys=["user_id"])
     spending = mlp.FeatureView(
-        "spending", entity=user, source=visits, derive=mean_visit, ttl="4d", online=True,
-        features={"spend_7d": mlp.total("amount", over=window), "visits_7d": mlp.count(over="7d")},
+        "spending", entity=user, source=visits, derive=mean, ttl="4d", online=True,
+        features={
+            "spend_7d": mlp.total("amount", over=window), "visits_7d": mlp.count(over="7d", where=where), **others
+        },
     )  # fmt: skip
     habits = mlp.FeatureView(
         "habits", entity=user, source=visits, online=True, features={"largest_3d": mlp.maximum("amount", over="3d")}
     )
     history = mlp.TrainingSet(
-        "history", labels=outcomes, target="came", features=[spending, habits], request=["hour"], derive=of_request,
+        "history", labels=outcomes, target="came", features=[spending, habits], request=["hour"], derive=hourly,
         split=mlp.SplitByTime(validation="5d", test="5d"),
     )  # fmt: skip
     gates = [mlp.AtLeast("roc_auc", 0.5)]

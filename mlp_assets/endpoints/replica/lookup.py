@@ -10,6 +10,7 @@ from mlp_assets.endpoints.replica.row_features import Columns, FeatureAssembler,
 from mlp_assets.features.online_reader import Read, ViewReader
 from mlp_assets.jobs.function_paths import load_by_path
 from mlp_assets.tables.expiry import microseconds
+from mlp_assets.tables.stored_expressions import expressions_from_texts
 from mlp_resources.ports.serving import OnlineView
 
 
@@ -18,7 +19,7 @@ class Lookup:
 
     def __init__(self, plan: ServingPlan, views: Mapping[str, OnlineView]) -> None:
         self._readers = [ViewReader(view, views[view.name]) for view in plan.views]
-        self._assembler = FeatureAssembler(plan, derived_expressions(plan.derive))
+        self._assembler = FeatureAssembler(plan, derived_expressions(plan))
 
     def __call__(self, columns: Columns, at: datetime) -> RowFeatures:
         """The features of the rows whose keys and request columns are given, as of the time ``at``."""
@@ -34,8 +35,6 @@ class Lookup:
         return self._assembler.rows(reads, columns, count)
 
 
-def derived_expressions(path: str | None) -> Mapping[str, pl.Expr]:
-    """What the function ``package.module:function`` returns; nothing for None."""
-    if path is None:
-        return {}
-    return load_by_path(path)()
+def derived_expressions(plan: ServingPlan) -> Mapping[str, pl.Expr]:
+    """The derived features of a plan. Raises UnreadableExpressionError if another release of Polars wrote them."""
+    return expressions_from_texts(plan.derived) if plan.derive is None else load_by_path(plan.derive)()

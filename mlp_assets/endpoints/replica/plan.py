@@ -28,7 +28,8 @@ class ModelPlan:
     Args:
         endpoint: name of the endpoint or batch score that answers; logged with each prediction.
         keys, request: column -> type name in ``TYPES``.
-        derive: ``package.module:function`` that returns the derived features, or None.
+        derived: derived feature -> its expression, as ``expression_to_text`` writes it.
+        derive: ``package.module:function`` that returns derived features which a text cannot hold, or None.
         inputs: inputs of the model, in order; ``numbers`` are the inputs that are numbers without an encoder.
         sizes: request column that is a list -> its length.
         model_address: of the artifact: a URI, or a plain path in plans of earlier releases.
@@ -50,6 +51,7 @@ class ModelPlan:
     task: Task
     target: str
     sizes: Mapping[str, int] = field(default_factory=dict[str, int])
+    derived: Mapping[str, str] = field(default_factory=dict[str, str])
     label: str = "Float64"
 
     @classmethod
@@ -67,6 +69,7 @@ class ModelPlan:
             "inputs": tuple(plan["inputs"]),
             "numbers": tuple(plan.get("numbers", plan["inputs"])),
             "sizes": plan.get("sizes", {}),
+            "derived": plan.get("derived", {}),
             "label": plan.get("label", "Float64"),
             "model_name": model["name"],
             "model_version": str(model["version"]),

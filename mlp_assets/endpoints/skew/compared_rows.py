@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,8 +12,6 @@ from mlp_assets.endpoints.replica.plan import ModelPlan
 from mlp_assets.endpoints.replica.row_features import FeatureAssembler
 from mlp_assets.endpoints.skew.offline_rows import OfflineView
 from mlp_assets.features.online_reader import EXPIRED, UNKNOWN, Read
-from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.orchestration.scope import Scope
 
 Matrix = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -68,26 +65,20 @@ def versions_of(text: str) -> dict[str, int | None]:
 
 
 def compare_rows(
-    scope: Scope,
-    plan: ModelPlan,
-    derived: Mapping[str, pl.Expr],
-    views: Sequence[FeatureView],
-    versions: Mapping[str, Any],
-    asked: pl.DataFrame,
+    plan: ModelPlan, derived: Mapping[str, pl.Expr], offline: Mapping[str, OfflineView], asked: pl.DataFrame
 ) -> ComparedRows:
     """Looks the rows up in the publications that they read, as these should have been.
 
     The look-up is the endpoint's own code. Only the rows of the views come from their tables.
 
     Args:
-        versions: view -> the version that all rows read.
+        derived: the derived features of the model's training set.
+        offline: view -> the publication that all rows read.
         asked: rows of the log.
 
     Raises:
         LakeError: a version is gone.
     """
-    answered: Any = asked["requested_at"].min()
-    offline = {view.name: OfflineView(scope, view, int(versions[view.name]), answered) for view in views}
     reads: dict[str, tuple[Read, NDArray[np.int64]]] = {name: each.read(asked) for name, each in offline.items()}
     columns = {name: asked[name].to_list() for name in plan.columns}
     assembler = FeatureAssembler(plan, derived)

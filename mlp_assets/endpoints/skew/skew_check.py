@@ -1,7 +1,7 @@
 """Compares a sample of the prediction log with the offline path: values, versions and definitions."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -10,13 +10,16 @@ from mlp_assets.endpoints.replica.plan import TYPES, ModelPlan
 from mlp_assets.endpoints.skew.compared_rows import ComparedRows, compare_rows, versions_of
 from mlp_assets.endpoints.skew.even_sample import EvenSample
 from mlp_assets.endpoints.skew.feature_differences import count_differences
+from mlp_assets.endpoints.skew.publications_read import PublicationsRead
 from mlp_assets.endpoints.skew.report import SkewReport
-from mlp_assets.endpoints.skew.trained_definitions import OtherDefinition, TrainedDefinitions
+from mlp_assets.endpoints.skew.trained_definitions import OtherDefinition, differing_definitions
 from mlp_assets.endpoints.skew.visible_versions import OtherVersion, find_other_version, publications_since
 from mlp_assets.errors import LakeError
+from mlp_assets.features.definitions.kept_table import version_of
+from mlp_assets.features.definitions.trained import TrainedDefinitions
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.publications.record import PublicationRecord
+from mlp_assets.publications.record import Publication
 
 ROWS: Final = 2000
 """The most rows of a drain that are compared."""
@@ -42,6 +45,8 @@ class _SkewCheck:
         self._scope, self._endpoint, self._plan = scope, endpoint, plan
         self._training_set = endpoint.model.training_set
         self._views = self._training_set.features
+        self._trained = TrainedDefinitions(scope, endpoint.model)
+        self._publications = PublicationsRead(scope, self._trained)
         self._groups: list[ComparedRows] = []
         self._not_judged, self._outages = Counter[str](), Counter[str]()
         self._versions: dict[str, list[OtherVersion]] = {view.name: [] for view in self._views}
@@ -56,13 +61,20 @@ class _SkewCheck:
         self._judge_definitions(frame)
         for versions, rows in self._by_versions(frame):
             try:
-                compared = compare_rows(
-                    self._scope, self._plan, self._training_set.derived, self._views, versions, rows
-                )
+                compared = self._compare(versions, rows)
             except LakeError:
                 self._not_judged["of a version that is gone"] += rows.height
             else:
                 self._groups.append(compared)
+
+    def _compare(self, versions: Mapping[str, Any], rows: pl.DataFrame) -> ComparedRows:
+        answered: Any = rows["requested_at"].min()
+        model = str(rows["model_version"][0])
+        offline = {
+            view.name: self._publications.offline(view, model, int(versions[view.name]), answered)
+            for view in self._views
+        }
+        return compare_rows(self._plan, self._trained.derived(model), offline, rows)
 
     def report(self, drained: int, sampled: int) -> SkewReport:
         differences = count_differences(self._groups, self._views, self._training_set.derived, self._training_set.keys)
@@ -86,29 +98,33 @@ class _SkewCheck:
         )
 
     def _judge_versions(self, frame: pl.DataFrame) -> None:
-        asked = frame.group_by(_VERSION_COLUMN, "requested_at").len("rows").sort("requested_at", _VERSION_COLUMN)
+        by = ["requested_at", _VERSION_COLUMN, "model_version"]
+        asked = frame.group_by(by).len("rows").sort(by)
         for view in self._views:
-            record = PublicationRecord(self._scope.environment, self._scope.home(view), view)
-            history = publications_since(record.read(), asked["requested_at"][0]) if asked.height else []
-            for text, requested_at, rows in asked.iter_rows():
+            since: dict[int, Sequence[Publication]] = {}
+            for requested_at, text, model_version, rows in asked.iter_rows():
                 logged = versions_of(text).get(view.name)
-                other = find_other_version(view.name, history, logged, requested_at) if logged is not None else None
-                if other is not None:
-                    self._versions[view.name] += [other] * rows
+                if logged is None:
+                    continue
+                history = self._publications.history(view, model_version, logged)
+                recent = since.setdefault(id(history), publications_since(history, asked["requested_at"][0]))
+                other = find_other_version(view.name, recent, logged, requested_at)
+                self._versions[view.name] += [other] * rows if other is not None else []
 
     def _judge_definitions(self, frame: pl.DataFrame) -> None:
-        trained = TrainedDefinitions(self._scope, self._endpoint.model)
         for text, model_version in frame.select(_VERSION_COLUMN, "model_version").unique().sort(pl.all()).iter_rows():
             versions = versions_of(text)
             for view in self._views:
                 logged = versions.get(view.name)
-                found = trained.differing(view, model_version, logged) if logged is not None else []
+                if logged is None or version_of(logged) is not None:
+                    continue  # an earlier definition's own table follows no other
+                found = differing_definitions(self._trained, view, model_version, logged)
                 known = {(each.feature, each.model_version) for each in self._definitions}
                 self._definitions += [each for each in found if (each.feature, each.model_version) not in known]
 
     def _by_versions(self, frame: pl.DataFrame) -> Iterator[tuple[Mapping[str, Any], pl.DataFrame]]:
         """Versions of the views -> the rows that read them: at most a dozen, spread evenly over the time."""
-        groups = frame.sort("requested_at").partition_by(_VERSION_COLUMN, maintain_order=True)
+        groups = frame.sort("requested_at").partition_by(_VERSION_COLUMN, "model_version", maintain_order=True)
         complete: list[tuple[Mapping[str, Any], pl.DataFrame]] = []
         for rows in groups:
             versions = versions_of(rows[_VERSION_COLUMN][0])

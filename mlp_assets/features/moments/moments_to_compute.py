@@ -3,7 +3,7 @@
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 
 import polars as pl
 
@@ -44,6 +44,7 @@ class MomentPlanner:
         changed: the sorted times of the events that changed since; None if that cannot be told.
         ingested, below: of the source, as ``complete_moments`` takes them.
         now: later moments are left out of a partition with several.
+        recompute: whether the moments that the table holds follow another definition, so that all are touched.
     """
 
     view: FeatureView
@@ -52,6 +53,7 @@ class MomentPlanner:
     ingested: pl.Series | None
     below: Progress | None
     now: datetime
+    recompute: bool = False
 
     def of_run(self, windows: Windows) -> list[PartitionMoments]:
         """The partitions of the windows that the run was asked for."""
@@ -60,16 +62,19 @@ class MomentPlanner:
     def touched(self, candidates: Set[str]) -> list[PartitionMoments]:
         """Those of the candidates that hold a moment which changes touch, or for which a moment has become complete."""
         definition = partitions_of(self.view.root, self.view.every)
-        changed = self.changed if self.changed is not None else series([])
-        if not len(changed) and not self._moments.shorter_than_a_day:
+        unchanged = not self.recompute and (self.changed is None or not len(self.changed))
+        if unchanged and not self._moments.shorter_than_a_day:
             return []
         touched: list[PartitionMoments] = []
         for name in sorted(name for name in candidates if definition.has_partition_key(name)):
             window = self._moments.named(name)
             held, wanted = self.held.within(window), self._overdue(window)
-            if wanted or any(map(partial(is_touched, self.view, changed), held if len(changed) else ())):
+            if wanted or (not unchanged and any(map(self._is_touched, held))):
                 touched.append(self._partition(name, window, sorted({*held, *wanted})))
         return touched
+
+    def _is_touched(self, at: datetime) -> bool:
+        return self.recompute or (self.changed is not None and is_touched(self.view, self.changed, at))
 
     def _overdue(self, window: Window) -> list[datetime]:
         """The moments that a partition lacks, of a cadence with several: a run after them was missing, or the source's
@@ -101,10 +106,9 @@ class MomentPlanner:
     def _partition(self, name: str, window: Window, wanted: Sequence[datetime]) -> PartitionMoments:
         held = set(self.held.within(window))
         computed_alike = (self.held.newest, self.held.definition) == (name, self._definition)
-        changed = self.changed if self._in_progress(window) and computed_alike else None
-        if changed is None:
+        if self.changed is None or not (self._in_progress(window) and computed_alike):
             return PartitionMoments(name, tuple(wanted))
-        compute = [at for at in wanted if at not in held or is_touched(self.view, changed, at)]
+        compute = [at for at in wanted if at not in held or self._is_touched(at)]
         return PartitionMoments(name, tuple(compute), tuple(sorted(held.difference(compute))))
 
     def _wanted(self, window: Window) -> list[datetime]:

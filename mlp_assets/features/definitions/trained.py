@@ -1,0 +1,155 @@
+"""The definitions of features by which the versions of a model were trained.
+
+The rows of a training set follow the definitions of its views' tables at the versions that it read, and its ``derive``
+of that day. The commit of its table notes the derived features as texts.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from mlp_assets.errors import MlpError
+from mlp_assets.features.definitions.documents import StoredDerive, view_of_document
+from mlp_assets.features.definitions.view_definition import definition_at, is_same, read_document
+from mlp_assets.features.source_rows import lake_table
+from mlp_assets.features.table_notes import FeatureDefinition, definitions_of, recorded_definitions
+from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.nouns.model import Model
+from mlp_assets.nouns.training_set import TrainingSet
+from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.scope import Scope
+from mlp_assets.tables.stored_expressions import (
+    UnreadableExpressionError,
+    expression_to_text,
+    expressions_from_texts,
+)
+from mlp_resources.ports import registry_tags
+
+_DERIVED = "derived"
+
+
+def derived_notes(training_set: TrainingSet) -> dict[str, str]:
+    """The note on the derived features, to leave with a write of the training set's table."""
+    derived = {name: [expression_to_text(each), str(each)] for name, each in training_set.derived.items()}
+    return {_DERIVED: json.dumps(derived)}
+
+
+@dataclass(frozen=True)
+class TrainedView:
+    """What a model was trained on of a view.
+
+    Args:
+        definition: the name of the definition that the table followed.
+        ttl: of then; empty where it is not recorded.
+        features: of the view, with their definitions of then.
+    """
+
+    definition: str
+    ttl: str | None
+    features: Mapping[str, FeatureDefinition]
+    polars: str
+
+    def is_equal(self, ttl: str | None, features: Mapping[str, FeatureDefinition]) -> bool:
+        """Whether these are the features, in their order, with their definitions and their TTL."""
+        same = list(features) == list(self.features) and self.ttl in ("", ttl)
+        return same and all(is_same(old, features[name], self.polars) for name, old in self.features.items())
+
+    def is_served_by(self, other: "TrainedView", names: set[str]) -> bool:
+        """Whether the other one has the same TTL and definitions of these features; those of no view are ignored."""
+        return ("" in (self.ttl, other.ttl) or self.ttl == other.ttl) and all(
+            name in other.features and is_same(definition, other.features[name], self.polars)
+            for name, definition in self.features.items()
+            if name in names
+        )
+
+
+class TrainedDefinitions:
+    """The definitions of the features that each version of a model was trained on."""
+
+    def __init__(self, scope: Scope, model: Model) -> None:
+        self._scope, self._model = scope, model
+        self._views: dict[tuple[str, int], TrainedView] = {}
+        self._tags: dict[str, Mapping[str, str]] | None = None
+
+    def view(self, view: FeatureView, model_version: str) -> TrainedView | None:
+        """None where the registry does not know which tables the version was trained on."""
+        table_version = self._tag(model_version, registry_tags.TABLES_READ).get(str(lake_table(self._scope, view)))
+        return self.at(view, table_version) if table_version is not None else None
+
+    def at(self, view: FeatureView, table_version: int | None) -> TrainedView:
+        """What a training at a version of the view's table is trained on, the newest by default."""
+        lake, table = self._scope.environment.lake, lake_table(self._scope, view)
+        version = lake.version(table) if table_version is None else table_version
+        if version is None:
+            return TrainedView("", "", {}, pl.__version__)
+        if (str(table), version) not in self._views:
+            definition, features = (
+                definition_at(lake, table, version),
+                recorded_definitions(self._scope, table, version),
+            )
+            self._views[str(table), version] = TrainedView(definition.name, definition.ttl, features, definition.polars)
+        return self._views[str(table), version]
+
+    def derived(self, model_version: str) -> Mapping[str, pl.Expr]:
+        """The derived features of the version's training set; today's, where they were not recorded.
+
+        Raises:
+            MlpError: this release of Polars cannot read them, and today's are others.
+        """
+        training_set = self._model.training_set
+        table = keys.table(keys.training_set(self._scope.home(training_set), training_set))
+        version = self._tag(model_version, registry_tags.TRAINING_SET).get(str(table))
+        lake = self._scope.environment.lake
+        note = lake.notes(table, version).get(_DERIVED) if version is not None else None
+        if note is None:
+            return training_set.derived
+        recorded: dict[str, tuple[str | None, str]] = json.loads(note)
+        texts = {name: text for name, (text, _) in recorded.items() if text is not None}
+        try:
+            if len(texts) == len(recorded):
+                return expressions_from_texts(texts)
+        except UnreadableExpressionError:
+            pass
+        if {name: shown for name, (_, shown) in recorded.items()} == {
+            name: str(each) for name, each in training_set.derived.items()
+        }:
+            return training_set.derived
+        raise MlpError(
+            f"{training_set.where}: version {model_version} of {self._model.name} was trained on another derive than "
+            "today's, and it cannot be read back. Train the model again, or restore the derive of then."
+        )
+
+    def read_features(self, model_version: str) -> set[str]:
+        """The inputs of the version of the model, and what its derived features read."""
+        training_set = self.model(model_version).training_set
+        read = set(training_set.feature_names)
+        return read.union(*(expression.meta.root_names() for expression in training_set.derived.values()))
+
+    def model(self, model_version: str) -> Model:
+        """The model with its training set as the version was trained on it."""
+        training_set = self._model.training_set
+        views, derived = [self.spec(view, model_version) for view in training_set.features], self.derived(model_version)
+        derive = training_set.derive if derived is training_set.derived else StoredDerive(derived)
+        return replace(self._model, training_set=replace(training_set, features=views, derive=derive))
+
+    def spec(self, view: FeatureView, model_version: str) -> FeatureView:
+        """The view as the version was trained on it; today's, where that is not recorded or cannot be read back."""
+        then, today = self.view(view, model_version), definitions_of(view)
+        if then is None or then.is_equal(view.ttl, today):
+            return view
+        home = Scope(self._scope.project.home_of(view), self._scope.environment)
+        document = read_document(home, view, then.definition)
+        try:
+            return view_of_document(view, document, view.name, view.source, then.features) if document else view
+        except UnreadableExpressionError:
+            return view
+
+    def _tag(self, model_version: str, tag: str) -> dict[str, Any]:
+        """A tag of a version of the model that holds table -> version; empty where there is none."""
+        if self._tags is None:
+            name = keys.registered_model(self._scope.home(self._model), self._model)
+            self._tags = {each.version: each.tags for each in self._scope.environment.registry.versions(name)}
+        return json.loads(self._tags.get(model_version, {}).get(tag, "{}"))

@@ -1,0 +1,202 @@
+"""A champion never sees a value of another definition than it was trained on: features change while it answers."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from starlette.testclient import TestClient
+
+import mlp_assets as mlp
+from mlp_assets.endpoints.replica.app import create_app
+from mlp_assets.endpoints.replica.model import ServedModel
+from mlp_assets.endpoints.replica.plan import ServingPlan
+from mlp_assets.endpoints.serving_plan import serving_plan
+from mlp_assets.models.promotions import champion
+from mlp_assets.orchestration.check_names import FEATURE_SKEW
+from mlp_assets.orchestration.scope import Scope
+from tests.support import late_visits
+from tests.support.late_visits import DAY, START, TRAINED, USERS, make
+from tests.support.platform import Platform, weeks
+from tests.support.snapshots import Snapshots
+
+HOUR = timedelta(hours=1)
+NEW_DAYS = weeks(f"{TRAINED:%Y-%m-%d}", f"{TRAINED + DAY:%Y-%m-%d}")
+ASKED = TRAINED + 2 * DAY + HOUR
+
+
+@dataclass
+class Clock:
+    """The real time, shifted."""
+
+    ahead: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+def other_formulas() -> mlp.Project:
+    """A window, a filter, and both ``derive`` changed under the same names."""
+    return make("9d", pl.col("amount") > 40, late_visits.twice_the_mean_visit, late_visits.of_request_minutes)
+
+
+def build(home: Path) -> None:
+    built = Platform(make(), home)
+    built.run("source", "features", tags=weeks(f"{START:%Y-%m-%d}", f"{TRAINED - DAY:%Y-%m-%d}"))
+    built.run("online")
+    built.run("training_set", "candidate", "champion")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def first(snapshots: Snapshots, home: Path, clock: Clock) -> Platform:
+    """A deployed champion of the first definitions."""
+    snapshots.copy_home("late-visits", home, make(), build)
+    made = Platform(make(), home, now=clock)
+    made.run("online")
+    deploy(made)
+    return made
+
+
+@pytest.fixture
+def unchanged(snapshots: Snapshots, tmp_path: Path) -> Platform:
+    """The same, in another home where nothing is ever changed; two days later."""
+    home = tmp_path / "unchanged"
+    snapshots.copy_home("late-visits", home, make(), build)
+    made = Platform(make(), home)
+    advance(made)
+    return made
+
+
+def deploy(platform: Platform) -> None:
+    """Writes the desired state of the endpoint as the serving adapter does."""
+    (endpoint,) = platform.project.endpoints
+    scope = Scope(platform.project, platform.environment)
+    live = champion(scope, endpoint.model)
+    assert live is not None
+    artifact = platform.environment.registry.artifact(live)
+    plan = serving_plan(scope, endpoint, live.version, artifact, live.digest)
+    state = platform.environment.home / "serving" / "desired.json"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    state.write_text(json.dumps({"shop.score": {"plan": plan, "options": {}}}))
+
+
+def restarted(platform: Platform) -> tuple[TestClient, ServedModel]:
+    """A replica that has just started by the desired state."""
+    plan = platform.environment.serving.desired()["shop.score"]["plan"]
+    model = ServedModel(ServingPlan.from_json(plan), platform.environment.online.open_view)
+    return TestClient(create_app(lambda: model)), model
+
+
+def advance(platform: Platform) -> None:
+    """Two days pass."""
+    platform.run("source", "features", tags=NEW_DAYS)
+    platform.run("online")
+
+
+def answers(served: tuple[TestClient, ServedModel]) -> list[Any]:
+    """What all users are answered, and the numbers that the model was given."""
+    client, model = served
+    users = list(range(USERS))
+    columns = [("user_id", users), ("hour", [user % 24 for user in users])]
+    inputs = [{"name": name, "datatype": "INT64", "shape": [USERS], "data": values} for name, values in columns]
+    body = {"inputs": inputs, "parameters": {"at": ASKED.isoformat()}}
+    answer = client.post("/v2/models/score/infer", json=body)
+    assert answer.status_code == 200, answer.text
+    file = max(model.plan.spool.glob("predictions-*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+    entry = json.loads(file.read_text().splitlines()[-1])
+    return [entry["prediction"], entry["inputs"], entry["missing"], entry["expired"]]
+
+
+def locations(platform: Platform) -> dict[str, str]:
+    (entry,) = platform.environment.serving.desired().values()
+    return {view["name"]: view["location"] for view in entry["plan"]["views"]}
+
+
+def online(platform: Platform) -> Iterator[str]:
+    """The names of the publications in the embedded store."""
+    yield from sorted(path.name for path in (platform.environment.home / "online" / "shop").iterdir())
+
+
+def skew(platform: Platform) -> tuple[bool, str, dict[str, Any]]:
+    evaluations = platform.run("predictions").get_asset_check_evaluations()
+    (check,) = [each for each in evaluations if each.check_name == FEATURE_SKEW]
+    return check.passed, str(check.description), {name: value.value for name, value in check.metadata.items()}
+
+
+def test_a_champion_reads_the_definitions_it_was_trained_on(
+    first: Platform, unchanged: Platform, home: Path, clock: Clock
+) -> None:
+    running = restarted(first)
+    changed = Platform(other_formulas(), home, now=clock)
+    advance(changed)
+    expected = answers(unchanged.serve())
+    assert answers(running) == expected
+    assert answers(restarted(changed)) == expected  # its plan holds the derive of then
+    assert answers(changed.serve()) == expected  # a plan that was compiled after the change
+    passed, description, shown = skew(changed)
+    assert passed, description
+    assert (shown["rows_compared"], shown["differences"]) == (3 * USERS, 0)
+
+
+def test_the_next_model_reads_todays_definitions_and_the_old_ones_are_removed(
+    first: Platform, home: Path, tmp_path: Path, clock: Clock
+) -> None:
+    before = locations(first)
+    changed = Platform(other_formulas(), home, now=clock)
+    advance(changed)
+    changed.run("training_set", "candidate", "champion")
+    deploy(changed)
+    after = locations(changed)
+    assert after["habits"] == before["habits"]
+    assert after["spending"] != before["spending"]
+    fresh = Platform(other_formulas(), tmp_path / "fresh")
+    fresh.run("source", "features", tags=weeks(f"{START:%Y-%m-%d}", f"{TRAINED - DAY:%Y-%m-%d}"))
+    advance(fresh)
+    served = answers(changed.serve())[1]
+    plan = changed.environment.serving.desired()["shop.score"]["plan"]
+    views = [view | {"location": str(tmp_path / "fresh" / "online" / "shop" / view["name"])} for view in plan["views"]]
+    spool = str(tmp_path / "spool")
+    model = ServedModel(ServingPlan.from_json(plan | {"views": views, "spool": spool}), fresh.environment.open_view)
+    assert served == answers((TestClient(create_app(lambda: model)), model))[1]
+    passed, description, shown = skew(changed)
+    assert passed, description
+    assert (shown["rows_compared"], shown["differences"]) == (USERS, 0)
+    changed.run("online")
+    assert set(online(changed)) == {Path(place).name for place in (*before.values(), *after.values())}
+    clock.ahead = 2 * HOUR
+    changed.run("online")
+    assert set(online(changed)) == {Path(place).name for place in after.values()}
+
+
+def test_a_new_feature_changes_nothing_for_the_champion(first: Platform, unchanged: Platform, home: Path) -> None:
+    before = locations(first)
+    more = Platform(make(most_5d=mlp.maximum("amount", over="5d")), home)
+    advance(more)
+    deploy(more)
+    assert locations(more) == before
+    assert answers(restarted(more)) == answers(unchanged.serve())
+    table = more.environment.lake.scan(more.environment.lake.location(late_visits.SPENDING)).collect()
+    assert table.filter(pl.col("spend_7d") > 0)["most_5d"].null_count() < table.height  # of every moment
+    early = table.filter(pl.col("event_time") < TRAINED - 10 * DAY)
+    assert early["most_5d"].is_not_null().any()
+
+
+def test_a_removed_feature_stays_online_for_the_champion(first: Platform, unchanged: Platform, home: Path) -> None:
+    running = restarted(first)
+    fewer = Platform(other_formulas(), home)
+    advance(fewer)
+    again = Platform(make(), home)  # and back: the table follows a third definition
+    again.run("features", tags=NEW_DAYS)
+    again.run("online")
+    assert answers(running) == answers(unchanged.serve())
+    passed, description, _ = skew(again)
+    assert passed, description
