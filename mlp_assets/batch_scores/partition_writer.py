@@ -12,13 +12,15 @@ import polars as pl
 
 from mlp_assets.batch_scores.published_rows import AT, PublishedRows
 from mlp_assets.batch_scores.score_shard import PREVIEW, ScoredShard, ScoreWork, ShardToScore, content_sums
+from mlp_assets.batch_scores.trained_tables import TrainedTable, trained_tables
 from mlp_assets.endpoints.replica.plan import ModelPlan
 from mlp_assets.endpoints.serving_plan import model_plan
 from mlp_assets.features.completeness import check_ingested
-from mlp_assets.features.source_rows import lake_table, raw_rows, source_table, source_versions
+from mlp_assets.features.definitions.trained import TrainedDefinitions
+from mlp_assets.features.source_rows import raw_rows, source_table, source_versions
 from mlp_assets.nouns.batch_score import BatchScore
 from mlp_assets.nouns.checks.texts import duration
-from mlp_assets.nouns.feature_view import FeatureView, ViewInput
+from mlp_assets.nouns.feature_view import ViewInput
 from mlp_assets.nouns.source import Window
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration.code_version import code_version
@@ -89,19 +91,20 @@ def score_partitions(
     Raises:
         LakeError: a source or view lacks a partition that the rows need.
     """
-    training_set = batch.model.training_set
-    versions = source_versions(scope, [batch.rows, *training_set.features])
+    training_set, trained = batch.model.training_set, TrainedDefinitions(scope, batch.model)
+    views = trained_tables(scope, trained, training_set.features, champion.version)
+    versions = source_versions(scope, [batch.rows]) | {str(each.table): each.version for each in views}
     if training_set.availability == "served":
         versions |= record_versions(scope.environment, scope.project, training_set.features)
     check_ingested(scope, [batch.rows], windows, materialized)
-    work = _work(scope, batch, champion, table)
+    work = _work(scope, batch, trained, champion, table)
     inputs = [champion.version, champion.digest, code_version(batch, batch.model.training_set.derive), versions]
     versioned = versions[str(source_table(scope, batch.rows))] is not None
     mark = _number(inputs if versioned else [*inputs, work.run])
     lake = scope.environment.lake
     before = {name: lake.transaction(table, _application(name)) or 0 for name, _ in windows}
     todo = [(name, window) for name, window in windows if before[name] != mark]
-    shards = _shards(scope, batch, versions, todo, materialized)
+    shards = _shards(scope, batch, views, versions, todo, materialized)
     scored: dict[str, PartitionScores] = {}
     try:
         results = scope.environment.shards.map(work, [shard for own in shards.values() for shard in own])
@@ -117,21 +120,28 @@ def score_partitions(
     return Scores(tuple(scored.get(name) or _stored(work, name) for name, _ in windows), versions)
 
 
-def _work(scope: Scope, batch: BatchScore, champion: RegisteredVersion, table: Table) -> ScoreWork:
-    artifact = scope.environment.registry.artifact(champion)
-    plan = model_plan(scope, batch.model, batch.name, champion.version, artifact, champion.digest)
-    derived, now = dict(batch.model.training_set.derived), scope.environment.now().isoformat()
+def _work(
+    scope: Scope, batch: BatchScore, trained: TrainedDefinitions, champion: RegisteredVersion, table: Table
+) -> ScoreWork:
+    artifact, then = scope.environment.registry.artifact(champion), trained.model(champion.version)
+    plan = model_plan(scope, batch.model, batch.name, champion.version, artifact, champion.digest, then)
+    derived, now = dict(then.training_set.derived), scope.environment.now().isoformat()
     run = f"part-{uuid4().hex[:12]}"
     return ScoreWork(ModelPlan.from_json(plan), derived, scope.environment.lake, table, now, run)
 
 
 def _shards(
-    scope: Scope, batch: BatchScore, versions: Versions, windows: Windows, materialized: Materialized
+    scope: Scope,
+    batch: BatchScore,
+    tables: Sequence[TrainedTable],
+    versions: Versions,
+    windows: Windows,
+    materialized: Materialized,
 ) -> dict[str, list[ShardToScore]]:
     """Partition -> its shards, each of at most the bytes that a worker's memory allows; one for no rows."""
     most = batch_bytes(scope.environment.shards.memory()) if windows else 0
     training_set = batch.model.training_set
-    views = [_published(scope, training_set, view, versions) for view in training_set.features] if windows else []
+    views = [_published(scope, training_set, each, versions) for each in tables] if windows else []
     shards: dict[str, list[ShardToScore]] = {}
     for name, window in windows:
         rows = _rows(scope, batch, versions, name, window)
@@ -145,11 +155,10 @@ def _shards(
     return shards
 
 
-def _published(scope: Scope, training_set: TrainingSet, view: FeatureView, versions: Versions) -> PublishedRows:
-    table = lake_table(scope, view)
-    version = versions[str(table)]
-    visible = row_visibility(scope.environment, scope.project, view, training_set.availability, versions)
-    return PublishedRows.of(view, scope.environment.lake.scan(table, version), version or 0, visible)
+def _published(scope: Scope, training_set: TrainingSet, read: TrainedTable, versions: Versions) -> PublishedRows:
+    visible = row_visibility(scope.environment, scope.project, read.view, training_set.availability, versions)
+    rows = scope.environment.lake.scan(read.table, read.version)
+    return PublishedRows.of(read.spec, rows, read.version or 0, visible)
 
 
 def _rows(scope: Scope, batch: BatchScore, versions: Versions, name: str, window: Window) -> pl.LazyFrame:

@@ -16,9 +16,8 @@ from mlp_resources.environments.home import prepare_home
 _MARKS = {"new": "[green]+[/]", "changed": "[yellow]~[/]", "removed": "[red]-[/]", "renamed": "[yellow]>[/]"}
 
 _LIVE = (
-    "A live endpoint looks up a feature that changes. If it was removed, its view is no longer published. If its "
-    "definition changed, the live model gets values that it was not trained on. Deploy a model of the new features "
-    "first."
+    "A live endpoint looks up a feature that changes. It goes on with the earlier definition until a model is promoted "
+    "that was trained on the new one."
 )
 
 

@@ -2,10 +2,9 @@
 
 from mlp_assets.errors import MlpError
 from mlp_assets.features.definitions.in_use import location_of
-from mlp_assets.features.definitions.kept_table import keep_computed, kept_definition
+from mlp_assets.features.definitions.kept_table import bring_up_to_date, kept_definition
 from mlp_assets.features.definitions.publishing import publish_kept
 from mlp_assets.features.definitions.trained import TrainedDefinitions, TrainedView
-from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration.scope import Scope
@@ -28,14 +27,13 @@ def served_view(scope: Scope, trained: TrainedDefinitions, view: FeatureView, mo
 
 def _publish(home: Scope, view: FeatureView, then: TrainedView, model_version: str) -> None:
     """Puts the earlier definition online. Raises MlpError if it cannot be computed any more."""
-    kept, lake = kept_definition(home, view, then.definition), home.environment.lake
+    kept = kept_definition(home, view, then.definition)
     if kept is None:
         raise MlpError(
             f"{view.where}: version {model_version} of the model was trained on an earlier definition of it, which is "
             "not online and cannot be computed any more. Train the model again."
         )
-    source = lake_table(home, view.source)
-    keep_computed(home, view, kept, [], lake.partitions(lake_table(home, view)), lake.partitions(source))
+    bring_up_to_date(home, view, kept)
     publish_kept(home, view, kept)
 
 

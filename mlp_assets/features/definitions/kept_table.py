@@ -76,6 +76,12 @@ def kept_definition(scope: Scope, view: FeatureView, name: str) -> KeptDefinitio
         return None
 
 
+def bring_up_to_date(scope: Scope, view: FeatureView, kept: KeptDefinition) -> None:
+    """Computes an earlier definition for all that the view's own table holds."""
+    lake, source = scope.environment.lake, lake_table(scope, view.source)
+    keep_computed(scope, view, kept, [], lake.partitions(lake_table(scope, view)), lake.partitions(source))
+
+
 def keep_all_computed(
     scope: Scope, view: FeatureView, windows: Windows, materialized: Set[str], ingested: Set[str]
 ) -> None:

@@ -1,0 +1,56 @@
+"""The tables from which a batch takes features: each view by the definition that the champion was trained on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlp_assets.errors import MlpError
+from mlp_assets.features.definitions.kept_table import bring_up_to_date, kept_definition
+from mlp_assets.features.definitions.trained import TrainedDefinitions
+from mlp_assets.features.source_rows import lake_table
+from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.orchestration.scope import Scope
+from mlp_resources.ports.lake import Table
+
+
+@dataclass(frozen=True)
+class TrainedTable:
+    """A view of a batch.
+
+    Args:
+        view: today's.
+        spec: the view as the champion was trained on it.
+        table: with its rows, at ``version``.
+    """
+
+    view: FeatureView
+    spec: FeatureView
+    table: Table
+    version: int | None
+
+
+def trained_tables(
+    scope: Scope, trained: TrainedDefinitions, views: Sequence[FeatureView], model_version: str
+) -> list[TrainedTable]:
+    """The tables of the views. An earlier definition is brought up to date first.
+
+    Raises:
+        MlpError: an earlier definition cannot be computed any more.
+    """
+    return [_trained_table(scope, trained, view, model_version) for view in views]
+
+
+def _trained_table(scope: Scope, trained: TrainedDefinitions, view: FeatureView, model_version: str) -> TrainedTable:
+    home, lake = Scope(scope.project.home_of(view), scope.environment), scope.environment.lake
+    today, then, own = trained.at(view, None), trained.view(view, model_version), lake_table(home, view)
+    spec = trained.spec(view, model_version)
+    if then is None or then.is_served_by(today, trained.read_features(model_version)):
+        return TrainedTable(view, spec, own, lake.version(own))
+    kept = kept_definition(home, view, then.definition)
+    if kept is None:
+        raise MlpError(
+            f"{view.where}: the champion, version {model_version}, was trained on an earlier definition of it, which "
+            "cannot be computed any more. Train the model again, then score."
+        )
+    bring_up_to_date(home, view, kept)
+    table = lake_table(home, kept.view)
+    return TrainedTable(view, spec, table, lake.version(table))
