@@ -57,7 +57,9 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             trained = time.monotonic()
             record = read_record(scope, model)
             champion = record.champion(environment.registry.versions(record.model))
-            judgement, evaluation = judge_candidate(scope, model, rows, result, champion)
+            judgement, evaluation = judge_candidate(
+                scope, model, rows, result, champion, recorded.get("delta_versions_read")
+            )
             validation = LabelledRows.of_part(rows, "validation")
             tags = provenance(model, dataset, recorded, code)
             card = model_card(model, evaluation, judgement, validation, result.history, tags, notes)

@@ -17,6 +17,7 @@ from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.errors import MlpError
 from mlp_assets.metrics.classes import Classes
 from mlp_assets.metrics.metrics import Vector
+from mlp_assets.models.champion_rows import rows_of_champion
 from mlp_assets.models.evaluation.gates import judge
 from mlp_assets.models.evaluation.judgement import Evaluation, Judgement
 from mlp_assets.models.evaluation.labelled_rows import LabelledRows
@@ -89,11 +90,20 @@ def trained_on(model: Model, parts: Mapping[str, PartFacts]) -> TrainedOn:
 
 
 def judge_candidate(
-    scope: Scope, model: Model, training_set: pl.LazyFrame, result: TrainingResult, champion: Champion | None
+    scope: Scope,
+    model: Model,
+    training_set: pl.LazyFrame,
+    result: TrainingResult,
+    champion: Champion | None,
+    read: Mapping[str, int | None] | None = None,
 ) -> tuple[Judgement, Evaluation]:
-    """Evaluates the gates; returns what they answer and what they looked at."""
+    """Evaluates the gates; returns what they answer and what they looked at.
+
+    Args:
+        read: table -> the version that the training set was made of, as far as it is known.
+    """
     scorer, test = load_scorer(result.folder, result.digest), LabelledRows.of_part(training_set, "test")
-    rival = _rival(scope, model, test, champion, scorer.facts.classes)
+    rival = _rival(scope, model, test, champion, scorer.facts.classes, read or {})
     evaluation = Evaluation(
         task=model.task_kind,
         target=model.training_set.target,
@@ -131,18 +141,26 @@ class _Rival:
     classes: Classes
 
 
-def _rival(scope: Scope, model: Model, test: LabelledRows, champion: Champion | None, own: Classes) -> _Rival:
+def _rival(
+    scope: Scope,
+    model: Model,
+    test: LabelledRows,
+    champion: Champion | None,
+    own: Classes,
+    read: Mapping[str, int | None],
+) -> _Rival:
     if champion is None:
         return _Rival(None, (), None, own)
     scorer = load_scorer(scope.environment.registry.download(champion.version), champion.version.digest)
-    lacks = tuple(name for name in scorer.encoding.inputs if name not in test.schema)
-    if scorer.facts.task != model.task:
-        lacks = (f"a target for task={scorer.facts.task!r}",)
     new, classes = _new_rows(model, test, champion.trained_on), own.union(scorer.facts.classes)
-    if lacks:
-        return _Rival(None, lacks, new, classes)
-    prediction = scorer.facts.classes.reordered_to(test.predict(scorer.predict, scorer.encoding), classes)
-    return _Rival(prediction, lacks, new, classes)
+    if scorer.facts.task != model.task:
+        return _Rival(None, (f"a target for task={scorer.facts.task!r}",), new, classes)
+    with rows_of_champion(scope, model, champion.version.version, test, read) as rows:
+        lacks = tuple(name for name in scorer.encoding.inputs if name not in rows.schema)
+        if lacks:
+            return _Rival(None, lacks, new, classes)
+        predicted = scorer.facts.classes.reordered_to(rows.predict(scorer.predict, scorer.encoding), classes)
+    return _Rival(predicted, lacks, new, classes)
 
 
 def _new_rows(model: Model, test: LabelledRows, seen: TrainedOn) -> NDArray[np.bool_] | None:

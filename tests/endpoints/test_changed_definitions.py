@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from starlette.testclient import TestClient
 
 import mlp_assets as mlp
@@ -19,6 +20,8 @@ from mlp_assets.endpoints.serving_plan import serving_plan
 from mlp_assets.models.promotions import champion
 from mlp_assets.orchestration.check_names import FEATURE_SKEW
 from mlp_assets.orchestration.scope import Scope
+from mlp_resources.ports import registry_tags
+from mlp_resources.ports.lake import Table
 from tests.support import late_visits
 from tests.support.late_visits import DAY, START, TRAINED, USERS, make
 from tests.support.platform import Platform, weeks
@@ -26,6 +29,7 @@ from tests.support.snapshots import Snapshots
 
 HOUR = timedelta(hours=1)
 NEW_DAYS = weeks(f"{TRAINED:%Y-%m-%d}", f"{TRAINED + DAY:%Y-%m-%d}")
+FEATURES = ("spend_7d", "visits_7d", "mean_visit", "largest_3d", "hourly")
 ASKED = TRAINED + 2 * DAY + HOUR
 
 
@@ -200,3 +204,31 @@ def test_a_removed_feature_stays_online_for_the_champion(first: Platform, unchan
     assert answers(running) == answers(unchanged.serve())
     passed, description, _ = skew(again)
     assert passed, description
+
+
+def predictions(platform: Platform) -> pl.DataFrame:
+    """What the batch of the new days predicts, by its rows."""
+    platform.run("batch_score", tags=NEW_DAYS)
+    scores = platform.environment.lake.scan(Table("shop", "batch_score", "nightly")).collect()
+    return scores.select("user_id", "at", "hour", "prediction", *FEATURES).sort("at", "user_id")
+
+
+def test_a_batch_is_scored_by_the_definitions_of_the_champion(first: Platform, unchanged: Platform, home: Path) -> None:
+    changed = Platform(other_formulas(), home)
+    changed.run("source", "features", tags=NEW_DAYS)
+    assert_frame_equal(predictions(changed), predictions(unchanged), check_exact=True)
+
+
+def test_a_champion_is_compared_on_the_definitions_of_its_own(first: Platform, unchanged: Platform, home: Path) -> None:
+    changed = Platform(other_formulas(), home)
+    advance(changed)
+    for platform in (changed, unchanged):
+        platform.run("training_set", "candidate")
+    compared = [rival_of(platform) for platform in (changed, unchanged)]
+    assert compared[0] == compared[1]
+
+
+def rival_of(platform: Platform) -> dict[str, float]:
+    """The champion's metrics beside the newest candidate."""
+    newest = platform.environment.registry.versions("shop.comes")[-1]
+    return json.loads(newest.tags[registry_tags.COMPARED])["champion"]

@@ -40,7 +40,8 @@ ALLOWED: dict[str, set[str]] = {
         *ASSETS, "mlp_assets.features", "mlp_assets.publications", "mlp_assets.training_sets.compute",
     },
     "mlp_assets.models": {
-        *ASSETS, "mlp_assets.artifact", "mlp_assets.jobs", "mlp_assets.models.evaluation", "mlp_assets.training_sets",
+        *ASSETS, "mlp_assets.artifact", "mlp_assets.features", "mlp_assets.jobs", "mlp_assets.models.evaluation",
+        "mlp_assets.publications", "mlp_assets.training_sets",
     },
     "mlp_assets.endpoints.replica": {
         *PURE, "mlp_assets.artifact", "mlp_assets.features", "mlp_assets.jobs", "mlp_resources.environments",

@@ -106,4 +106,5 @@ def make(
     )  # fmt: skip
     gates = [mlp.AtLeast("roc_auc", 0.5)]
     model = mlp.Model("comes", training_set=history, train=train, task="binary", gates=gates)
-    return mlp.Project("shop", owner="team:shop", assets=[mlp.Endpoint("score", model=model)])
+    nightly = mlp.BatchScore("nightly", model=model, rows=outcomes)
+    return mlp.Project("shop", owner="team:shop", assets=[mlp.Endpoint("score", model=model), nightly])

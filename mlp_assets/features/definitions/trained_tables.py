@@ -1,4 +1,4 @@
-"""The tables from which a batch takes features: each view by the definition that the champion was trained on."""
+"""The tables from which a version of a model takes features: each view by the definition that it was trained on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from mlp_resources.ports.lake import Table
 
 @dataclass(frozen=True)
 class TrainedTable:
-    """A view of a batch.
+    """A view, and the table that a version of a model reads.
 
     Args:
         view: today's.
-        spec: the view as the champion was trained on it.
+        spec: the view as the version was trained on it.
         table: with its rows, at ``version``.
     """
 
@@ -48,8 +48,8 @@ def _trained_table(scope: Scope, trained: TrainedDefinitions, view: FeatureView,
     kept = kept_definition(home, view, then.definition)
     if kept is None:
         raise MlpError(
-            f"{view.where}: the champion, version {model_version}, was trained on an earlier definition of it, which "
-            "cannot be computed any more. Train the model again, then score."
+            f"{view.where}: version {model_version} of the model was trained on an earlier definition of it, which "
+            "cannot be computed any more. Train the model again."
         )
     bring_up_to_date(home, view, kept)
     table = lake_table(home, kept.view)
