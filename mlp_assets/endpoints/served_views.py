@@ -2,7 +2,7 @@
 
 from mlp_assets.errors import MlpError
 from mlp_assets.features.definitions.in_use import location_of
-from mlp_assets.features.definitions.kept_table import bring_up_to_date, kept_definition
+from mlp_assets.features.definitions.kept_table import LostDefinitionError, bring_up_to_date, kept_definition
 from mlp_assets.features.definitions.publishing import publish_kept
 from mlp_assets.features.definitions.trained import TrainedDefinitions, TrainedView
 from mlp_assets.features.view_plan import ViewPlan
@@ -26,10 +26,10 @@ def served_view(scope: Scope, trained: TrainedDefinitions, view: FeatureView, mo
 
 
 def _publish(home: Scope, view: FeatureView, then: TrainedView, model_version: str) -> None:
-    """Puts the earlier definition online. Raises MlpError if it cannot be computed any more."""
+    """Puts the earlier definition online. Raises LostDefinitionError if it cannot be computed any more."""
     kept = kept_definition(home, view, then.definition)
     if kept is None:
-        raise MlpError(
+        raise LostDefinitionError(
             f"{view.where}: version {model_version} of the model was trained on an earlier definition of it, which is "
             "not online and cannot be computed any more. Train the model again."
         )

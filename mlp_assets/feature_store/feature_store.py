@@ -102,7 +102,7 @@ class FeatureStore:
         """
         views = select_features(self.projects, features)
         spine = checked_entities(entities, views)
-        return as_online(self.environment.online, views, entities, spine, self.environment.now())
+        return as_online(self.environment, views, entities, spine)
 
     def training_set(
         self,

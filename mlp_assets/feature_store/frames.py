@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from mlp_assets.feature_store.entities import AT, ROW
 from mlp_assets.feature_store.errors import StoreError
 from mlp_assets.feature_store.feature_selection import FeatureColumn, by_view
+from mlp_assets.features.definitions.in_use import newest_location
 from mlp_assets.features.online_reader import REASONS, UNKNOWN, ViewReader
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import did_you_mean
@@ -19,8 +19,8 @@ from mlp_assets.tables.as_of_join import FeatureTable, join_as_visible
 from mlp_assets.tables.derived import with_derived
 from mlp_assets.tables.expiry import microseconds
 from mlp_resources.ports import tables
+from mlp_resources.ports.environment import Environment
 from mlp_resources.ports.lake import Lake
-from mlp_resources.ports.serving import OnlineStore
 
 # Up to this many rows, filtering a table to the entities first is faster than joining all of it.
 _FEW = 100_000
@@ -71,7 +71,7 @@ def _of_entities(table: FeatureTable, spine: pl.DataFrame) -> FeatureTable:
 
 
 def as_online(
-    store: OnlineStore, columns: Sequence[FeatureColumn], entities: pl.DataFrame, spine: pl.DataFrame, now: datetime
+    environment: Environment, columns: Sequence[FeatureColumn], entities: pl.DataFrame, spine: pl.DataFrame
 ) -> pl.DataFrame:
     """The entities with the features that are online for the keys of the spine, and a status column per view.
 
@@ -88,7 +88,7 @@ def as_online(
     columns_by_name: dict[str, pl.Series] = {}
     statuses: list[pl.Series] = []
     for view, own in by_view(columns):
-        values, reasons = _look_up(store, view, own, spine, now)
+        values, reasons = _look_up(environment, view, own, spine)
         columns_by_name |= {column.name: pl.Series(values[:, place]) for place, column in enumerate(own)}
         named = pl.Series(f"{view.name}.status", reasons, dtype=pl.UInt8)
         statuses.append(named.replace_strict(REASONS, default="found", return_dtype=pl.String))
@@ -97,7 +97,7 @@ def as_online(
 
 
 def _look_up(
-    store: OnlineStore, view: FeatureView, own: Sequence[FeatureColumn], spine: pl.DataFrame, now: datetime
+    environment: Environment, view: FeatureView, own: Sequence[FeatureColumn], spine: pl.DataFrame
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Values (rows, features), NaN where missing, and reasons (rows,). A row with a null key is unknown."""
     ttl = view.ttl_length
@@ -106,10 +106,10 @@ def _look_up(
         tuple(view.entity.keys),
         tuple(column.feature for column in own),
         int(ttl.total_seconds()) if ttl is not None else None,
-        store.location(own[0].home, view.name),
+        newest_location(environment, own[0].home, view.name),
     )
-    reader = ViewReader(plan, store.open_view(plan.location, plan.features))
+    reader = ViewReader(plan, environment.online.open_view(plan.location, plan.features))
     keys = spine.select(plan.keys)
-    read = reader.read_many(keys.rows(), microseconds(now))
+    read = reader.read_many(keys.rows(), microseconds(environment.now()))
     without_key = keys.select(pl.any_horizontal(pl.all().is_null())).to_series().to_numpy()
     return np.where(without_key[:, None], np.nan, read.values), np.where(without_key, UNKNOWN, read.reasons)

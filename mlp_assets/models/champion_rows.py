@@ -33,7 +33,7 @@ def rows_of_champion(
         read: table -> the version that the training set was made of; the newest where it is not known.
 
     Raises:
-        MlpError: an earlier definition cannot be computed any more.
+        LostDefinitionError: an earlier definition cannot be computed any more.
     """
     trained = TrainedDefinitions(scope, model)
     if _are_same(scope, model.training_set, trained, version, read):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.errors import MlpError
+from mlp_assets.features.definitions.kept_table import LostDefinitionError
 from mlp_assets.metrics.classes import Classes
 from mlp_assets.metrics.metrics import Vector
 from mlp_assets.models.champion_rows import rows_of_champion
@@ -155,12 +156,14 @@ def _rival(
     new, classes = _new_rows(model, test, champion.trained_on), own.union(scorer.facts.classes)
     if scorer.facts.task != model.task:
         return _Rival(None, (f"a target for task={scorer.facts.task!r}",), new, classes)
-    with rows_of_champion(scope, model, champion.version.version, test, read) as rows:
-        lacks = tuple(name for name in scorer.encoding.inputs if name not in rows.schema)
-        if lacks:
-            return _Rival(None, lacks, new, classes)
-        predicted = scorer.facts.classes.reordered_to(rows.predict(scorer.predict, scorer.encoding), classes)
-    return _Rival(predicted, lacks, new, classes)
+    try:
+        with rows_of_champion(scope, model, champion.version.version, test, read) as rows:
+            lacks = tuple(name for name in scorer.encoding.inputs if name not in rows.schema)
+            predicted = None if lacks else rows.predict(scorer.predict, scorer.encoding)
+    except LostDefinitionError:
+        return _Rival(None, ("features of an earlier definition that cannot be computed any more",), new, classes)
+    prediction = scorer.facts.classes.reordered_to(predicted, classes) if predicted is not None else None
+    return _Rival(prediction, lacks, new, classes)
 
 
 def _new_rows(model: Model, test: LabelledRows, seen: TrainedOn) -> NDArray[np.bool_] | None:

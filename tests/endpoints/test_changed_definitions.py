@@ -17,6 +17,7 @@ from mlp_assets.endpoints.replica.app import create_app
 from mlp_assets.endpoints.replica.model import ServedModel
 from mlp_assets.endpoints.replica.plan import ServingPlan
 from mlp_assets.endpoints.serving_plan import serving_plan
+from mlp_assets.features.definitions.in_use import newest_location
 from mlp_assets.models.promotions import champion
 from mlp_assets.orchestration.check_names import FEATURE_SKEW
 from mlp_assets.orchestration.scope import Scope
@@ -174,6 +175,7 @@ def test_the_next_model_reads_todays_definitions_and_the_old_ones_are_removed(
     passed, description, shown = skew(changed)
     assert passed, description
     assert (shown["rows_compared"], shown["differences"]) == (USERS, 0)
+    assert newest_location(changed.environment, "shop", "spending") == after["spending"]
     changed.run("online")
     assert set(online(changed)) == {Path(place).name for place in (*before.values(), *after.values())}
     clock.ahead = 2 * HOUR

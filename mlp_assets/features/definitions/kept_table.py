@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from mlp_assets.errors import MlpError
 from mlp_assets.features.definitions.documents import view_of_document
 from mlp_assets.features.definitions.in_use import definitions_in_use
 from mlp_assets.features.definitions.view_definition import (
@@ -30,6 +31,10 @@ from mlp_resources.ports.lake import Transaction
 
 _COPIED, _FIRST = "copied", "first"
 _FIRST_NUMBER = 1 << 32
+
+
+class LostDefinitionError(MlpError):
+    """An earlier definition, on which a model was trained, cannot be computed any more."""
 
 
 @dataclass(frozen=True)

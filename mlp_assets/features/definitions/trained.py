@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from mlp_assets.errors import MlpError
 from mlp_assets.features.definitions.documents import StoredDerive, view_of_document
+from mlp_assets.features.definitions.kept_table import LostDefinitionError
 from mlp_assets.features.definitions.view_definition import definition_at, is_same, read_document
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.table_notes import FeatureDefinition, definitions_of, recorded_definitions
@@ -97,7 +97,7 @@ class TrainedDefinitions:
         """The derived features of the version's training set; today's, where they were not recorded.
 
         Raises:
-            MlpError: this release of Polars cannot read them, and today's are others.
+            LostDefinitionError: this release of Polars cannot read them, and today's are others.
         """
         training_set = self._model.training_set
         table = keys.table(keys.training_set(self._scope.home(training_set), training_set))
@@ -117,7 +117,7 @@ class TrainedDefinitions:
             name: str(each) for name, each in training_set.derived.items()
         }:
             return training_set.derived
-        raise MlpError(
+        raise LostDefinitionError(
             f"{training_set.where}: version {model_version} of {self._model.name} was trained on another derive than "
             "today's, and it cannot be read back. Train the model again, or restore the derive of then."
         )

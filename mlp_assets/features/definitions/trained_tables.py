@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlp_assets.errors import MlpError
-from mlp_assets.features.definitions.kept_table import bring_up_to_date, kept_definition
+from mlp_assets.features.definitions.kept_table import LostDefinitionError, bring_up_to_date, kept_definition
 from mlp_assets.features.definitions.trained import TrainedDefinitions
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.nouns.feature_view import FeatureView
@@ -34,7 +33,7 @@ def trained_tables(
     """The tables of the views. An earlier definition is brought up to date first.
 
     Raises:
-        MlpError: an earlier definition cannot be computed any more.
+        LostDefinitionError: an earlier definition cannot be computed any more.
     """
     return [_trained_table(scope, trained, view, model_version) for view in views]
 
@@ -47,7 +46,7 @@ def _trained_table(scope: Scope, trained: TrainedDefinitions, view: FeatureView,
         return TrainedTable(view, spec, own, lake.version(own))
     kept = kept_definition(home, view, then.definition)
     if kept is None:
-        raise MlpError(
+        raise LostDefinitionError(
             f"{view.where}: version {model_version} of the model was trained on an earlier definition of it, which "
             "cannot be computed any more. Train the model again."
         )
