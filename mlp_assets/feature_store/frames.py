@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mlp_assets.feature_store.entities import AT, ROW
 from mlp_assets.feature_store.errors import StoreError
 from mlp_assets.feature_store.feature_selection import FeatureColumn, by_view
-from mlp_assets.features.definitions.in_use import newest_location
+from mlp_assets.features.definitions.definition_note import newest_location
 from mlp_assets.features.online_reader import REASONS, UNKNOWN, ViewReader
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import did_you_mean

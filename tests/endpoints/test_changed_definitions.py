@@ -17,7 +17,7 @@ from mlp_assets.endpoints.replica.app import create_app
 from mlp_assets.endpoints.replica.model import ServedModel
 from mlp_assets.endpoints.replica.plan import ServingPlan
 from mlp_assets.endpoints.serving_plan import serving_plan
-from mlp_assets.features.definitions.in_use import newest_location
+from mlp_assets.features.definitions.definition_note import newest_location
 from mlp_assets.models.promotions import champion
 from mlp_assets.orchestration.check_names import FEATURE_SKEW
 from mlp_assets.orchestration.scope import Scope

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Mapping
 
-from mlp_assets.features.definitions.view_definition import FIRST, definition_at
+from mlp_assets.features.definitions.definition_note import FIRST
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports import tables
-from mlp_resources.ports.environment import Environment
 
 _NAME = re.compile(r"\d+-[0-9a-f]{6}")
 
@@ -15,18 +14,6 @@ _NAME = re.compile(r"\d+-[0-9a-f]{6}")
 def location_of(scope: Scope, view: FeatureView, definition: str) -> str:
     """Where a definition of a view is in the online store."""
     return scope.environment.online.location(scope.home(view), tables.of_definition(view.name, definition))
-
-
-def newest_location(environment: Environment, project: str, view: str) -> str:
-    """Where the newest definition of a view is that is online.
-
-    Args:
-        project: the name of the project that owns the view.
-    """
-    definition = definition_at(environment.lake, tables.features(project, view))
-    names = [definition.name, *reversed(list(definition.ended))]
-    places = [environment.online.location(project, tables.of_definition(view, name)) for name in names]
-    return next((place for place in places if environment.online.note(place) is not None), places[-1])
 
 
 def live_lookups(scope: Scope, view: FeatureView) -> dict[str, tuple[str, ...]]:

@@ -9,14 +9,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from mlp_assets.errors import MlpError
+from mlp_assets.features.definitions.definition_note import NOTE, definition_at
 from mlp_assets.features.definitions.documents import view_of_document
 from mlp_assets.features.definitions.in_use import definitions_in_use
-from mlp_assets.features.definitions.view_definition import (
-    NOTE,
-    definition_at,
-    read_document,
-    source_definition,
-)
+from mlp_assets.features.definitions.view_definition import read_document, source_definition
 from mlp_assets.features.partition_writer import SOURCE_READ, compute_partitions
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.nouns.cadence import Moments

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from mlp_assets.features.definitions.definition_note import FIRST, definition_at
 from mlp_assets.features.definitions.in_use import definitions_in_use, location_of
 from mlp_assets.features.definitions.kept_table import KeptDefinition, kept_definition, number_of
-from mlp_assets.features.definitions.view_definition import FIRST, check_is_followed, definition_at
+from mlp_assets.features.definitions.view_definition import check_is_followed
 from mlp_assets.features.newest_rows import newest_rows
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.table_progress import progress_of

@@ -11,9 +11,10 @@ from typing import Any
 
 import polars as pl
 
+from mlp_assets.features.definitions.definition_note import definition_at
 from mlp_assets.features.definitions.documents import StoredDerive, view_of_document
 from mlp_assets.features.definitions.kept_table import LostDefinitionError
-from mlp_assets.features.definitions.view_definition import definition_at, is_same, read_document
+from mlp_assets.features.definitions.view_definition import is_same, read_document
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.table_notes import FeatureDefinition, definitions_of, recorded_definitions
 from mlp_assets.nouns.feature_view import FeatureView

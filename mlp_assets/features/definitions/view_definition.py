@@ -10,68 +10,31 @@ table of its own.
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, replace
 
 import polars as pl
 
+from mlp_assets.features.definitions.definition_note import FIRST, ViewDefinition, definition_at
 from mlp_assets.features.definitions.documents import view_document
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.table_notes import FeatureDefinition, definitions_of, recorded_definitions
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports import tables
-from mlp_resources.ports.lake import Lake, Table
 from mlp_resources.ports.serving import PublicationRefusedError
-
-NOTE: Final = "definition"
-"""The key of the note."""
-FIRST = ""
-"""The name of the definition with which a table begins."""
-
-
-@dataclass(frozen=True)
-class ViewDefinition:
-    """A definition of a view.
-
-    Args:
-        name: of the definition; unique among those of the table.
-        source: name of the definition of the view that is the source; empty for any other source.
-        ttl: of the view; empty where it is not recorded.
-        polars: the release of Polars that the expressions were recorded with.
-        ended: name of each earlier definition -> the last version of the table that follows it.
-    """
-
-    name: str = FIRST
-    source: str = FIRST
-    ttl: str | None = ""
-    polars: str = pl.__version__
-    ended: Mapping[str, int] = field(default_factory=dict[str, int])
-
-    def to_notes(self) -> dict[str, str]:
-        """The note to leave with a write."""
-        return {NOTE: json.dumps(asdict(self))}
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a write of a table does to its definition.
+    """What a write does to the definition of a table.
 
     Args:
-        before, after: the definition before the write, and of the write.
+        after: the definition from the write on.
         recompute: whether rows that were written before have other values, or lack a feature.
     """
 
-    before: ViewDefinition
     after: ViewDefinition
     recompute: bool
-
-
-def definition_at(lake: Lake, table: Table, version: int | None = None) -> ViewDefinition:
-    """The definition that a version of a view's table follows, the newest by default."""
-    note = lake.notes(table, version).get(NOTE)
-    return ViewDefinition(**json.loads(note)) if note is not None else ViewDefinition()
 
 
 def next_definition(scope: Scope, view: FeatureView, source_version: int | None) -> Change:
@@ -85,16 +48,16 @@ def next_definition(scope: Scope, view: FeatureView, source_version: int | None)
     recorded, today = recorded_definitions(scope, table), definitions_of(view)
     before = definition_at(lake, table)
     if not recorded:
-        return Change(before, ViewDefinition(source=source, ttl=view.ttl), recompute=False)
+        return Change(ViewDefinition(source=source, ttl=view.ttl), recompute=False)
     kept = [name for name, old in recorded.items() if name in today and is_same(old, today[name], before.polars)]
     recompute = source != before.source or len(kept) < max(len(recorded), len(today))
     if source == before.source and before.ttl in ("", view.ttl) and len(kept) == len(recorded):
-        return Change(before, replace(before, ttl=view.ttl, polars=pl.__version__), recompute)
+        return Change(replace(before, ttl=view.ttl, polars=pl.__version__), recompute)
     last = lake.version(table) or 0
     described = json.dumps([source, view.ttl, {name: each.fingerprint for name, each in today.items()}])
     name = f"{last + 1}-{hashlib.sha256(described.encode()).hexdigest()[:6]}"
     ended = {**before.ended, before.name: last}
-    return Change(before, ViewDefinition(name, source, view.ttl, ended=ended), recompute)
+    return Change(ViewDefinition(name, source, view.ttl, ended=ended), recompute)
 
 
 def is_same(old: FeatureDefinition, new: FeatureDefinition, polars: str = pl.__version__) -> bool:
