@@ -78,7 +78,11 @@ def look_up_first_habit(platform: Platform) -> None:
 
 
 def rows_of(platform: Platform, name: str) -> pl.DataFrame:
-    return platform.environment.lake.scan(Table("shop", "features", name)).collect().sort("event_time", "user_id", "known_at")
+    return (
+        platform.environment.lake.scan(Table("shop", "features", name))
+        .collect()
+        .sort("event_time", "user_id", "known_at")
+    )
 
 
 @pytest.mark.parametrize("late", [False, True])

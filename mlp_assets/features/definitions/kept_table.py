@@ -17,7 +17,7 @@ from mlp_assets.features.partition_writer import SOURCE_READ, compute_partitions
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.nouns.cadence import Moments
 from mlp_assets.nouns.feature_view import FeatureView, ViewInput
-from mlp_assets.orchestration.partitions import Windows
+from mlp_assets.orchestration.partitions import Windows, partitions_overlapping
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.batches import row_bytes
 from mlp_assets.tables.memory import batch_bytes
@@ -107,7 +107,7 @@ def keep_computed(
     if isinstance(below, FeatureView) and kept.view.source is not below:
         source = _kept_source(scope, view, kept.ended)
         if source is not None:
-            keep_computed(scope, below, source, [], ingested, frozenset())
+            keep_computed(scope, below, source, _overlapping(below, windows), ingested, frozenset())
     _copy(scope, view, kept)
     lake = scope.environment.lake
     computed = materialized | lake.partitions(lake_table(scope, view))
@@ -115,6 +115,12 @@ def keep_computed(
     todo = [*((name, Moments.of(view).named(name)) for name in sorted(lacking)), *windows]
     if todo:
         compute_partitions(scope, kept.view, todo, computed, ingested)
+
+
+def _overlapping(view: FeatureView, windows: Windows) -> Windows:
+    """The windows of the view's partitions that overlap others. Today's partition may have new moments."""
+    names = {name for _, window in windows for name in partitions_overlapping(view, window.start, window.end)}
+    return [(name, Moments.of(view).named(name)) for name in sorted(names)]
 
 
 def _source_of(scope: Scope, view: FeatureView, ended: int) -> ViewInput | None:
