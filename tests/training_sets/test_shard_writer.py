@@ -89,6 +89,11 @@ def test_a_failed_run_leaves_nothing(lake: DeltaLake) -> None:
     assert (sorted(folder.glob("*")) if folder.exists() else []) == before
 
 
+def test_without_a_ray_cluster_the_message_says_what_to_start() -> None:
+    with pytest.raises(MlpError, match="No Ray answers at 127.0.0.1:1,"):
+        RayShards("127.0.0.1:1").memory()
+
+
 @pytest.mark.parametrize("kills", [0, 2])
 def test_a_ray_cluster_writes_the_same_table(
     lake: DeltaLake, whole: pl.DataFrame, ray_address: str, kills: int
@@ -139,8 +144,3 @@ def test_a_ray_cluster_computes_the_same_features(
     assert watch.peak < 500e6
     assert (whole.batches, made.batches > 3) == (1, True)
     assert made.digest == whole.digest
-
-
-def test_without_a_ray_cluster_the_message_says_what_to_start() -> None:
-    with pytest.raises(MlpError, match="No Ray answers at 127.0.0.1:1,"):
-        RayShards("127.0.0.1:1").memory()
