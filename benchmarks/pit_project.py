@@ -29,6 +29,7 @@ def training_set_of(home: Path, labels: str) -> mlp.TrainingSet:
         labels=_source(home / labels, labels, keys, "asked_at"),
         target="bought_again",
         features=[_view(home, name, features) for name, features in views.items()],
+        availability="known",  # as the other contenders join
     )
 
 

@@ -59,7 +59,9 @@ def project(folder: Path) -> mlp.Project:
         every="1w",
         features={"spend_7d": mlp.total("amount", over="7d"), "spend_28d": mlp.total("amount", over="28d")},
     )
-    history = mlp.TrainingSet("history", labels=outcomes, target="bought", features=[view], since="2024-01-29")
+    history = mlp.TrainingSet(
+        "history", labels=outcomes, target="bought", features=[view], since="2024-01-29", availability="known"
+    )
     model = mlp.Model(
         "small",
         training_set=history,
