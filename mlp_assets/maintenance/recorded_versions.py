@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from mlp_assets.features.definitions.definition_note import definition_at
 from mlp_assets.features.partition_writer import SOURCE_READ
 from mlp_assets.features.source_rows import lake_table, source_table
 from mlp_assets.orchestration.scope import Scope
@@ -52,6 +53,7 @@ def recorded_versions(scope: Scope, reads: Iterable[_Reads], predictions: Iterab
     for table in predictions:
         _add_looked_up(scope, table, recorded)
     _add_described(scope, recorded)
+    _add_ended(scope, recorded)
     return recorded
 
 
@@ -105,6 +107,14 @@ def _add_looked_up(scope: Scope, table: Table, recorded: RecordedVersions) -> No
     for text in texts.to_series():
         for view, version in json.loads(text).items():
             recorded.add(str(tables.features(scope.project.name, view)), version)
+
+
+def _add_ended(scope: Scope, recorded: RecordedVersions) -> None:
+    """Adds the last versions that follow an earlier definition of a view: a model that was trained on it may return."""
+    for view in scope.project.feature_views:
+        table = lake_table(scope, view)
+        for version in definition_at(scope.environment.lake, table).ended.values():
+            recorded.add(str(table), version)
 
 
 def _add_described(scope: Scope, recorded: RecordedVersions) -> None:

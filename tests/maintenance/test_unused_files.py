@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from mlp_assets.errors import LostVersionError, MlpError
+from mlp_assets.features.definitions.definition_note import ViewDefinition
 from mlp_assets.maintenance.unused_files_asset import UnusedFilesConfig, unused_files_asset
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.facts import TableFacts, metadata_of
@@ -132,6 +133,14 @@ def test_the_source_that_a_needed_version_of_a_view_follows_from_stays(made: Hom
     made.maintain()
     assert made.readable(VIEW) == {1, 3}
     assert made.readable(SOURCE) == {KEPT, 5}
+
+
+def test_the_last_version_of_an_earlier_definition_stays(made: Home) -> None:
+    made.rewrite(VIEW)
+    notes = ViewDefinition("6-abcdef", ended={"": KEPT}).to_notes()
+    made.lake.write_partitions(VIEW, pl.DataFrame({"number": [6], "partition": ["a"]}), ["a"], notes=notes)
+    made.maintain()
+    assert made.readable(VIEW) == {KEPT, 6}
 
 
 def test_what_only_the_own_views_and_publications_read_is_removed(made: Home) -> None:
