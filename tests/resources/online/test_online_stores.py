@@ -95,6 +95,18 @@ def test_a_view_that_is_not_online_says_what_to_do(store: OnlineStore) -> None:
         store.open_view(new_location(store))
 
 
+def test_a_removed_view_is_not_online_and_can_be_published_again(store: OnlineStore) -> None:
+    location, other = publish(store, rows(3.0), 4), publish(store, rows(5.0), 4)
+    store.remove(location)
+    store.remove(location)  # again, which changes nothing
+    with pytest.raises(MlpError, match="is not online yet. Materialize its online asset"):
+        store.open_view(location)
+    assert store.note(location) is None
+    assert store.open_view(other).get_one((1, "a")).values[0] == 5.0
+    publish(store, rows(1.0), 2, location)  # an older version is not refused: nothing is online
+    assert store.open_view(location).get_one((1, "a")).values[0] == 1.0
+
+
 def test_a_reader_gets_its_features_when_the_publication_has_others(store: OnlineStore) -> None:
     location = publish(store, rows(3.0), 1)
     view = store.open_view(location, ["visits", "spend"])
