@@ -5,18 +5,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mlp_assets.features.compute.ranges import write_out
-from mlp_assets.features.compute.time_steps import ID, KNOWN, MARK, MOMENT, STEP, Moments, Steps
+from mlp_assets.features.compute.time_steps import ID, KNOWN, MARK, MOMENT, STEP, Steps, WantedMoments
 from mlp_assets.tables.events import WITHDRAWN
 
 
-def change_rows(steps: Steps, moments: Moments) -> pl.DataFrame:
+def change_rows(steps: Steps, moments: WantedMoments) -> pl.DataFrame:
     """A row for each moment at which what an entity's windows hold may differ from the moment before.
 
     An event changes it at the first moment that sees the event, at the first one a window's length later, and at the
     first one after the event was withdrawn.
 
     Returns:
-        The columns of ``Moments.rows``, sorted by entity and moment.
+        The columns of ``WantedMoments.rows``, sorted by entity and moment.
     """
     partials, count = steps.partials, len(moments.times)
     ids, after = partials[ID].to_numpy().astype(np.int64), partials[STEP].to_numpy() + 1
@@ -32,7 +32,7 @@ def change_rows(steps: Steps, moments: Moments) -> pl.DataFrame:
     return moments.rows(distinct // count, distinct % count)
 
 
-def hold(rows: pl.DataFrame, held: pl.Series, moments: Moments) -> pl.DataFrame:
+def hold(rows: pl.DataFrame, held: pl.Series, moments: WantedMoments) -> pl.DataFrame:
     """Repeats rows at each moment until the entity's next row, as known at that moment; sorted by moment and entity.
 
     Args:
@@ -50,6 +50,6 @@ def hold(rows: pl.DataFrame, held: pl.Series, moments: Moments) -> pl.DataFrame:
     return rows[index].with_columns(times, times.alias("known_at"), pl.Series(MARK, moments.marks[at]))
 
 
-def _first_at(moments: Moments, micros: NDArray[np.int64]) -> NDArray[np.int64]:
+def _first_at(moments: WantedMoments, micros: NDArray[np.int64]) -> NDArray[np.int64]:
     """The place of the first moment at or after each time."""
     return np.searchsorted(moments.micros, micros)

@@ -7,20 +7,20 @@ import numpy as np
 import polars as pl
 
 from mlp_assets.features.compute.ranges import write_out
-from mlp_assets.features.compute.time_steps import ID, MOMENT, Moments, Steps
+from mlp_assets.features.compute.time_steps import ID, MOMENT, Steps, WantedMoments
 from mlp_assets.tables.events import WITHDRAWN
 
 _FIRST, _STOP = "__first", "__stop"
 
 
-def version_rows(events: pl.DataFrame, steps: Steps, moments: Moments) -> pl.DataFrame:
+def version_rows(events: pl.DataFrame, steps: Steps, moments: WantedMoments) -> pl.DataFrame:
     """The versions of rows that late events may make.
 
     There is one for each entity, moment and time after the moment at which an event of the entity, within reach of the
     moment, became known or was withdrawn.
 
     Returns:
-        The columns of ``Moments.rows`` and ``known_at``.
+        The columns of ``WantedMoments.rows`` and ``known_at``.
     """
     time, reach = steps.view.source.event_time, steps.view.reach
     changes = pl.concat(

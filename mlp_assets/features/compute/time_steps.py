@@ -22,8 +22,8 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Moments of a view's cadence, in order of time.
+class WantedMoments:
+    """The moments of a view's cadence for which rows are wanted, in order of time.
 
     Args:
         times: the moments.
@@ -59,10 +59,10 @@ class Steps:
         self._length = gcd(*(length // _MICROSECOND for length in lengths))
         self._events, self._time = events, view.source.event_time
 
-    def moments(self, times: Sequence[datetime]) -> Moments:
+    def moments(self, times: Sequence[datetime]) -> WantedMoments:
         ordered = sorted(times)
         micros = self.micros(pl.Series(ordered, dtype=UTC_TIME))
-        return Moments(pl.Series("event_time", ordered, dtype=UTC_TIME), micros, micros // self._length)
+        return WantedMoments(pl.Series("event_time", ordered, dtype=UTC_TIME), micros, micros // self._length)
 
     def micros(self, times: pl.Series) -> NDArray[np.int64]:
         """Microseconds since the start of the view's source. A null counts as long before it."""

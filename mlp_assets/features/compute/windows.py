@@ -8,7 +8,7 @@ import polars as pl
 from mlp_assets.features.compute.change_moments import change_rows, hold
 from mlp_assets.features.compute.feature_values import feature_values
 from mlp_assets.features.compute.late_versions import changed_versions, version_rows
-from mlp_assets.features.compute.time_steps import ID, Moments, Steps
+from mlp_assets.features.compute.time_steps import ID, Steps, WantedMoments
 from mlp_assets.features.compute.window_contents import NEWEST, WindowContents
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.tables.events import WITHDRAWN
@@ -71,7 +71,7 @@ def _declared(view: FeatureView) -> list[str]:
     return ["declared_at"] if any(part.traits.ties_by_known for part in view.parts) else []
 
 
-def _base(steps: Steps, moments: Moments, contents: WindowContents) -> pl.DataFrame:
+def _base(steps: Steps, moments: WantedMoments, contents: WindowContents) -> pl.DataFrame:
     """The rows as known at their moments."""
     changes = contents.of(change_rows(steps, moments).with_columns(known_at="event_time"))
     present = changes[NEWEST].is_not_null()
