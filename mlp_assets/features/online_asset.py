@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from mlp_assets.features.definitions.definition_note import shown
 from mlp_assets.features.definitions.publishing import EarlierDefinitions, publish_earlier, publish_view
 from mlp_assets.features.parity_check import Parity, compare_online_with_offline
 from mlp_assets.features.view_plan import ViewPlan
@@ -74,7 +75,7 @@ def _earlier_facts(earlier: EarlierDefinitions) -> dict[str, dg.MetadataValue]:
     """Which earlier definitions are still online, and for which endpoints."""
     facts = {"earlier_definitions": earlier.published, "stale_definitions": earlier.stale}
     return {
-        name: dg.MetadataValue.json({definition or "first": list(used) for definition, used in each.items()})
+        name: dg.MetadataValue.json({shown(definition): list(used) for definition, used in each.items()})
         for name, each in facts.items()
         if each
     }

@@ -52,11 +52,12 @@ def rows_of_champion(
 def _are_same(
     scope: Scope, training_set: TrainingSet, trained: TrainedDefinitions, version: str, read: Mapping[str, int | None]
 ) -> bool:
-    for view in training_set.features:
-        then, now = trained.view(view, version), trained.at(view, read.get(str(lake_table(scope, view))))
-        if then is not None and not then.is_served_by(now, trained.read_features(version)):
-            return False
-    return _texts(trained.derived(version)) == _texts(training_set.derived)
+    earlier = (
+        trained.earlier_definition(view, version, read.get(str(lake_table(scope, view))))
+        for view in training_set.features
+    )
+    derived = trained.model(version).training_set.derived
+    return all(each is None for each in earlier) and _texts(derived) == _texts(training_set.derived)
 
 
 def _texts(expressions: Mapping[str, pl.Expr]) -> dict[str, bytes]:

@@ -36,6 +36,10 @@ class Scope:
         """The name of the project that owns the spec."""
         return self.project.home_of(spec).name
 
+    def owning(self, spec: Any) -> "Scope":
+        """The scope of the project that owns the spec."""
+        return Scope(self.project.home_of(spec), self.environment)
+
     def asset(
         self,
         *,

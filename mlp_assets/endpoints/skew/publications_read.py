@@ -21,16 +21,27 @@ class PublicationsRead:
 
     def __init__(self, scope: Scope, trained: TrainedDefinitions) -> None:
         self._scope, self._trained = scope, trained
-        self._histories: dict[str, Sequence[Publication]] = {}
+        self._kept: dict[tuple[str, str], KeptDefinition | None] = {}
 
-    def history(self, view: FeatureView, model_version: str, number: int) -> Sequence[Publication]:
-        """The publications in the place where the prediction read one of this number, in the order of their begin."""
-        kept = self._kept(view, model_version) if version_of(number) is not None else None
-        return self._read(view) if kept is None else self._read_beside(view, kept)
+    def history(self, view: FeatureView, model_version: str, *, beside: bool) -> Sequence[Publication]:
+        """The publications in one place, in the order in which they began.
+
+        Args:
+            beside: those of the definition that the version was trained on, which began as the view's own. By default
+                those of the view.
+        """
+        home, kept = self._scope.owning(view), self._kept_of(view, model_version) if beside else None
+        own = PublicationRecord(home.environment, home.project.name, view).read()
+        if kept is None:
+            return own
+        place = location_of(home, view, kept.name)
+        later = PublicationRecord(home.environment, home.project.name, kept.view, place).read()
+        before = [each for each in own if each.definition_name == kept.name]
+        return sorted([*before, *later], key=lambda each: each.begun)
 
     def offline(self, view: FeatureView, model_version: str, number: int, asked_at: datetime) -> OfflineView:
         """What look-ups in the publication of this number should have given."""
-        home, kept, version = self._home(view), self._kept(view, model_version), version_of(number)
+        home, kept, version = self._scope.owning(view), self._kept_of(view, model_version), version_of(number)
         spec = self._trained.spec(view, model_version)
         plan = replace(ViewPlan.of(spec, ""), features=view.feature_names)
         if version is None:
@@ -39,23 +50,9 @@ class PublicationsRead:
             raise LakeError(f"{view.where}: the definition of a logged version is gone.")
         return OfflineView(home, kept.view, plan, lake_table(home, kept.view), version, asked_at)
 
-    def _read(self, view: FeatureView) -> Sequence[Publication]:
-        if view.name not in self._histories:
-            home = self._home(view)
-            self._histories[view.name] = PublicationRecord(home.environment, home.project.name, view).read()
-        return self._histories[view.name]
-
-    def _read_beside(self, view: FeatureView, kept: KeptDefinition) -> Sequence[Publication]:
-        """The publications of a definition: first those of the view, then those of its own table."""
-        home = self._home(view)
-        place = location_of(home, view, kept.name)
-        beside = PublicationRecord(home.environment, home.project.name, kept.view, place).read()
-        before = [each for each in self._read(view) if each.definition_name == kept.name]
-        return sorted([*before, *beside], key=lambda each: each.begun)
-
-    def _kept(self, view: FeatureView, model_version: str) -> KeptDefinition | None:
-        then = self._trained.view(view, model_version)
-        return kept_definition(self._home(view), view, then.definition) if then is not None else None
-
-    def _home(self, view: FeatureView) -> Scope:
-        return Scope(self._scope.project.home_of(view), self._scope.environment)
+    def _kept_of(self, view: FeatureView, model_version: str) -> KeptDefinition | None:
+        if (view.name, model_version) not in self._kept:
+            then = self._trained.view(view, model_version)
+            kept = kept_definition(self._scope.owning(view), view, then.definition) if then is not None else None
+            self._kept[view.name, model_version] = kept
+        return self._kept[view.name, model_version]

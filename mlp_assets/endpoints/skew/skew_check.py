@@ -74,7 +74,8 @@ class _SkewCheck:
             view.name: self._publications.offline(view, model, int(versions[view.name]), answered)
             for view in self._views
         }
-        return compare_rows(self._plan, self._trained.derived(model), offline, rows)
+        derived = self._trained.model(model).training_set.derived
+        return compare_rows(self._plan, derived, offline, rows)
 
     def report(self, drained: int, sampled: int) -> SkewReport:
         differences = count_differences(self._groups, self._views, self._training_set.derived, self._training_set.keys)
@@ -101,14 +102,16 @@ class _SkewCheck:
         by = ["requested_at", _VERSION_COLUMN, "model_version"]
         asked = frame.group_by(by).len("rows").sort(by)
         for view in self._views:
-            since: dict[int, Sequence[Publication]] = {}
+            histories: dict[tuple[str, bool], Sequence[Publication]] = {}
             for requested_at, text, model_version, rows in asked.iter_rows():
                 logged = versions_of(text).get(view.name)
                 if logged is None:
                     continue
-                history = self._publications.history(view, model_version, logged)
-                recent = since.setdefault(id(history), publications_since(history, asked["requested_at"][0]))
-                other = find_other_version(view.name, recent, logged, requested_at)
+                place = model_version, version_of(logged) is not None
+                if place not in histories:
+                    history = self._publications.history(view, model_version, beside=place[1])
+                    histories[place] = publications_since(history, asked["requested_at"][0])
+                other = find_other_version(view.name, histories[place], logged, requested_at)
                 self._versions[view.name] += [other] * rows if other is not None else []
 
     def _judge_definitions(self, frame: pl.DataFrame) -> None:

@@ -17,6 +17,11 @@ FIRST = ""
 """The name of the definition with which a table begins."""
 
 
+def shown(definition: str) -> str:
+    """The name of a definition, for people and for tables that need one."""
+    return definition or "first"
+
+
 @dataclass(frozen=True)
 class ViewDefinition:
     """A definition of a view.

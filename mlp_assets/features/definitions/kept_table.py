@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from mlp_assets.errors import MlpError
-from mlp_assets.features.definitions.definition_note import NOTE, definition_at
+from mlp_assets.features.definitions.definition_note import NOTE, definition_at, shown
 from mlp_assets.features.definitions.documents import view_of_document
 from mlp_assets.features.definitions.in_use import definitions_in_use
 from mlp_assets.features.definitions.view_definition import read_document, source_definition
@@ -25,7 +25,7 @@ from mlp_assets.tables.stored_expressions import UnreadableExpressionError
 from mlp_resources.ports import tables
 from mlp_resources.ports.lake import Transaction
 
-_COPIED, _FIRST = "copied", "first"
+_COPIED = "copied"
 _FIRST_NUMBER = 1 << 32
 
 
@@ -70,11 +70,22 @@ def kept_definition(scope: Scope, view: FeatureView, name: str) -> KeptDefinitio
     source = _source_of(scope, view, ended)
     if source is None:
         return None
-    stored = tables.of_definition(view.name, name or _FIRST)
+    stored = tables.of_definition(view.name, shown(name))
     try:
         return KeptDefinition(name, view_of_document(view, document, stored, source), ended)
     except UnreadableExpressionError:
         return None
+
+
+def required_definition(scope: Scope, view: FeatureView, name: str) -> KeptDefinition:
+    """The earlier definition of this name. Raises LostDefinitionError if nothing can compute it again."""
+    kept = kept_definition(scope, view, name)
+    if kept is None:
+        raise LostDefinitionError(
+            f"{view.where}: the model was trained on an earlier definition of it, which cannot be computed any more. "
+            "Train the model again."
+        )
+    return kept
 
 
 def bring_up_to_date(scope: Scope, view: FeatureView, kept: KeptDefinition) -> None:

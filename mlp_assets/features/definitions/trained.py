@@ -4,6 +4,7 @@ The rows of a training set follow the definitions of its views' tables at the ve
 of that day. The commit of its table notes the derived features as texts.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,13 +12,13 @@ from typing import Any
 
 import polars as pl
 
-from mlp_assets.features.definitions.definition_note import definition_at
+from mlp_assets.features.definitions.definition_note import FIRST, definition_at
 from mlp_assets.features.definitions.documents import StoredDerive, view_of_document
 from mlp_assets.features.definitions.kept_table import LostDefinitionError
 from mlp_assets.features.definitions.view_definition import is_same, read_document
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.table_notes import FeatureDefinition, definitions_of, recorded_definitions
-from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.nouns.feature_view import Derive, FeatureView
 from mlp_assets.nouns.model import Model
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration import keys
@@ -68,11 +69,12 @@ class TrainedView:
 
 
 class TrainedDefinitions:
-    """The definitions of the features that each version of a model was trained on."""
+    """The definitions of the features that each version of a model was trained on. Reads each of them once."""
 
     def __init__(self, scope: Scope, model: Model) -> None:
         self._scope, self._model = scope, model
         self._views: dict[tuple[str, int], TrainedView] = {}
+        self._models: dict[str, Model] = {}
         self._tags: dict[str, Mapping[str, str]] | None = None
 
     def view(self, view: FeatureView, model_version: str) -> TrainedView | None:
@@ -80,48 +82,28 @@ class TrainedDefinitions:
         table_version = self._tag(model_version, registry_tags.TABLES_READ).get(str(lake_table(self._scope, view)))
         return self.at(view, table_version) if table_version is not None else None
 
-    def at(self, view: FeatureView, table_version: int | None) -> TrainedView:
+    def at(self, view: FeatureView, table_version: int | None = None) -> TrainedView:
         """What a training at a version of the view's table is trained on, the newest by default."""
         lake, table = self._scope.environment.lake, lake_table(self._scope, view)
         version = lake.version(table) if table_version is None else table_version
         if version is None:
-            return TrainedView("", "", {}, pl.__version__)
+            return TrainedView(FIRST, "", {}, pl.__version__)
         if (str(table), version) not in self._views:
-            definition, features = (
-                definition_at(lake, table, version),
-                recorded_definitions(self._scope, table, version),
-            )
+            definition = definition_at(lake, table, version)
+            features = recorded_definitions(self._scope, table, version)
             self._views[str(table), version] = TrainedView(definition.name, definition.ttl, features, definition.polars)
         return self._views[str(table), version]
 
-    def derived(self, model_version: str) -> Mapping[str, pl.Expr]:
-        """The derived features of the version's training set; today's, where they were not recorded.
+    def earlier_definition(self, view: FeatureView, model_version: str, table_version: int | None = None) -> str | None:
+        """The name of the definition that the version was trained on, where the view's table follows another one.
 
-        Raises:
-            LostDefinitionError: this release of Polars cannot read them, and today's are others.
+        None where the table computes what the model reads as it was trained, or where that is not recorded.
+
+        Args:
+            table_version: the newest by default.
         """
-        training_set = self._model.training_set
-        table = keys.table(keys.training_set(self._scope.home(training_set), training_set))
-        version = self._tag(model_version, registry_tags.TRAINING_SET).get(str(table))
-        lake = self._scope.environment.lake
-        note = lake.notes(table, version).get(_DERIVED) if version is not None else None
-        if note is None:
-            return training_set.derived
-        recorded: dict[str, tuple[str | None, str]] = json.loads(note)
-        texts = {name: text for name, (text, _) in recorded.items() if text is not None}
-        try:
-            if len(texts) == len(recorded):
-                return expressions_from_texts(texts)
-        except UnreadableExpressionError:
-            pass
-        if {name: shown for name, (_, shown) in recorded.items()} == {
-            name: str(each) for name, each in training_set.derived.items()
-        }:
-            return training_set.derived
-        raise LostDefinitionError(
-            f"{training_set.where}: version {model_version} of {self._model.name} was trained on another derive than "
-            "today's, and it cannot be read back. Train the model again, or restore the derive of then."
-        )
+        then, read = self.view(view, model_version), self.read_features(model_version)
+        return None if then is None or then.is_served_by(self.at(view, table_version), read) else then.definition
 
     def read_features(self, model_version: str) -> set[str]:
         """The inputs of the version of the model, and what its derived features read."""
@@ -130,23 +112,54 @@ class TrainedDefinitions:
         return read.union(*(expression.meta.root_names() for expression in training_set.derived.values()))
 
     def model(self, model_version: str) -> Model:
-        """The model with its training set as the version was trained on it."""
-        training_set = self._model.training_set
-        views, derived = [self.spec(view, model_version) for view in training_set.features], self.derived(model_version)
-        derive = training_set.derive if derived is training_set.derived else StoredDerive(derived)
-        return replace(self._model, training_set=replace(training_set, features=views, derive=derive))
+        """The model with its training set as the version was trained on it.
+
+        Where that is not recorded, or cannot be read back, the features of its views are today's.
+
+        Raises:
+            LostDefinitionError: its ``derive`` was another one than today's, and cannot be read back.
+        """
+        if model_version not in self._models:
+            training_set = self._model.training_set
+            views = [self._spec(view, model_version) for view in training_set.features]
+            then = replace(training_set, features=views, derive=self._derive(model_version))
+            self._models[model_version] = replace(self._model, training_set=then)
+        return self._models[model_version]
 
     def spec(self, view: FeatureView, model_version: str) -> FeatureView:
-        """The view as the version was trained on it; today's, where that is not recorded or cannot be read back."""
-        then, today = self.view(view, model_version), definitions_of(view)
-        if then is None or then.is_equal(view.ttl, today):
+        """The view as the version was trained on it."""
+        views = self.model(model_version).training_set.features
+        return next(spec for spec in views if spec.name == view.name)
+
+    def _spec(self, view: FeatureView, model_version: str) -> FeatureView:
+        then = self.view(view, model_version)
+        if then is None or then.is_equal(view.ttl, definitions_of(view)):
             return view
-        home = Scope(self._scope.project.home_of(view), self._scope.environment)
-        document = read_document(home, view, then.definition)
+        document = read_document(self._scope.owning(view), view, then.definition)
         try:
             return view_of_document(view, document, view.name, view.source, then.features) if document else view
         except UnreadableExpressionError:
             return view
+
+    def _derive(self, model_version: str) -> Derive | None:
+        training_set = self._model.training_set
+        table = keys.table(keys.training_set(self._scope.home(training_set), training_set))
+        version = self._tag(model_version, registry_tags.TRAINING_SET).get(str(table))
+        note = self._scope.environment.lake.notes(table, version).get(_DERIVED) if version is not None else None
+        if note is None:
+            return training_set.derive
+        recorded: dict[str, tuple[str | None, str]] = json.loads(note)
+        texts = {name: text for name, (text, _) in recorded.items() if text is not None}
+        if len(texts) == len(recorded):
+            with contextlib.suppress(UnreadableExpressionError):
+                return StoredDerive(expressions_from_texts(texts))
+        shown = {name: str(expression) for name, expression in training_set.derived.items()}
+        if shown == {name: text for name, (_, text) in recorded.items()}:
+            return training_set.derive
+        raise LostDefinitionError(
+            f"{training_set.where}: version {model_version} of {self._model.name} was trained on another derive than "
+            "today's, and it cannot be read back. Train the model again, or restore the derive of then."
+        )
 
     def _tag(self, model_version: str, tag: str) -> dict[str, Any]:
         """A tag of a version of the model that holds table -> version; empty where there is none."""

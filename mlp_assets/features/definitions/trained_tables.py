@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlp_assets.features.definitions.kept_table import LostDefinitionError, bring_up_to_date, kept_definition
+from mlp_assets.features.definitions.kept_table import bring_up_to_date, required_definition
 from mlp_assets.features.definitions.trained import TrainedDefinitions
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.nouns.feature_view import FeatureView
@@ -39,17 +39,11 @@ def trained_tables(
 
 
 def _trained_table(scope: Scope, trained: TrainedDefinitions, view: FeatureView, model_version: str) -> TrainedTable:
-    home, lake = Scope(scope.project.home_of(view), scope.environment), scope.environment.lake
-    today, then, own = trained.at(view, None), trained.view(view, model_version), lake_table(home, view)
-    spec = trained.spec(view, model_version)
-    if then is None or then.is_served_by(today, trained.read_features(model_version)):
-        return TrainedTable(view, spec, own, lake.version(own))
-    kept = kept_definition(home, view, then.definition)
-    if kept is None:
-        raise LostDefinitionError(
-            f"{view.where}: version {model_version} of the model was trained on an earlier definition of it, which "
-            "cannot be computed any more. Train the model again."
-        )
-    bring_up_to_date(home, view, kept)
-    table = lake_table(home, kept.view)
-    return TrainedTable(view, spec, table, lake.version(table))
+    home, lake, read = scope.owning(view), scope.environment.lake, view
+    earlier = trained.earlier_definition(view, model_version)
+    if earlier is not None:
+        kept = required_definition(home, view, earlier)
+        bring_up_to_date(home, view, kept)
+        read = kept.view
+    table = lake_table(home, read)
+    return TrainedTable(view, trained.spec(view, model_version), table, lake.version(table))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from mlp_assets.features.definitions.definition_note import FIRST, ViewDefinition, definition_at
+from mlp_assets.features.definitions.definition_note import FIRST, ViewDefinition, definition_at, shown
 from mlp_assets.features.definitions.documents import view_document
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.table_notes import FeatureDefinition, definitions_of, recorded_definitions
@@ -97,7 +97,7 @@ def record_document(scope: Scope, view: FeatureView, definition: ViewDefinition)
     document = view_document(view)
     if read_document(scope, view, definition.name) == document:
         return
-    row = {"definition": definition.name, "document": document, "partition": definition.name or "first"}
+    row = {"definition": definition.name, "document": document, "partition": shown(definition.name)}
     frame = pl.DataFrame([row], schema=dict.fromkeys(row, pl.String))
     lake.write_partitions(table, frame, [row["partition"]])
 
