@@ -2,8 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +18,12 @@ from mlp_assets.endpoints.replica.lookup import Lookup
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.orchestration.check_names import FEATURE_SKEW
 from mlp_resources.ports.lake import Table
-from tests.support.late_visits import DAY, START, TRAINED, USERS, make
-from tests.support.platform import Platform, weeks
+from tests.support.late_visits import DAY, TRAINED, USERS, Clock, build, days, make
+from tests.support.platform import Platform
 from tests.support.snapshots import Snapshots
 
 HOUR = timedelta(hours=1)
 EVERYBODY = [*range(USERS), 9999]
-
-
-@dataclass
-class Clock:
-    """The real time, shifted: requests are answered by the real clock."""
-
-    behind: timedelta = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) - self.behind
-
-
-def days(first: datetime, last: datetime) -> dict[str, str]:
-    return weeks(f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}")
-
-
-def build(home: Path) -> None:
-    built = Platform(make(), home)
-    built.run("source", "features", tags=days(START, TRAINED - DAY))
-    built.run("online")
-    built.run("training_set", "candidate", "champion")
 
 
 @pytest.fixture

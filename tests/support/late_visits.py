@@ -1,6 +1,8 @@
 """A daily project with late rows, derived features and a request column, for what an endpoint logs."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import mlp_assets as mlp
 from mlp_assets.nouns.feature_view import Derive
 from mlp_resources.ports.lake import Table
 from tests.support import logistic
+from tests.support.platform import Platform, weeks
 
 USERS = 24
 START, TRAINED = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 29, tzinfo=UTC)
@@ -67,6 +70,29 @@ def twice_the_mean_visit() -> dict[str, pl.Expr]:
 
 def of_request_minutes() -> dict[str, pl.Expr]:
     return {"hourly": pl.col("spend_7d") / (60 * pl.col("hour") + 1)}
+
+
+@dataclass
+class Clock:
+    """The real time, shifted: requests are answered by the real clock."""
+
+    behind: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) - self.behind
+
+
+def days(first: datetime, last: datetime) -> dict[str, str]:
+    """The tags of a run over these days."""
+    return weeks(f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}")
+
+
+def build(home: Path) -> None:
+    """A home with four weeks of features, published, and a champion trained on them."""
+    built = Platform(make(), home)
+    built.run("source", "features", tags=days(START, TRAINED - DAY))
+    built.run("online")
+    built.run("training_set", "candidate", "champion")
 
 
 def make(
