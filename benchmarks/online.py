@@ -23,6 +23,7 @@ from mlp_assets.endpoints.replica.lookup import Lookup
 from mlp_assets.endpoints.replica.plan import ServingPlan
 from mlp_assets.features.parity_check import compare_online_with_offline
 from mlp_assets.features.view_plan import ViewPlan
+from mlp_assets.tables.as_of_join import FeatureTable
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from mlp_resources.online.redis import RedisOnlineStore
 from mlp_resources.online.rows import pack_rows
@@ -98,7 +99,8 @@ def differences(store: OnlineStore, location: str, rows: pl.DataFrame) -> tuple[
     plan = ViewPlan("view", ("user_id",), tuple(FEATURES), int(TTL.total_seconds()), location)
     known = rows.with_columns(known_at="event_time").lazy()
     published = store.open_view(location, FEATURES)
-    facts = compare_online_with_offline(plan, TTL, known, published, datetime.now(UTC)).facts
+    table = FeatureTable(known, plan.keys, plan.features, TTL)
+    facts = compare_online_with_offline(plan, table, published, datetime.now(UTC)).facts
     return facts["differences"], facts["values_compared"]
 
 

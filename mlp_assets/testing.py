@@ -243,7 +243,7 @@ def _feature_table(
     if availability != "known" and until is not None:
         grid = grid_of(view, until)
         visible = visible_at(grid, declared_visibility(_project(view), view, grid))
-    return FeatureTable(rows.lazy(), tuple(view.entity.keys), view.feature_names, view.ttl_length, visible)
+    return FeatureTable.of(view, rows.lazy(), visible)
 
 
 def _keys(view: FeatureView, entities: Rows | None, inputs: Mapping[Source | FeatureView, Rows]) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """A view's feature rows as its online publication would hold them at each row's own time."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from mlp_assets.features.online_reader import Read, usable_rows
 from mlp_assets.features.view_plan import ViewPlan
+from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.tables.as_of_join import FeatureTable
+from mlp_assets.tables.standing_rows import UNTIL, are_standing, moments_held
 from mlp_assets.tables.visibility import AS_KNOWN
 
 AT = "at"
@@ -25,6 +27,7 @@ class PublishedRows:
         rows: keys, ``event_time``, ``known_at`` and features.
         moments: ``visible_at``, sorted, and ``newest``: the newest event time of any row by then.
         visible: when a row is visible.
+        every: the cadence of the view.
     """
 
     plan: ViewPlan
@@ -32,28 +35,34 @@ class PublishedRows:
     version: int
     moments: pl.DataFrame
     visible: pl.Expr
+    every: timedelta
 
     @classmethod
     def of(cls, view: FeatureView, rows: pl.LazyFrame, version: int, visible: pl.Expr = AS_KNOWN) -> "PublishedRows":
         """The rows of a view's table, of which each is visible from a time on; null for never."""
+        every = duration(view.every)
         known = rows.group_by("event_time").agg(pl.col("known_at").min())
+        if are_standing(rows):
+            known = pl.LazyFrame(moments_held(rows, every)).with_columns(known_at="event_time")
         moments = known.select(visible_at=visible, newest="event_time").drop_nulls("visible_at")
         ordered = moments.sort("visible_at", "newest").with_columns(pl.col("newest").cum_max())
-        return cls(ViewPlan.of(view, ""), rows, version, ordered.collect(engine="streaming"), visible)
+        plan = ViewPlan.of(view, "")
+        return cls(plan, rows, version, ordered.collect(engine="streaming"), visible, every)
 
     def between(self, first: datetime, last: datetime) -> "PublishedRows":
         """Without the rows that nothing asked from ``first`` to ``last`` can see."""
         rows = self.rows.filter(pl.col("event_time") <= last)
         newest = self.moments.filter(pl.col("visible_at") <= first)["newest"].max()
         if self.plan.ttl_seconds is not None and newest is not None:
-            rows = rows.filter(pl.col("event_time") >= pl.lit(newest) - pl.duration(seconds=self.plan.ttl_seconds))
-        return PublishedRows(self.plan, rows, self.version, self.moments, self.visible)
+            stands = UNTIL if are_standing(rows) else "event_time"
+            rows = rows.filter(pl.col(stands) >= pl.lit(newest) - pl.duration(seconds=self.plan.ttl_seconds))
+        return replace(self, rows=rows)
 
     @property
     def table(self) -> FeatureTable:
         """What the join takes, with the event time beside the features; ``read`` applies the TTL."""
-        rows = self.rows.with_columns(pl.col("event_time").alias(self._time))
-        return FeatureTable(rows, self.plan.keys, (*self.plan.features, self._time), None, self.visible)
+        every = self.every if are_standing(self.rows) else None
+        return FeatureTable(self.rows, self.plan.keys, self.plan.features, None, self.visible, every, self._time)
 
     def read(self, joined: pl.DataFrame) -> Read:
         """What a look-up at each row's time would have read, of rows that were joined with ``table``.

@@ -61,8 +61,9 @@ def _table(
         fix = f"Materialize {table}: the feature is newer than its table."
         raise StoreError(f"{view.where} has not computed {missing[0]!r} yet. {fix}")
     chosen = {column.feature: places[id(column.view), column.feature] for column in own}
-    narrow = rows.select(*view.entity.keys, "event_time", "known_at", *chosen).rename(chosen)
-    return FeatureTable(narrow, tuple(view.entity.keys), tuple(chosen.values()), view.ttl_length)
+    whole = FeatureTable.of(view, rows)
+    others = [name for name in whole.columns if name not in view.feature_names]
+    return replace(whole, rows=rows.select(*others, *chosen).rename(chosen), features=tuple(chosen.values()))
 
 
 def _of_entities(table: FeatureTable, spine: pl.DataFrame) -> FeatureTable:

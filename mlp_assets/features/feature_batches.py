@@ -6,8 +6,9 @@ from datetime import datetime
 
 import polars as pl
 
-from mlp_assets.features.compute.windows import feature_rows
+from mlp_assets.features.compute.windows import changes_with_time, feature_rows, standing_rows
 from mlp_assets.features.moments.moments_to_compute import PartitionMoments
+from mlp_assets.nouns.cadence import Moments
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.tables.sharding import schema_row_bytes
@@ -53,7 +54,8 @@ class BatchWork:
         return frame.join(partitions, on="event_time", how="left", maintain_order="left")
 
     def _rows(self, events: pl.LazyFrame, moments: list[datetime]) -> pl.DataFrame:
-        return feature_rows(self.view, events, moments)
+        compute = standing_rows if Moments.of(self.view).shorter_than_a_day else feature_rows
+        return compute(self.view, events, moments)
 
 
 def batches_of(
@@ -73,15 +75,30 @@ def batches_of(
     oldest = first - reach if reach is not None else None
     read, rows = _bytes_read(view, events, oldest, last)
     entities = _entities(view, events, oldest, last) if rows else 0
-    written_a_moment = entities * 8 * (len(view.entity.keys) + len(view.feature_names) + 3)
-    if read + written_a_moment * len(moments) <= most_bytes:
+    largest = max(len(part.compute) for part in ordered)
+    written = _rows_written(view, entities, rows / len(ordered), largest) * _row_bytes(view)
+    if read + written * len(ordered) <= most_bytes:
         return [FeatureBatch(ordered)]
     base = read if reach is None else read * (reach / (last - first + reach))
-    each = written_a_moment + (0.0 if reach is None else read * (every / (last - first + reach)))
-    largest = max(len(part.compute) for part in ordered)
-    count = max(1, int((most_bytes - base) // (each * largest))) if each else len(ordered)
-    buckets = max(1, -(-int(base + each * largest) // most_bytes))
+    each = written + (0.0 if reach is None else read * (largest * every / (last - first + reach)))
+    count = max(1, int((most_bytes - base) // each)) if each else len(ordered)
+    buckets = max(1, -(-int(base + each) // most_bytes))
     return [FeatureBatch(ordered[place : place + count], buckets) for place in range(0, len(ordered), count)]
+
+
+def _rows_written(view: FeatureView, entities: int, events: float, moments: int) -> float:
+    """About the most rows of a partition with so many moments: a row for each entity at its first moment, and one where
+    an event enters or leaves a window; or a row for each moment.
+    """
+    each_moment = float(entities * moments)
+    if changes_with_time(view):
+        return each_moment
+    windows = {part.window for part in view.parts}
+    return min(each_moment, entities + events * (1 + len(windows)))
+
+
+def _row_bytes(view: FeatureView) -> int:
+    return 8 * (len(view.entity.keys) + len(view.feature_names) + 3)
 
 
 def _within(view: FeatureView, events: pl.LazyFrame, first: datetime | None, last: datetime) -> pl.LazyFrame:

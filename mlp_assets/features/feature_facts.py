@@ -10,6 +10,7 @@ from mlp_assets.features.compute.lineage import UseGraph, Uses, formula
 from mlp_assets.features.compute.statistics import current_rows, null_rate, sparkline, statistics
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration.scope import Scope
+from mlp_assets.tables.standing_rows import as_newest
 from mlp_resources.ports import tables
 from mlp_resources.ports.lake import Transaction, WriteResult
 
@@ -43,7 +44,8 @@ def record_facts(scope: Scope, view: FeatureView, frame: pl.DataFrame, written: 
         return None
     newest = str(frame["partition"].max())
     in_partition = frame.filter(pl.col("partition") == newest)
-    rows = in_partition.filter(pl.col("event_time") == pl.col("event_time").max())  # a partition may have more moments
+    newest_of_each = as_newest(in_partition.lazy()).collect()
+    rows = newest_of_each.filter(pl.col("event_time") == pl.col("event_time").max())
     rows = current_rows(rows, view.entity.keys, view.feature_names)
     figures = statistics(rows, view.feature_names)
     if newest == max(scope.environment.lake.partitions(tables.features(scope.project.name, view.name))):

@@ -4,8 +4,10 @@ from datetime import datetime
 
 import polars as pl
 
+from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.tables.as_of_join import best_when_visible
+from mlp_assets.tables.best_rows import best_when_visible
+from mlp_assets.tables.standing_rows import as_newest, up_to
 
 
 def newest_rows(
@@ -19,7 +21,7 @@ def newest_rows(
         entities: keys; only the rows of these entities are returned. By default, of all.
     """
     entity_keys = list(view.entity.keys)
-    rows = rows.filter(pl.col("event_time") <= now, pl.col("known_at") <= now)
+    rows = as_newest(up_to(rows, now, duration(view.every)))
     if view.ttl_length is not None:
         newest = rows.select(pl.col("event_time").max()).collect().item()
         if newest is not None:

@@ -13,6 +13,7 @@ from mlp_assets.orchestration.check_names import ONLINE_EQUALS_OFFLINE, SERVED_L
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.served_lag import served_lag
+from mlp_assets.tables.as_of_join import FeatureTable
 from mlp_assets.tables.digest import canonical_digest
 
 
@@ -46,7 +47,7 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         with measured() as checking:
             plan = ViewPlan.of(view, published.location)
             online = scope.environment.online.open_view(plan.location, plan.features)
-            parity = compare_online_with_offline(plan, view.ttl_length, published.rows, online, published.now)
+            parity = compare_online_with_offline(plan, FeatureTable.of(view, published.rows), online, published.now)
         newest, table = published.newest, keys.table(features_key)
         return dg.MaterializeResult(
             metadata={

@@ -1,8 +1,8 @@
 """Checks a publication: an endpoint reads the values that a training row of that moment would have, bit for bit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from mlp_assets.features.online_reader import REASONS, ViewReader
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.tables.as_of_join import FeatureTable, join_as_visible
 from mlp_assets.tables.expiry import microseconds
+from mlp_assets.tables.standing_rows import as_newest, up_to
 from mlp_resources.ports.serving import OnlineView
 
 VALUES = 100_000
@@ -28,21 +29,19 @@ class Parity:
     facts: dict[str, Any]
 
 
-def compare_online_with_offline(
-    plan: ViewPlan, ttl: timedelta | None, rows: pl.LazyFrame, view: OnlineView, now: datetime
-) -> Parity:
+def compare_online_with_offline(plan: ViewPlan, table: FeatureTable, view: OnlineView, now: datetime) -> Parity:
     """Compares the view, as a replica reads it, with the as-known join of the published rows.
 
     Compares at ``now`` and at the moment when the newest row became known. Samples entities evenly from all that the
     table ever had, so entities without a row online are compared too. A row past its TTL is missing on both sides.
 
     Args:
-        rows: the feature table: keys, ``event_time``, ``known_at`` and features.
+        table: the rows of which the newest were published.
         now: also the moment at which the reasons for missing values are counted.
     """
-    entities = sample_entities(rows.select(plan.keys).drop_nulls().unique().collect(), plan)
-    moments = _moments(rows, now)
-    offline = np.concatenate([_read_offline(plan, ttl, rows, entities, at) for at in moments])
+    entities = sample_entities(table.rows.select(plan.keys).drop_nulls().unique().collect(), plan)
+    moments = _moments(table, now)
+    offline = np.concatenate([_read_offline(plan, table, entities, at) for at in moments])
     reads = [_read_online(plan, view, entities.rows(), at) for at in moments]
     online, reasons = np.concatenate([values for values, _ in reads]), reads[0][1]
     differ = np.ascontiguousarray(offline).view(np.uint64) != online.view(np.uint64)
@@ -58,8 +57,9 @@ def compare_online_with_offline(
     return Parity(not differ.any(), facts)
 
 
-def _moments(rows: pl.LazyFrame, now: datetime) -> list[datetime]:
+def _moments(table: FeatureTable, now: datetime) -> list[datetime]:
     """Now, and when the newest row became known: a table that has expired since would leave nothing to compare."""
+    rows = table.rows if table.every is None else as_newest(up_to(table.rows, now, table.every))
     visible = rows.select(at=pl.max_horizontal("event_time", "known_at")).filter(pl.col("at") <= now)
     newest = visible.select(pl.col("at").max()).collect().item()
     return [now] if newest is None or newest == now else [now, newest]
@@ -74,13 +74,11 @@ def sample_entities(entities: pl.DataFrame, plan: ViewPlan) -> pl.DataFrame:
     return ordered[(np.arange(wanted) * ordered.height) // wanted]
 
 
-def _read_offline(
-    plan: ViewPlan, ttl: timedelta | None, rows: pl.LazyFrame, entities: pl.DataFrame, at: datetime
-) -> NDArray[np.float64]:
+def _read_offline(plan: ViewPlan, table: FeatureTable, entities: pl.DataFrame, at: datetime) -> NDArray[np.float64]:
     """Values (entities, features) by the as-known join, NaN where missing."""
     spine = entities.lazy().with_columns(at=pl.lit(at).cast(pl.Datetime("us", "UTC"))).with_row_index("place")
-    sampled_rows = rows.join(spine, on=list(plan.keys), how="semi")
-    joined = join_as_visible(spine, "at", [FeatureTable(sampled_rows, plan.keys, plan.features, ttl)]).sort("place")
+    sampled = replace(table, rows=table.rows.join(spine, on=list(plan.keys), how="semi"))
+    joined = join_as_visible(spine, "at", [sampled]).sort("place")
     return joined.select(pl.col(plan.features).cast(pl.Float64).fill_null(float("nan"))).collect().to_numpy()
 
 

@@ -74,5 +74,5 @@ def _feature_tables(
     for each in trained_tables(scope, trained, views, version):
         visible = row_visibility(environment, scope.project, each.view, training_set.availability, records)
         rows, spec = environment.lake.scan(each.table, each.version), each.spec
-        tables.append(FeatureTable(rows, tuple(spec.entity.keys), spec.feature_names, spec.ttl_length, visible))
+        tables.append(FeatureTable.of(spec, rows, visible))
     return tables

@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from mlp_assets.nouns.cadence import span_of
+from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.tables.events import UTC_TIME
+from mlp_assets.tables.standing_rows import are_standing, up_to, within_spans
 from mlp_resources.ports.lake import Lake, Table
 
 Span = tuple[datetime, datetime]
@@ -38,11 +40,12 @@ class Progress:
         facts = {"known_until": self.known_until.isoformat(), "moments": spans_to_text(self.spans)}
         return {_NOTE: json.dumps(facts)}
 
-    def publishable(self) -> pl.Expr:
-        """Whether a row is of a computed moment, and known by then."""
-        moment = pl.col("event_time")
-        of_span = [moment.is_between(pl.lit(first), pl.lit(last)) for first, last in self.spans]
-        return pl.any_horizontal(pl.lit(value=False), *of_span) & (pl.col("known_at") <= pl.lit(self.known_until))
+    def publishable(self, view: FeatureView, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The rows of computed moments that were known by then."""
+        of_moments = within_spans(rows, self.spans)
+        if are_standing(rows):
+            return up_to(of_moments, self.known_until, duration(view.every))
+        return of_moments.filter(pl.col("known_at") <= pl.lit(self.known_until))
 
 
 def read_progress(lake: Lake, table: Table, version: int | None) -> Progress | None:

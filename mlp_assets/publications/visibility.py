@@ -73,10 +73,13 @@ def recorded_visibility(grid: Grid, history: Sequence[Publication]) -> Visibilit
     finished = sorted(_finished(history), key=lambda pair: pair[1])
     by_moment = np.full(grid.count, np.datetime64("NaT", "us"))
     known: list[datetime] = []
+    ends: dict[datetime, int] = {}  # each publication has nearly all moments of the one before
     for publication, visible in finished:
         for first, last in publication.progress.spans:
-            slots = by_moment[max(0, grid.index_of(first)) : grid.index_of(last) + 1]
+            stop = grid.index_of(last) + 1
+            slots = by_moment[max(0, ends.get(first, grid.index_of(first))) : stop]
             slots[np.isnat(slots)] = np.datetime64(visible.replace(tzinfo=None), "us")
+            ends[first] = max(stop, ends.get(first, 0))
         until = publication.progress.known_until
         known.append(max(until, known[-1]) if known else until)
     times = pl.Series([visible for _, visible in finished], dtype=UTC_TIME)

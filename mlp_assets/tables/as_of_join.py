@@ -8,10 +8,14 @@ from math import prod
 
 import polars as pl
 
+from mlp_assets.nouns.checks.texts import duration
+from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.tables.best_rows import best_rows
 from mlp_assets.tables.expiry import is_usable
+from mlp_assets.tables.standing_join import CODE, PLACE, ROW_TIME, seen_rows
+from mlp_assets.tables.standing_rows import UNTIL, are_standing
 from mlp_assets.tables.visibility import AS_KNOWN
 
-_CODE, _PLACE, _ROW_TIME = "__code", "__place", "__feature_event_time"
 _THREADS, _LARGEST_CODE = 2, 1 << 62
 
 
@@ -21,6 +25,8 @@ class FeatureTable:
 
     Args:
         visible: when a row is visible, over ``event_time`` and ``known_at``, and not before either; null for never.
+        every: the cadence, if the rows stand for several moments and so have ``stands_until``.
+        time: the column to add with the moment of the row that was joined, or None.
     """
 
     rows: pl.LazyFrame
@@ -28,28 +34,20 @@ class FeatureTable:
     features: tuple[str, ...]
     ttl: timedelta | None
     visible: pl.Expr = AS_KNOWN
+    every: timedelta | None = None
+    time: str | None = None
+
+    @classmethod
+    def of(cls, view: FeatureView, rows: pl.LazyFrame, visible: pl.Expr = AS_KNOWN) -> "FeatureTable":
+        """The rows of a view's table."""
+        every = duration(view.every) if are_standing(rows) else None
+        return cls(rows, tuple(view.entity.keys), tuple(view.feature_names), view.ttl_length, visible, every)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that a join reads."""
-        return (*self.keys, "event_time", "known_at", *self.features)
-
-
-def best_when_visible(rows: pl.LazyFrame, keys: Sequence[str], visible: pl.Expr = AS_KNOWN) -> pl.LazyFrame:
-    """The rows that were once the newest visible row of their key, with ``visible_at``; sorted by key and by it.
-
-    In order of visibility, a row is kept if no row of the key that was visible before it is newer: of a later event
-    time, or of the same one and known later. So a late row for an old moment hides nothing, and a recomputed row
-    replaces its predecessor when it becomes visible itself.
-
-    Args:
-        visible: when a row is visible; by default when it has happened and is known.
-    """
-    order = [*keys, "visible_at", "event_time", "known_at"]
-    seen = rows.with_columns(visible_at=visible).filter(pl.col("visible_at").is_not_null())
-    ordered = seen.sort(order, maintain_order=True)
-    newest = pl.col("event_time").cum_max().over(list(keys))
-    return ordered.filter(pl.col("event_time") >= newest)
+        stands = () if self.every is None else (UNTIL,)
+        return (*self.keys, "event_time", "known_at", *stands, *self.features)
 
 
 def join_as_visible(spine: pl.LazyFrame, time: str, tables: Sequence[FeatureTable]) -> pl.LazyFrame:
@@ -80,7 +78,9 @@ def join_frame_as_visible(
     def features_of(table: FeatureTable) -> pl.DataFrame:
         rows = _visible(table, ordered, time) if narrowed else table.rows.select(table.columns)
         read = rows.collect(engine="streaming" if narrowed else "auto")
-        return read.select(table.features)[_places(ordered, time, table, read)]
+        seen = _seen(ordered, time, table, read)
+        joined = read.select(table.features)[seen[PLACE]]
+        return joined if table.time is None else joined.with_columns(seen[ROW_TIME].alias(table.time))
 
     with ThreadPoolExecutor(_THREADS) as pool:
         return pl.concat([ordered, *pool.map(features_of, tables)], how="horizontal")
@@ -90,7 +90,8 @@ def _visible(table: FeatureTable, spine: pl.DataFrame, time: str) -> pl.LazyFram
     """The table's rows that the spine can see: up to its last time, and within the TTL of its first.
 
     If the table is larger than the spine, keeps only the spine's keys. Of the rows visible at the spine's first time,
-    keeps only the best of each key: the others will not be seen again.
+    keeps only the best of each key: the others will not be seen again. Of rows that stand for several moments, keeps
+    all.
 
     Args:
         spine: sorted by time.
@@ -100,36 +101,44 @@ def _visible(table: FeatureTable, spine: pl.DataFrame, time: str) -> pl.LazyFram
         return table.rows.select(table.columns).clear()
     keys, event, known = list(table.keys), pl.col("event_time"), pl.col("known_at")
     own = table.rows.select(table.columns).filter(event <= last, known <= last)
-    own = own.filter(table.visible <= last)
+    if table.every is None:
+        own = own.filter(table.visible <= last)
     if table.ttl is not None:
-        own = own.filter(event >= pl.lit(first) - table.ttl)
+        newest = event if table.every is None else pl.col(UNTIL)
+        own = own.filter(newest >= pl.lit(first) - table.ttl)
     if own.select(pl.len()).collect(engine="streaming").item() <= spine.height:
         return own
     own = own.join(spine.lazy().select(keys).unique(), on=keys, how="semi")
+    if table.every is not None:
+        return own
     before = own.filter(table.visible <= first)
     best = before.group_by(keys).agg(pl.all().max_by(pl.struct("event_time", "known_at")))
     return pl.concat([best.select(table.columns), own.filter(table.visible > first)])
 
 
-def _places(spine: pl.DataFrame, time: str, table: FeatureTable, rows: pl.DataFrame) -> pl.Series:
-    """The index of the row that each row of the spine sees; null for none.
+def _seen(spine: pl.DataFrame, time: str, table: FeatureTable, rows: pl.DataFrame) -> pl.DataFrame:
+    """The index ``__place`` and the moment of the row that each row of the spine sees; null for none.
 
     The join carries indexes, not features: features are gathered once, afterwards.
     """
     requests, numbered = _coded(spine.select(*table.keys, time), rows.drop(table.features), table.keys)
-    best = _best(numbered.with_row_index(_PLACE), table.visible).rename({"event_time": _ROW_TIME})
-    joined = requests.join_asof(
-        best.select(_CODE, "visible_at", _ROW_TIME, _PLACE),
-        left_on=time,
-        right_on="visible_at",
-        by=_CODE,
-        strategy="backward",
-        check_sortedness=False,
-    )
+    numbered = numbered.with_row_index(PLACE)
+    if table.every is None:
+        best = best_rows(numbered, CODE, table.visible).rename({"event_time": ROW_TIME})
+        joined = requests.join_asof(
+            best.select(CODE, "visible_at", ROW_TIME, PLACE),
+            left_on=time,
+            right_on="visible_at",
+            by=CODE,
+            strategy="backward",
+            check_sortedness=False,
+        )
+    else:
+        joined = seen_rows(requests, time, numbered, table.visible, table.every)
     if table.ttl is None:
-        return joined[_PLACE]
-    fresh = is_usable(pl.col(_ROW_TIME), pl.col(time), table.ttl)
-    return joined.select(pl.when(fresh).then(_PLACE)).to_series()
+        return joined.select(PLACE, ROW_TIME)
+    fresh = is_usable(pl.col(ROW_TIME), pl.col(time), table.ttl)
+    return joined.select(pl.when(fresh).then(pl.col(name)).alias(name) for name in (PLACE, ROW_TIME))
 
 
 def _coded(spine: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -138,17 +147,17 @@ def _coded(spine: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str]) -> tupl
     An as-of join by several keys, or by text, takes twice as long.
     """
     if len(keys) == 1 and rows.schema[keys[0]].is_integer():
-        return spine.rename({keys[0]: _CODE}), rows.rename({keys[0]: _CODE})
+        return spine.rename({keys[0]: CODE}), rows.rename({keys[0]: CODE})
     for key in keys:
         if not rows.schema[key].is_integer():
-            numbers = rows.select(key).drop_nulls().unique().with_row_index(_CODE)
+            numbers = rows.select(key).drop_nulls().unique().with_row_index(CODE)
             spine, rows = _with_code(spine, numbers, [key]), _with_code(rows, numbers, [key])
-            spine, rows = spine.rename({_CODE: key}), rows.rename({_CODE: key})
+            spine, rows = spine.rename({CODE: key}), rows.rename({CODE: key})
     ranges = {key: _range(rows[key]) for key in keys}
     small = all(abs(low) < _LARGEST_CODE for low, _ in ranges.values())
     if small and prod(span for _, span in ranges.values()) < _LARGEST_CODE:
         return _packed(spine, ranges), _packed(rows, ranges)
-    codes = rows.select(keys).drop_nulls().unique().with_row_index(_CODE)
+    codes = rows.select(keys).drop_nulls().unique().with_row_index(CODE)
     return _with_code(spine, codes, keys), _with_code(rows, codes, keys)
 
 
@@ -164,22 +173,8 @@ def _packed(frame: pl.DataFrame, ranges: Mapping[str, tuple[int, int]]) -> pl.Da
     for key, (low, span) in ranges.items():
         value = pl.col(key).cast(pl.Int64, strict=False) - low
         code = code * span + pl.when(value.is_between(0, span - 1)).then(value)
-    return frame.with_columns(code.alias(_CODE)).drop(ranges)
+    return frame.with_columns(code.alias(CODE)).drop(ranges)
 
 
 def _with_code(frame: pl.DataFrame, codes: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     return frame.join(codes, on=list(keys), how="left", maintain_order="left").drop(keys)
-
-
-def _best(rows: pl.DataFrame, visible: pl.Expr) -> pl.DataFrame:
-    """Like ``best_when_visible`` by ``__code``, but only guaranteed to be sorted by ``visible_at`` within each code.
-
-    If every row was known when it happened, and no moment was visible before an earlier one, visibility follows event
-    time, so all rows are kept.
-    """
-    if rows.select((pl.col("known_at") == pl.col("event_time")).all()).item():
-        ordered = rows.sort("event_time", maintain_order=True).with_columns(visible_at=visible)
-        ordered = ordered.drop_nulls("visible_at")
-        if ordered["visible_at"].is_sorted():
-            return ordered
-    return best_when_visible(rows.lazy(), [_CODE], visible).collect()

@@ -8,6 +8,7 @@ from mlp_assets.errors import UnknownSourceColumn
 from mlp_assets.nouns.checks.texts import did_you_mean, duration, moment
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.source import DataType, Source
+from mlp_assets.tables.standing_rows import written_out
 
 UTC_TIME = pl.Datetime("us", "UTC")
 _MICROSECOND = timedelta(microseconds=1)
@@ -125,7 +126,7 @@ def _arrived(source: Source, late: pl.Expr) -> pl.Expr:
 
 def _feature_events(view: FeatureView, frame: pl.LazyFrame) -> pl.LazyFrame:
     row = [*view.entity.keys, "event_time"]
-    ordered = frame.sort(*row, "known_at")
+    ordered = written_out(frame, duration(view.every)).sort(*row, "known_at")
     return ordered.select(
         *view.entity.keys,
         pl.col("event_time") - _MICROSECOND,

@@ -9,11 +9,13 @@ import numpy as np
 import polars as pl
 
 from mlp_assets.features.source_rows import event_rows
+from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.visibility import Versions, pinned_availability, read_history
+from mlp_assets.tables.standing_rows import moments_held
 from mlp_assets.training_sets.compute.leaks import Leak, ViewEvidence, find_leaks
 from mlp_assets.training_sets.compute.seen import Published, Seen
 from mlp_assets.training_sets.compute.target_leaks import find_target_leaks
@@ -99,8 +101,8 @@ def _evidence(scope: Scope, view: FeatureView, sample: pl.DataFrame, read: Versi
         .filter(pl.col(view.source.event_time) < _newest(sample))
     )
     table = keys.table(keys.features(scope.home(view), view))
-    moments = scope.environment.lake.scan(table, read[str(table)]).select(pl.col("event_time").unique().sort())
-    return ViewEvidence(view, events.collect(), moments.collect().to_series().to_list(), seen)
+    moments = moments_held(scope.environment.lake.scan(table, read[str(table)]), duration(view.every))
+    return ViewEvidence(view, events.collect(), moments.to_list(), seen)
 
 
 def _newest(sample: pl.DataFrame) -> datetime:

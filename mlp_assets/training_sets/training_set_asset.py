@@ -127,7 +127,7 @@ def _feature_table(scope: Scope, training_set: TrainingSet, view: FeatureView, v
     table = keys.table(keys.features(scope.home(view), view))
     rows = scope.environment.lake.scan(table, versions[str(table)])
     visible = row_visibility(scope.environment, scope.project, view, training_set.availability, versions)
-    return FeatureTable(rows, tuple(view.entity.keys), view.feature_names, view.ttl_length, visible)
+    return FeatureTable.of(view, rows, visible)
 
 
 def _lineage(scope: Scope, training_set: TrainingSet) -> dg.TableColumnLineage:

@@ -15,6 +15,7 @@ from mlp_assets.features.newest_rows import newest_rows
 from mlp_assets.features.parity_check import VALUES, compare_online_with_offline, sample_entities
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.orchestration.check_names import ONLINE_EQUALS_OFFLINE
+from mlp_assets.tables.as_of_join import FeatureTable
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from tests.support import shop
 from tests.support.platform import Platform, infer_body, weeks
@@ -63,7 +64,8 @@ def check_of(folder: Path, offline: pl.DataFrame, online: pl.DataFrame) -> dict[
     store = LmdbOnlineStore(folder)
     location = store.location("shop", "spending")
     store.publish(location, PLAN.keys, PLAN.features, online, version=1)
-    parity = compare_online_with_offline(PLAN, TTL, offline.lazy(), store.open_view(location, PLAN.features), NOW)
+    table = FeatureTable(offline.lazy(), PLAN.keys, PLAN.features, TTL)
+    parity = compare_online_with_offline(PLAN, table, store.open_view(location, PLAN.features), NOW)
     assert parity.equal == (parity.facts["differences"] == 0)
     return parity.facts
 

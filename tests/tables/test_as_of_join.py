@@ -6,7 +6,8 @@ import polars as pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlp_assets.tables.as_of_join import best_when_visible, join_as_visible
+from mlp_assets.tables.as_of_join import join_as_visible
+from mlp_assets.tables.best_rows import best_when_visible
 from tests.support.as_of_cases import Asked, Case, cases, spine_of, spines
 
 BOTH = ("user", "shop")

@@ -89,6 +89,7 @@ def test_a_failed_run_leaves_nothing(lake: DeltaLake) -> None:
     assert (sorted(folder.glob("*")) if folder.exists() else []) == before
 
 
+@pytest.mark.usefixtures("ray_address")  # Ray reads the token of the cluster once, when it is first imported
 def test_without_a_ray_cluster_the_message_says_what_to_start() -> None:
     with pytest.raises(MlpError, match="No Ray answers at 127.0.0.1:1,"):
         RayShards("127.0.0.1:1").memory()

@@ -70,7 +70,7 @@ class OfflineView:
             raise LakeError(f"{self.view.where}: version {self.version} of its table lacks {missing[0]!r}.")
         progress = progress_of(self.scope, self.view, self.table, rows, self.version, self.asked_at)
         until = max([progress.known_until, *(last for _, last in progress.spans)])
-        return newest_rows(self.view, rows.filter(progress.publishable()), until, entities)
+        return newest_rows(self.view, progress.publishable(self.view, rows), until, entities)
 
     def _values(self, rows: pl.DataFrame) -> NDArray[np.float64]:
         """(rows, features) as the online store holds them: NaN for missing."""

@@ -6,10 +6,11 @@ from mlp_assets.features.compute.partials import value_at
 from mlp_assets.features.compute.time_steps import ID, MARK, MOMENT, Steps
 from mlp_assets.features.compute.window_contents import NEWEST
 from mlp_assets.tables.derived import with_derived
+from mlp_assets.tables.standing_rows import UNTIL
 
 
 def feature_values(steps: Steps, contents: pl.DataFrame) -> pl.DataFrame:
-    """The features of rows: ``__id``, ``__moment``, ``event_time``, ``known_at`` and the features.
+    """The features of rows, beside the columns of the row itself: ``__id``, ``event_time`` and others.
 
     All features are null for an entity that has gone quiet: no event is in its longest window.
 
@@ -23,7 +24,8 @@ def feature_values(steps: Steps, contents: pl.DataFrame) -> pl.DataFrame:
     lookback = steps.count(view.lookback) if view.lookback is not None else None
     active = pl.col(NEWEST).is_not_null() if lookback is None else pl.col(NEWEST) >= pl.col(MARK) - lookback
     kept = (pl.when(rows.select(active).to_series()).then(pl.col(name)).alias(name) for name in view.feature_names)
-    return rows.select(ID, MOMENT, "event_time", "known_at").hstack(derived.select(kept))
+    own = [name for name in (ID, MOMENT, "event_time", "known_at", UNTIL) if name in rows.columns]
+    return rows.select(own).hstack(derived.select(kept))
 
 
 def _features(steps: Steps) -> list[pl.Expr]:

@@ -6,9 +6,9 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from mlp_assets.features.compute.ranges import write_out
 from mlp_assets.features.compute.time_steps import ID, MOMENT, Steps, WantedMoments
 from mlp_assets.tables.events import WITHDRAWN
+from mlp_assets.tables.ranges import write_out
 
 _FIRST, _STOP = "__first", "__stop"
 

@@ -19,6 +19,7 @@ from mlp_assets.tables.events import UTC_TIME, WITHDRAWN
 ID, MOMENT, MARK = "__id", "__moment", "__mark"
 STEP, KNOWN = "__step", "__known"
 _MICROSECOND = timedelta(microseconds=1)
+_DAY = timedelta(days=1) // _MICROSECOND
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class WantedMoments:
         times: the moments.
         micros: the same in microseconds since the start of the view's source.
         marks: the number of the time step that begins at each moment.
+        runs: the number of the run that each moment belongs to. A row may stand for the moments of a run.
     """
 
     times: pl.Series
     micros: NDArray[np.int64]
     marks: NDArray[np.int64]
+    runs: NDArray[np.int64]
 
     def rows(self, ids: NDArray[np.int64], places: NDArray[np.int64]) -> pl.DataFrame:
         """The rows of entities at moments: ``__id``, ``__moment`` (its place), ``__mark`` and ``event_time``."""
@@ -59,10 +62,19 @@ class Steps:
         self._length = gcd(*(length // _MICROSECOND for length in lengths))
         self._events, self._time = events, view.source.event_time
 
-    def moments(self, times: Sequence[datetime]) -> WantedMoments:
-        ordered = sorted(times)
-        micros = self.micros(pl.Series(ordered, dtype=UTC_TIME))
-        return WantedMoments(pl.Series("event_time", ordered, dtype=UTC_TIME), micros, micros // self._length)
+    def moments(self, times: Sequence[datetime], *, standing: bool = False) -> WantedMoments:
+        """The moments at these times.
+
+        Args:
+            standing: whether a row may stand for the moments of a day that follow each other; if not, each moment is a
+                run of its own.
+        """
+        ordered = pl.Series("event_time", sorted(times), dtype=UTC_TIME)
+        micros, runs = self.micros(ordered), np.arange(len(ordered))
+        if standing:
+            first = np.diff(micros, prepend=micros[0]) != duration(self.view.every) // _MICROSECOND
+            runs = np.cumsum(first | (np.diff((micros - 1) // _DAY, prepend=-1) != 0))
+        return WantedMoments(ordered, micros, micros // self._length, runs)
 
     def micros(self, times: pl.Series) -> NDArray[np.int64]:
         """Microseconds since the start of the view's source. A null counts as long before it."""

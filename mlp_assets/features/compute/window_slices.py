@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlp_assets.features.compute.ranges import write_out
 from mlp_assets.features.compute.time_steps import ID, KNOWN, MARK, STEP, Steps
 from mlp_assets.tables.events import WITHDRAWN
+from mlp_assets.tables.ranges import write_out
 
 ROW = "__row"
 _MOST_READ = 1_000_000  # rows in memory at a time, unless one window has more

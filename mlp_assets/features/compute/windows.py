@@ -1,8 +1,10 @@
 """Feature rows: aggregations over trailing windows of the events known at each moment of a view's cadence."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 
 from mlp_assets.features.compute.change_moments import change_rows, hold
@@ -10,8 +12,10 @@ from mlp_assets.features.compute.feature_values import feature_values
 from mlp_assets.features.compute.late_versions import changed_versions, version_rows
 from mlp_assets.features.compute.time_steps import ID, Steps, WantedMoments
 from mlp_assets.features.compute.window_contents import NEWEST, WindowContents
+from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.tables.events import WITHDRAWN
+from mlp_assets.tables.standing_rows import UNTIL, merge_alike
 
 
 def feature_rows(view: FeatureView, events: pl.LazyFrame, moments: Sequence[datetime]) -> pl.DataFrame:
@@ -30,18 +34,35 @@ def feature_rows(view: FeatureView, events: pl.LazyFrame, moments: Sequence[date
         An entity that goes quiet gets one closing row with all features null. Without it, its last row would be used
         until the TTL. The rows of a moment have the same bits whichever other moments are computed with it.
     """
+    return _computed(view, events, moments, standing=False).drop(UNTIL)
+
+
+def standing_rows(view: FeatureView, events: pl.LazyFrame, moments: Sequence[datetime]) -> pl.DataFrame:
+    """Like ``feature_rows``, but a row stands for the moments of a day that follow each other, until a value changes.
+
+    Adds the column ``stands_until``; see ``tables/standing_rows``.
+    """
+    return _computed(view, events, moments, standing=True)
+
+
+def _computed(view: FeatureView, events: pl.LazyFrame, moments: Sequence[datetime], *, standing: bool) -> pl.DataFrame:
     read = _within_reach(view, events, moments)
-    keys = list(view.entity.keys)
+    keys, features = list(view.entity.keys), view.feature_names
     entities = read.select(keys).unique().sort(keys)
     numbered = _ordered(view, read.join(entities.with_row_index(ID), on=keys))
     steps = Steps(view, numbered)
-    grid, contents = steps.moments(moments), WindowContents(steps)
-    rows = _base(steps, grid, contents)
-    versions = version_rows(numbered, steps, grid)
+    single, contents = steps.moments(moments), WindowContents(steps)
+    versions = version_rows(numbered, steps, single)
+    if standing:
+        rows = _standing(steps, steps.moments(moments, standing=True), contents, versions)
+    else:
+        rows = _base(steps, single, contents, change_rows(steps, single), by_moment=True)
     if versions.height:
-        late = feature_values(steps, contents.of(versions)).select(rows.columns)
-        rows = changed_versions(rows, late, ["event_time", ID], view.feature_names)
-    return entities[rows[ID]].hstack(rows.select("event_time", "known_at", *view.feature_names))
+        late = feature_values(steps, contents.of(versions.with_columns(pl.col("event_time").alias(UNTIL))))
+        rows = changed_versions(rows, late.select(rows.columns), ["event_time", ID], features)
+    if standing:
+        rows = merge_alike(rows, [ID], features, duration(view.every))
+    return entities[rows[ID]].hstack(rows.select("event_time", "known_at", UNTIL, *features))
 
 
 def _within_reach(view: FeatureView, events: pl.LazyFrame, moments: Sequence[datetime]) -> pl.DataFrame:
@@ -71,12 +92,26 @@ def _declared(view: FeatureView) -> list[str]:
     return ["declared_at"] if any(part.traits.ties_by_known for part in view.parts) else []
 
 
-def _base(steps: Steps, moments: WantedMoments, contents: WindowContents) -> pl.DataFrame:
+def _standing(steps: Steps, moments: WantedMoments, contents: WindowContents, versions: pl.DataFrame) -> pl.DataFrame:
+    """The rows as known at their moments. A row that has versions stands for one moment, as they do."""
+    if changes_with_time(steps.view):
+        return _base(steps, replace(moments, runs=np.arange(len(moments.times))), contents, change_rows(steps, moments))
+    return _base(steps, moments, contents, change_rows(steps, moments, alone=versions))
+
+
+def changes_with_time(view: FeatureView) -> bool:
+    """Whether features change at each moment without any event: the days since the last, or an attribute that ends."""
+    return any(part.traits.is_age or part.until is not None for part in view.parts)
+
+
+def _base(
+    steps: Steps, moments: WantedMoments, contents: WindowContents, changes: pl.DataFrame, *, by_moment: bool = False
+) -> pl.DataFrame:
     """The rows as known at their moments."""
-    changes = contents.of(change_rows(steps, moments).with_columns(known_at="event_time"))
-    present = changes[NEWEST].is_not_null()
-    if any(part.traits.is_age or part.until is not None for part in steps.parts.values()):
-        rows = feature_values(steps, hold(changes, present, moments))
+    held = contents.of(changes.with_columns(known_at="event_time"))
+    present = held[NEWEST].is_not_null()
+    if changes_with_time(steps.view):
+        rows = feature_values(steps, hold(held, present, moments, by_moment=by_moment))
     else:
-        rows = hold(feature_values(steps, changes), present, moments)
-    return rows.select(ID, "event_time", "known_at", *steps.view.feature_names)
+        rows = hold(feature_values(steps, held), present, moments, by_moment=by_moment)
+    return rows.select(ID, "event_time", "known_at", UNTIL, *steps.view.feature_names)

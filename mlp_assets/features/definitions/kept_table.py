@@ -21,6 +21,7 @@ from mlp_assets.orchestration.partitions import Windows, partitions_overlapping
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.batches import row_bytes
 from mlp_assets.tables.memory import batch_bytes
+from mlp_assets.tables.standing_rows import UNTIL, are_standing
 from mlp_assets.tables.stored_expressions import UnreadableExpressionError
 from mlp_resources.ports import tables
 from mlp_resources.ports.lake import Transaction
@@ -161,8 +162,9 @@ def _copy(scope: Scope, view: FeatureView, kept: KeptDefinition) -> None:
         return
     read = lake.transaction(origin, SOURCE_READ, kept.ended)
     whole = Transaction(SOURCE_READ, read) if read else Transaction(_COPIED, 1)
-    columns = [*view.entity.keys, "event_time", "known_at", *kept.view.feature_names, "partition"]
-    rows = lake.scan(origin, kept.ended).select(columns)
+    rows = lake.scan(origin, kept.ended)
+    stands = [UNTIL] if are_standing(rows) else []
+    rows = rows.select(*view.entity.keys, "event_time", "known_at", *stands, *kept.view.feature_names, "partition")
     notes = {name: text for name, text in lake.notes(origin, kept.ended).items() if name != NOTE}
     groups = _groups(rows, batch_bytes(scope.environment.shards.memory()))
     for number, names in enumerate(groups, 1):

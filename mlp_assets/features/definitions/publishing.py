@@ -103,7 +103,7 @@ def _publish(
     now = environment.now()
     rows = environment.lake.scan(lake_table(scope, view), version)
     progress = progress_of(scope, view, lake_table(scope, view), rows, version, now)
-    rows = rows.filter(progress.publishable())
+    rows = progress.publishable(view, rows)
     newest = newest_rows(view, rows, now)
     number = number_of(version or 0) if kept else version or 0
     with record.recording(number, progress, definition) as note:

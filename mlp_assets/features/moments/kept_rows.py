@@ -6,9 +6,12 @@ import polars as pl
 
 from mlp_assets.features.moments.moments_to_compute import PartitionMoments
 from mlp_assets.features.source_rows import lake_table
+from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration.scope import Scope
+from mlp_assets.publications.progress import spans_of
 from mlp_assets.tables.events import UTC_TIME
+from mlp_assets.tables.standing_rows import merge_alike, within_spans
 
 
 def with_kept_rows(
@@ -24,7 +27,7 @@ def with_kept_rows(
         return computed
     names = [part.name for part in parts if part.keep]
     rows = scope.environment.lake.scan(lake_table(scope, view), version).filter(pl.col("partition").is_in(names))
-    of_moment = pl.col("event_time").is_in(pl.Series(kept, dtype=UTC_TIME).implode())
-    stored = rows.filter(of_moment).select(computed.columns).collect()
-    both = pl.concat([stored, computed])
-    return both.sort("event_time", *view.entity.keys, "known_at")
+    every, keys = duration(view.every), view.entity.keys
+    spans = spans_of(pl.Series(sorted(kept), dtype=UTC_TIME), every)
+    both = pl.concat([within_spans(rows, spans).select(computed.columns).collect(), computed])
+    return merge_alike(both, keys, view.feature_names, every)

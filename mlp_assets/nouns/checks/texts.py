@@ -21,7 +21,7 @@ RESERVED_COLUMNS = frozenset(
     {
         "event_time", "known_at", "partition", "split", "visible_at", "at", "window", "prediction", "prediction_id",
         "endpoint", "model_version", "requested_at", "degraded", "missing_views", "expired_views", "view_versions",
-        "partial_views",
+        "partial_views", "stands_until",
     }
 )  # fmt: skip
 
