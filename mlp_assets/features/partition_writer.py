@@ -86,7 +86,7 @@ def compute_partitions(
         steps, change = _ingested_steps(scope, view.source, names, version), next_definition(scope, view, version)
         candidates = materialized | lake.partitions(table) if change.recompute else materialized
         others = candidates - {name for name, _ in windows}
-        revised = bool(others) or Moments.of(view).shorter_than_a_day
+        revised = written is not None and (bool(others) or Moments.of(view).shorter_than_a_day)
         planner = MomentPlanner(
             view=view,
             held=held,

@@ -9,6 +9,7 @@ moment. A table without the column has a row for each moment.
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 UNTIL = "stands_until"
@@ -32,14 +33,16 @@ def merge_alike(rows: pl.DataFrame, by: Sequence[str], features: Sequence[str], 
     Returns:
         As few rows as possible, sorted by ``event_time``, ``by`` and ``known_at``.
     """
-    base = rows.filter(~_IS_VERSION).sort(*by, "event_time")
+    base, versions = rows.filter(~_IS_VERSION), rows.filter(_IS_VERSION)
+    base = base.sort(*by, "event_time")
     follows = pl.col("event_time") - pl.col(UNTIL).shift() == pl.lit(every)
     alike = [pl.col(name).eq_missing(pl.col(name).shift()) for name in (*by, *features)]
     same = pl.all_horizontal(follows, _day("event_time") == _day(UNTIL).shift(), *alike)
-    begins = base.select(same.fill_null(value=False).not_()).to_series().arg_true()
-    last = begins.shift(-1, fill_value=base.height) - 1
-    merged = base[begins].with_columns(base[UNTIL][last])
-    return pl.concat([merged, rows.filter(_IS_VERSION)]).sort("event_time", *by, "known_at")
+    begins = np.flatnonzero(~base.select(same.fill_null(value=False)).to_series().to_numpy())
+    last = np.append(begins[1:], base.height)[: len(begins)] - 1
+    order = np.argsort(base["event_time"].to_physical().to_numpy()[begins], kind="stable")
+    merged = base[begins[order]].with_columns(base[UNTIL][last[order]])
+    return pl.concat([merged, versions]).sort("event_time", *by, "known_at") if versions.height else merged
 
 
 def within_spans(rows: pl.LazyFrame, spans: Iterable[_Times]) -> pl.LazyFrame:

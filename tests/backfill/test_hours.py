@@ -8,6 +8,7 @@ import polars as pl
 
 import mlp_assets as mlp
 from mlp_assets.platform import Days, backfill_project
+from mlp_assets.tables.standing_rows import moments_held
 from mlp_resources.ports.lake import Table
 from tests.support.platform import Platform
 from tests.support.silent_progress import Silent
@@ -46,8 +47,8 @@ def test_a_day_that_lacks_hours_is_computed(home: Path) -> None:
         return [(work.spec.name, work.missing, work.stale) for work in summary.work]
 
     def moments() -> list[datetime]:
-        rows = platform.environment.lake.scan(Table("shop", "features", "spending")).collect()
-        return rows["event_time"].unique().sort().to_list()
+        rows = platform.environment.lake.scan(Table("shop", "features", "spending"))
+        return moments_held(rows, timedelta(hours=3)).to_list()
 
     assert max(moments()) == START + timedelta(hours=18)
     now[0] = START + timedelta(days=2, hours=10)

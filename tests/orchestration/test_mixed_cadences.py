@@ -7,6 +7,7 @@ import polars as pl
 from dagster._core.execution.backfill import BulkActionStatus
 
 from mlp_assets.orchestration import keys
+from mlp_assets.tables.standing_rows import moments_held
 from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.ports.lake import Table
 from tests.support import mixed_cadences
@@ -28,13 +29,13 @@ def test_assets_of_several_cadences_over_the_days_until_now(home: Path, tmp_path
         assert made == {"hourly": DAYS, "slow": DAYS, "daily": DAYS[:4], "two_days": DAYS[:4]}
     lake = LocalEnvironment(home).lake
 
-    def moments(name: str) -> pl.Series:
-        return lake.scan(Table("shop", "features", name)).collect()["event_time"].unique().sort()
+    def moments(name: str, hours: int = 24) -> pl.Series:
+        return moments_held(lake.scan(Table("shop", "features", name)), timedelta(hours=hours))
 
     assert moments("two_days").to_list() == [TODAY - timedelta(days=2), TODAY]
     assert moments("daily").to_list() == [TODAY - timedelta(days=number) for number in (3, 2, 1, 0)]
     for name, hours in (("hourly", 1), ("slow", 6)):
-        gaps = moments(name).diff().drop_nulls().unique()
+        gaps = moments(name, hours).diff().drop_nulls().unique()
         assert gaps.to_list() == [timedelta(hours=hours)]
-        assert moments(name)[0] == START + timedelta(hours=hours)
-        assert moments(name).len() >= 4 * 24 // hours
+        assert moments(name, hours)[0] == START + timedelta(hours=hours)
+        assert moments(name, hours).len() >= 4 * 24 // hours
