@@ -12,7 +12,7 @@ from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.tables.as_of_join import FeatureTable
-from mlp_assets.tables.standing_rows import UNTIL, are_standing, moments_held
+from mlp_assets.tables.standing_rows import UNTIL, are_standing, written_out
 from mlp_assets.tables.visibility import AS_KNOWN
 
 AT = "at"
@@ -41,9 +41,8 @@ class PublishedRows:
     def of(cls, view: FeatureView, rows: pl.LazyFrame, version: int, visible: pl.Expr = AS_KNOWN) -> "PublishedRows":
         """The rows of a view's table, of which each is visible from a time on; null for never."""
         every = duration(view.every)
-        known = rows.group_by("event_time").agg(pl.col("known_at").min())
-        if are_standing(rows):
-            known = pl.LazyFrame(moments_held(rows, every)).with_columns(known_at="event_time")
+        times = rows.select("event_time", "known_at", *([UNTIL] if are_standing(rows) else [])).unique()
+        known = written_out(times, every).group_by("event_time").agg(pl.col("known_at").min())
         moments = known.select(visible_at=visible, newest="event_time").drop_nulls("visible_at")
         ordered = moments.sort("visible_at", "newest").with_columns(pl.col("newest").cum_max())
         plan = ViewPlan.of(view, "")

@@ -17,6 +17,7 @@ from mlp_assets.features.online_reader import EXPIRED, FINE, PARTIAL, UNKNOWN, V
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.tables.as_of_join import join_frame_as_visible
 from mlp_assets.tables.expiry import microseconds
+from mlp_assets.tables.standing_rows import UNTIL, merge_alike
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from tests.support import samples
 
@@ -45,15 +46,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("view")
 
 
-@given(
-    feature_rows, st.lists(st.tuples(days, st.integers(-1, 1)), min_size=1, max_size=4), st.sampled_from([2, 4, None])
-)
+def hourly(rows: pl.LazyFrame) -> pl.DataFrame:
+    """The same rows with an hour for a day; as few as can be."""
+    times = {name: START + (pl.col(name) - START) / 24 for name in ("event_time", "known_at")}
+    frame = rows.with_columns(**times).with_columns(pl.col("event_time").alias(UNTIL)).collect()
+    return merge_alike(frame, ["user_id"], NAMES, timedelta(hours=1))
+
+
+asked_times = st.lists(st.tuples(days, st.integers(-1, 1)), min_size=1, max_size=4)
+
+
+@given(feature_rows, asked_times, st.sampled_from([2, 4, None]), st.booleans())
 def test_a_batch_reads_what_a_publication_holds(
-    folder: Path, stored: list[tuple[Any, ...]], asked: list[tuple[int, int]], ttl: int | None
+    folder: Path, stored: list[tuple[Any, ...]], asked: list[tuple[int, int]], ttl: int | None, by_hour: bool
 ) -> None:
-    view = samples.view(ttl=None if ttl is None else f"{ttl}d")
+    unit, length = ("h", timedelta(hours=1)) if by_hour else ("d", timedelta(days=1))
+    view = samples.view(ttl=None if ttl is None else f"{ttl}{unit}", every=f"1{unit}")
     rows, users = table(stored), [0, 1, 2, 3, 9]
-    times = sorted({START + timedelta(days=day, microseconds=off) for day, off in asked})
+    rows = hourly(rows).lazy() if by_hour else rows
+    times = sorted({START + day * length + timedelta(microseconds=off) for day, off in asked})
     spine = pl.DataFrame({"at": times}, schema={"at": TIME}).join(pl.DataFrame({"user_id": users}), how="cross")
     batch = PublishedRows.of(view, rows, 7).between(times[0], times[-1])
     read = batch.read(join_frame_as_visible(spine, "at", [batch.table], narrowed=True))
