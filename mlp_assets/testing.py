@@ -113,6 +113,8 @@ def training_set(spec: TrainingSet, labels: Rows, rows: Inputs, *, split: bool =
         MlpError: the training set is not valid, or the rows lack columns that it reads.
     """
     _check(spec)
+    if spec.logged_by is not None:
+        raise KitError(f"{spec.where} takes its features from a log of predictions, which a test does not have.")
     known = as_declared(spec.labels, _frame(labels, spec.labels).lazy()).collect()
     last = known[spec.labels.event_time].max()
     until = last if isinstance(last, datetime) else None

@@ -49,15 +49,14 @@ def model_plan(
     """
     home, model = scope.home(model), then or model
     training_set = model.training_set
-    columns = training_set.labels.columns
     views = views or [ViewPlan.of(view, "") for view in training_set.features]
     texts = expressions_to_texts(training_set.derived)
     path = function_path(training_set.derive) if texts is None and training_set.derive is not None else None
     return {
         "project": scope.project.name,
         "endpoint": name,
-        "keys": {key: _type_name(columns[key]) for key in training_set.keys},
-        "request": {name: _type_name(columns[name]) for name in training_set.request},
+        "keys": {key: _type_name(training_set.type_of(key)) for key in training_set.keys},
+        "request": {name: _type_name(training_set.type_of(name)) for name in training_set.request},
         "views": [view.to_json() for view in views],
         "derive": path,
         "derived": texts or {},

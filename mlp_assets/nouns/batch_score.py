@@ -49,7 +49,7 @@ class BatchScore(Noun):
 
     def _type_problems(self, name: str) -> list[Problem]:
         training_set = self.model.training_set
-        ours, theirs = self.rows.columns[name], training_set.labels.columns[name]
+        ours, theirs = self.rows.columns[name], training_set.type_of(name)
         if ours != theirs:
             what = f"column {name!r} is {type_name(ours)} in {self.rows.where} and {type_name(theirs)} in "
             what += f"{training_set.labels.where}, which the model was trained on"

@@ -89,7 +89,8 @@ class Endpoint(Noun):
     def _type_problems(self) -> list[Problem]:
         training_set = self.model.training_set
         names = [*training_set.keys, *training_set.request]
-        types = {name: training_set.labels.columns[name] for name in names if name in training_set.labels.columns}
+        usable = {*training_set.labels.columns, *(training_set.request if training_set.logged_by is not None else ())}
+        types = {name: training_set.type_of(name) for name in names if name in usable}
         return [
             Problem(
                 self.where,

@@ -3,16 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
 from mlp_assets.errors import Problem
 from mlp_assets.nouns.checks import texts
+from mlp_assets.nouns.checks.logged_features import logged_problems
+from mlp_assets.nouns.checks.named import Named
 from mlp_assets.nouns.entity import Entity
 from mlp_assets.nouns.feature_view import Derive, FeatureView, derive_problems
-from mlp_assets.nouns.noun import Noun, later_field
+from mlp_assets.nouns.noun import LATER, Noun, later_field
 from mlp_assets.nouns.source import Source, is_number, request_problems, type_name
+
+if TYPE_CHECKING:
+    from mlp_assets.nouns.endpoint import Endpoint
 
 Availability = Literal["served", "declared", "known"]
 
@@ -79,6 +84,8 @@ class TrainingSet(Noun):
             been given, by the record of publications. ``"declared"``: the same by the declared cadence alone, without
             late and failed publications. ``"known"``: all that had happened and were known, for batch scores.
         trust: features that may almost determine the target. Any other feature that does counts as a leak.
+        features_from: an endpoint. The features, request columns and time of a row are then those that it logged with
+            the prediction that the label is about, by the column ``prediction_id`` of the labels.
     """
 
     name: str
@@ -95,6 +102,7 @@ class TrainingSet(Noun):
     owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     availability: Literal["served", "declared", "known"] = later_field("served")
+    features_from: Named | None = field(default=None, metadata={LATER: True})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", texts.frozen_sequence(self.features))
@@ -108,6 +116,18 @@ class TrainingSet(Noun):
         own = self.entity.keys if self.entity is not None else ()
         return tuple(dict.fromkeys([*own, *(key for view in self.features for key in view.entity.keys)]))
 
+    @property
+    def logged_by(self) -> "Endpoint | None":
+        """The endpoint whose log holds the features; None if they are joined by time."""
+        from mlp_assets.nouns.endpoint import Endpoint  # an endpoint refers to training sets
+
+        return self.features_from if isinstance(self.features_from, Endpoint) else None
+
+    @property
+    def stored_names(self) -> tuple[str, ...]:
+        """The features of the views."""
+        return tuple(name for view in self.features for name in view.feature_names)
+
     @cached_property
     def derived(self) -> Mapping[str, pl.Expr]:
         return texts.frozen_mapping(self.derive() if self.derive is not None else {})
@@ -115,11 +135,12 @@ class TrainingSet(Noun):
     @property
     def feature_names(self) -> tuple[str, ...]:
         """All features in order: features of the views, request columns, derived features."""
-        stored = [name for view in self.features for name in view.feature_names]
-        return (*stored, *self.request, *self.derived)
+        return (*self.stored_names, *self.request, *self.derived)
 
     def type_of(self, name: str) -> Any:
         """The Polars type of a key or feature: that of the labels for keys and request columns, Float64 for others."""
+        if name in self.request and self.logged_by is not None:
+            return self.logged_by.model.training_set.type_of(name)
         return self.labels.columns[name] if name in (*self.request, *self.keys) else pl.Float64
 
     @property
@@ -132,19 +153,32 @@ class TrainingSet(Noun):
         if not self.features and self.entity is None:
             fix = "Write features=[a_feature_view], or the entity=... that its rows are about."
             problems.append(Problem(self.where, "it has no features", fix))
-        problems += texts.reserved_problems(self.where, "target", [self.target])
+        problems += self._source_problems() + texts.reserved_problems(self.where, "target", [self.target])
         problems += texts.reserved_problems(self.where, "request column", self.request)
         return problems + texts.function_problems(self.where, "derive", self.derive)
 
+    def _source_problems(self) -> list[Problem]:
+        if self.features_from is None:
+            return []
+        if self.logged_by is None:
+            what = f"features_from={self.features_from.where}, which logs no predictions"
+            return [Problem(self.where, what, "Write features_from=an_endpoint.")]
+        if self.availability == "served":
+            return []
+        what = f"availability={self.availability!r}, but its features are those that {self.logged_by.where} served"
+        return [Problem(self.where, what, "Leave availability out, or features_from.")]
+
     def linked_problems(self) -> list[Problem]:
-        labels = f"labels {self.labels.name!r}"
-        problems = texts.column_problems(self.where, [self.target, *self.request], self.labels.columns, labels)
+        labels, sent = f"labels {self.labels.name!r}", self.request if self.logged_by is None else ()
+        problems = texts.column_problems(self.where, [self.target, *sent], self.labels.columns, labels)
+        if self.logged_by is not None:
+            problems += logged_problems(self, self.logged_by)
         if isinstance(self.split, SplitByGroup):
             problems += texts.column_problems(f"{self.where}, split", [self.split.by], self.labels.columns, labels)
         if self.entity is not None:
             spot = f"{self.where}, keys of entity {self.entity.name!r}"
             problems += texts.column_problems(spot, self.entity.keys, self.labels.columns, labels)
-        problems += self._target_problems() + request_problems(self.where, self.request, self.labels)
+        problems += self._target_problems() + request_problems(self.where, sent, self.labels)
         for view in self.features:
             spot = f"{self.where}, keys of view {view.name!r}"
             problems += texts.column_problems(spot, view.entity.keys, self.labels.columns, labels)

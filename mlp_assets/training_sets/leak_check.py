@@ -19,6 +19,7 @@ from mlp_assets.tables.standing_rows import moments_held
 from mlp_assets.training_sets.compute.leaks import Leak, ViewEvidence, find_leaks
 from mlp_assets.training_sets.compute.seen import Published, Seen
 from mlp_assets.training_sets.compute.target_leaks import find_target_leaks
+from mlp_assets.training_sets.logged_leaks import find_unlogged
 
 _ROWS, _AT_RISK, _FOR_RANKS = 200, 100, 50_000
 
@@ -67,14 +68,23 @@ def check_leaks(scope: Scope, training_set: TrainingSet, version: int, read: Ver
         read: table -> the Delta version that the training set was computed from.
     """
     rows = scope.environment.lake.scan(keys.table(keys.training_set(scope.project.name, training_set)), version)
+    endpoint = training_set.logged_by
+    if endpoint is not None:
+        sample = _evenly(rows, _ROWS)
+        leaks = (*find_leaks(training_set, sample.to_dicts(), ()), *find_unlogged(scope, training_set, sample, read))
+        return _report(training_set, rows, sample, leaks)
     sample = _sample(scope, training_set, rows, read)
     evidence = [
         _evidence(scope, view, sample, read, _seen(scope, training_set, view, read)) for view in training_set.features
     ]
+    return _report(training_set, rows, sample, tuple(find_leaks(training_set, sample.to_dicts(), evidence)))
+
+
+def _report(training_set: TrainingSet, rows: pl.LazyFrame, sample: pl.DataFrame, leaks: tuple[Leak, ...]) -> LeakReport:
     return LeakReport(
         rows_recomputed=sample.height,
         values_compared=sample.height * len(training_set.feature_names),
-        leaks=tuple(find_leaks(training_set, sample.to_dicts(), evidence)),
+        leaks=leaks,
         target_leaks=find_target_leaks(training_set, _evenly(rows, _FOR_RANKS)),
     )
 

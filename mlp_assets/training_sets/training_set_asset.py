@@ -18,6 +18,7 @@ from mlp_assets.publications.visibility import Versions, record_versions, row_vi
 from mlp_assets.tables.as_of_join import FeatureTable
 from mlp_assets.training_sets.compute.training_rows import Recipe, make_recipe
 from mlp_assets.training_sets.leak_check import LeakReport, check_leaks
+from mlp_assets.training_sets.logged_labels import log_table, read_logged
 from mlp_assets.training_sets.shard_writer import summarize_splits, write_rows
 
 _CHECK = "Sampled rows, recomputed from the raw events that were known at each row's time, equal what was written."
@@ -31,16 +32,18 @@ _AT_A_MOMENT = (
 def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefinition:
     """The asset of a training set. Its data version is the canonical digest of its rows."""
     key = keys.training_set(scope.project.name, training_set)
+    endpoint = training_set.logged_by
     views = [keys.features(scope.home(view), view) for view in training_set.features]
+    logged = [keys.predictions(scope.home(endpoint), endpoint)] if endpoint is not None else []
     labels = keys.source(scope.home(training_set.labels), training_set.labels)
 
     @scope.asset(
         key=key,
-        deps=[labels, *views],
+        deps=[labels, *views, *logged],
         check_specs=[dg.AssetCheckSpec(LEAK_CERTIFICATE, asset=key, description=_CHECK, blocking=True)],
         spec=training_set,
         kinds=["polars", "deltalake"],
-        what=f"Labelled rows for {training_set.target}, joined as {training_set.availability} at each row's time.",
+        what=f"Labelled rows for {training_set.target}, {_how_joined(training_set)}.",
         functions=[training_set.derive],
     )
     def join() -> dg.MaterializeResult:
@@ -69,6 +72,13 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
     return join
 
 
+def _how_joined(training_set: TrainingSet) -> str:
+    endpoint = training_set.logged_by
+    if endpoint is not None:
+        return f"with what {endpoint.name} logged with each prediction"
+    return f"joined as {training_set.availability} at each row's time"
+
+
 def require_leak_check(instance: dg.DagsterInstance, key: dg.AssetKey) -> None:
     """Raises LakeError when the newest leak check of this training set failed, in whichever run."""
     record = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(key, LEAK_CERTIFICATE))
@@ -82,6 +92,9 @@ def versions_read(scope: Scope, training_set: TrainingSet) -> dict[str, int | No
     lake = scope.environment.lake
     tables = [keys.table(keys.features(scope.home(view), view)) for view in training_set.features]
     versions = source_versions(scope, [training_set.labels]) | {str(table): lake.version(table) for table in tables}
+    if training_set.logged_by is not None:
+        log = log_table(scope, training_set.logged_by)
+        return versions | {str(log): lake.version(log)}
     if training_set.availability == "served":
         versions |= record_versions(scope.environment, scope.project, training_set.features)
     return versions
@@ -89,13 +102,17 @@ def versions_read(scope: Scope, training_set: TrainingSet) -> dict[str, int | No
 
 def pinned_recipe(scope: Scope, training_set: TrainingSet, versions: Versions) -> Recipe:
     """The recipe of the training set's rows over the tables at these versions."""
+    if training_set.logged_by is not None:
+        return make_recipe(training_set, read_logged(scope, training_set, training_set.logged_by, versions).joined, ())
     labels = source_rows(scope, training_set.labels, versions[str(source_table(scope, training_set.labels))])
     tables = [_feature_table(scope, training_set, view, versions) for view in training_set.features]
     return make_recipe(training_set, labels, tables)
 
 
 def _timing(scope: Scope, training_set: TrainingSet, recipe: Recipe, versions: Versions) -> dict[str, Any]:
-    """How the times of the labels meet the publications of the views."""
+    """How the labels meet the publications of the views, or the log."""
+    if training_set.logged_by is not None:
+        return read_logged(scope, training_set, training_set.logged_by, versions).facts
     times = recipe.spine.select(recipe.time).collect(engine="streaming").to_series()
     facts: dict[str, Any] = {"availability": training_set.availability}
     at_moments = [count_at_moments(times, view) for view in training_set.features]
@@ -132,11 +149,13 @@ def _feature_table(scope: Scope, training_set: TrainingSet, view: FeatureView, v
 
 def _lineage(scope: Scope, training_set: TrainingSet) -> dg.TableColumnLineage:
     label_key = keys.source(scope.home(training_set.labels), training_set.labels)
-    lineage: dict[str, list[tuple[dg.AssetKey, str]]] = {
-        name: [(label_key, name)] for name in (*training_set.keys, *training_set.request, training_set.target)
-    }
+    endpoint = training_set.logged_by
+    logged = keys.predictions(scope.home(endpoint), endpoint) if endpoint is not None else None
+    sent = (*training_set.keys, *training_set.request)
+    lineage: dict[str, list[tuple[dg.AssetKey, str]]] = {name: [(logged or label_key, name)] for name in sent}
+    lineage[training_set.target] = [(label_key, training_set.target)]
     for view in training_set.features:
-        view_key = keys.features(scope.home(view), view)
+        view_key = logged or keys.features(scope.home(view), view)
         lineage |= {name: [(view_key, name)] for name in view.feature_names}
     for name, expression in training_set.derived.items():
         lineage[name] = [origin for root in expression.meta.root_names() for origin in lineage.get(root, [])]

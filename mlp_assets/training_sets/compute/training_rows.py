@@ -73,8 +73,9 @@ def make_recipe(
     """The recipe of a training set's rows.
 
     Args:
-        labels: the rows of the labels' source as ``as_declared`` returns them; rows without a target are left out.
-        tables: the rows of each feature view, in the order of the training set's.
+        labels: the rows of the labels' source as ``as_declared`` returns them; rows without a target are left out. With
+            ``features_from``, the rows also have the features.
+        tables: the rows of each feature view, in the order of the training set's; none with ``features_from``.
 
     Raises:
         NothingToTrainError: a part of the split has no rows.
@@ -84,6 +85,7 @@ def make_recipe(
     if training_set.since is not None:
         spine = spine.filter(pl.col(time) >= moment(training_set.since))
     columns = [*training_set.keys, time, "known_at", *training_set.request, target]
+    columns += training_set.stored_names if training_set.logged_by is not None else ()
     columns += [training_set.split.by] if isinstance(training_set.split, SplitByGroup) else []
     return Recipe(
         spine=spine.select(*dict.fromkeys(columns)),
