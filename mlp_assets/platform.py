@@ -12,7 +12,9 @@ from mlp_assets.backfill.work import AssetWork
 from mlp_assets.batch_scores.batch_score_asset import batch_score_asset, batch_score_jobs
 from mlp_assets.endpoints.endpoint_asset import endpoint_asset, feedback_asset, predictions_asset
 from mlp_assets.features.feature_asset import features_asset
+from mlp_assets.features.moments.late_arrivals import late_arrivals
 from mlp_assets.features.online_asset import online_asset
+from mlp_assets.features.partition_writer import SOURCE_READ
 from mlp_assets.features.source_asset import source_asset
 from mlp_assets.maintenance.unused_files_asset import unused_files_asset
 from mlp_assets.models.candidate_asset import candidate_asset
@@ -21,6 +23,7 @@ from mlp_assets.models.promotions import alias_problem
 from mlp_assets.models.reproduce import Reproduction, reproduce
 from mlp_assets.monitors.monitor_asset import monitor_assets
 from mlp_assets.nouns.batch_score import BatchScore
+from mlp_assets.nouns.cadence import cadence_of
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.model import Model
@@ -30,6 +33,7 @@ from mlp_assets.nouns.source import Source
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.jobs import project_jobs
+from mlp_assets.orchestration.schedules import newest_request
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.preview.changes import Consequences, FeatureChange, find_consequences
 from mlp_assets.training_sets.training_set_asset import training_set_asset
@@ -37,6 +41,7 @@ from mlp_resources.environments.configured import configured_environment
 from mlp_resources.environments.settings import load_settings
 from mlp_resources.ports.environment import Environment
 from mlp_sensors.aliases import alias_sensor
+from mlp_sensors.arrivals import ArrivalView, arrival_sensor
 from mlp_sensors.monitoring import monitoring_sensor
 from mlp_sensors.retraining import retraining_sensor
 from mlp_sensors.watched_monitors import watched_monitors
@@ -81,6 +86,9 @@ def definitions_for(
     }
     if champions:
         sensors.append(alias_sensor("watch_aliases", champions, interval))
+    arriving = [view for scope in scopes for view in _arrival_views(scope)]
+    if arriving:
+        sensors.append(arrival_sensor("publish_arrivals", arriving, interval))
     launched = [jobs(project) for project in projects for jobs in (project_jobs, batch_score_jobs)]
     return dg.Definitions(
         assets=[asset for scope in scopes for asset in project_assets(scope)],
@@ -89,6 +97,20 @@ def definitions_for(
         sensors=sensors,
         executor=dg.in_process_executor,
     )
+
+
+def _arrival_views(scope: Scope) -> Iterable[ArrivalView]:
+    """The views of a project that are published when late rows arrive."""
+    project = scope.project
+    for view in project.feature_views:
+        if view.publish == "on_arrival":
+            computed = (keys.features(project.name, view), keys.online(project.name, view))
+            arrived = partial(late_arrivals, scope, view, SOURCE_READ)
+            yield ArrivalView(f"{project.name}/{view.name}", computed, arrived, partial(_newest, scope, view))
+
+
+def _newest(scope: Scope, view: FeatureView) -> dg.RunRequest | dg.SkipReason:
+    return newest_request(cadence_of(scope.project, view), scope.environment.now())
 
 
 def plan_changes(

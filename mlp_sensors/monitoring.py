@@ -7,14 +7,8 @@ import dagster as dg
 
 from mlp_assets.orchestration.facts import NO_ROWS_YET, data_version_of
 from mlp_sensors import run_tags
+from mlp_sensors.unfinished_runs import tagged_runs
 from mlp_sensors.watched_monitors import WatchedMonitor, newest_events
-
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 def monitoring_sensor(name: str, monitors: Sequence[WatchedMonitor], interval_seconds: int) -> dg.SensorDefinition:
@@ -30,7 +24,7 @@ def monitoring_sensor(name: str, monitors: Sequence[WatchedMonitor], interval_se
     def recompute(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         last_news: dict[str, str] = json.loads(context.cursor or "{}")
         events = newest_events(context.instance, [key for monitor in monitors for key in monitor.follows])
-        running = _running(context.instance)
+        running = tagged_runs(context.instance, run_tags.NEWS, run_tags.MONITOR)  # their further news is taken later
         requests: list[dg.RunRequest] = []
         for monitor in monitors:
             news = news_of(monitor, events)
@@ -68,9 +62,3 @@ def _request(monitor: WatchedMonitor, news: str) -> dg.RunRequest:
         asset_selection=list(monitor.monitoring),
         tags={run_tags.TRIGGER: run_tags.NEWS, run_tags.MONITOR: monitor.label, **run_tags.RETRIES},
     )
-
-
-def _running(instance: dg.DagsterInstance) -> set[str]:
-    """The monitors that are being recomputed. Their further news is taken together after that run."""
-    filters = dg.RunsFilter(tags={run_tags.TRIGGER: run_tags.NEWS}, statuses=_UNFINISHED)
-    return {run.tags.get(run_tags.MONITOR, "") for run in instance.get_runs(filters=filters)}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from typing import Literal
 
 import polars as pl
 
@@ -46,8 +47,10 @@ class FeatureView(Noun):
         ttl: maximum age of a row that is used, offline and online. None means no limit.
         online: whether the newest rows are published so that endpoints can look them up.
         fresh_within: maximum age of the newest row before the view counts as stale.
-        publish_delay: how long after the start of its scheduled run a view is online at the latest, where no record
-            says so. Default: a tenth of the cadence, at most an hour.
+        publish: when late rows of the source reach requests: with the run of the next step, or by a run of their own
+            when they arrive. The source is then one that others write to, in Delta.
+        publish_delay: how long after the start of its scheduled run, or after a late row arrived, a view is online at
+            the latest, where no record says so. Default: a tenth of the cadence, at most an hour.
         describe: derived feature name -> one sentence. Default: the first line of the docstring of ``derive``.
     """
 
@@ -65,6 +68,7 @@ class FeatureView(Noun):
     owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     publish_delay: str | None = later_field(None)
+    publish: Literal["on_schedule", "on_arrival"] = later_field("on_schedule")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", texts.frozen_mapping(self.features))
@@ -74,6 +78,11 @@ class FeatureView(Noun):
     @property
     def ttl_length(self) -> timedelta | None:
         return texts.duration(self.ttl) if self.ttl else None
+
+    @property
+    def publication_mode(self) -> str:
+        """The cadence, and whether late rows have runs of their own. A record of publications holds for one mode."""
+        return self.every if self.publish == "on_schedule" else f"{self.every}, on arrival"
 
     @property
     def publish_delay_length(self) -> timedelta:
@@ -139,7 +148,7 @@ class FeatureView(Noun):
         if not self.features:
             fix = "Write features={'spend_30d': mlp.total('sales_value', over='30d')}, for example."
             problems.append(Problem(self.where, "it has no features", fix))
-        return problems or self._ttl_problems()
+        return problems or self._ttl_problems() + self._arrival_problems()
 
     def linked_problems(self) -> list[Problem]:
         if isinstance(self.source, FeatureView) and self.source.problems():
@@ -148,6 +157,20 @@ class FeatureView(Noun):
         for name, feature in self.features.items():
             problems += feature_problems(self.where, name, feature, self.source, taken=self.entity.keys)
         return problems + self._derive_problems()
+
+    def _arrival_problems(self) -> list[Problem]:
+        if self.publish == "on_schedule":
+            return []
+        if not self.online:
+            what = "publish='on_arrival', but it is not online, so nothing is published"
+            return [Problem(self.where, what, "Write online=True, or leave publish out.")]
+        if isinstance(self.source, Source) and self.source.delta is not None:
+            return []
+        what = f"publish='on_arrival', but the platform writes {self.source.where}, on its own schedule"
+        if isinstance(self.source, Source) and self.source.parquet is not None:
+            what = f"publish='on_arrival', but {self.source.where} is Parquet, which does not say when rows arrive"
+        fix = "Leave publish out, and write a shorter every; or read a source with delta=."
+        return [Problem(self.where, what, fix)]
 
     def _ttl_problems(self) -> list[Problem]:
         if self.ttl is None or texts.duration(self.ttl) >= texts.duration(self.every):

@@ -80,6 +80,13 @@ def request_of(cadence: Cadence, time: datetime) -> dg.RunRequest | dg.SkipReaso
     return dg.RunRequest(run_key=key, tags=range_tags(names))
 
 
+def newest_request(cadence: Cadence, now: datetime) -> dg.RunRequest | dg.SkipReason:
+    """A run of the partitions of the newest step whose scheduled run is not later than ``now``."""
+    ended = now if cadence.end is None else min(now, cadence.end + cadence.run_after)
+    at = Moments(cadence.start, cadence.every).floor(ended - cadence.run_after)
+    return request_of(cadence, at + cadence.run_after)
+
+
 def crons_of(cadence: Cadence) -> list[str]:
     """Cron schedules that together tick at the end of each step, and of each day or week of a longer step."""
     if cadence.every % WEEK == timedelta(0):

@@ -38,6 +38,7 @@ class Publication:
     """A publication of a view.
 
     Args:
+        cadence: the view's ``publication_mode`` of then.
         store: the location of the view in the online store, whatever its definition.
         definition: the name of the definition that its rows follow; releases before it was recorded wrote another text.
         progress: what it holds: the moments, and until when what became known.
@@ -82,7 +83,7 @@ class PublicationRecord:
         """
         self.complete()
         now = self._environment.now
-        name, cadence = uuid4().hex, self._view.every
+        name, cadence = uuid4().hex, self._view.publication_mode
         begun = Publication(name, self.store, cadence, definition, table_version, progress, now(), None, "begun")
         self._append(begun)
         try:

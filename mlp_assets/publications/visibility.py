@@ -60,11 +60,11 @@ def pinned_availability(
 def read_history(
     environment: Environment, project: Project, view: FeatureView, versions: Versions
 ) -> list[Publication]:
-    """The publications since the view has had its cadence, in the order in which they began."""
+    """The publications since the view has had its cadence and mode, in the order in which they began."""
     record = PublicationRecord(environment, project.home_of(view).name, view)
     version = versions[str(record.table)]
     publications = record.read(version) if version is not None else []
-    others = [place for place, publication in enumerate(publications) if publication.cadence != view.every]
+    others = [place for place, publication in enumerate(publications) if publication.cadence != view.publication_mode]
     return publications[others[-1] + 1 :] if others else publications
 
 

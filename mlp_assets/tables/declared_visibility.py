@@ -26,7 +26,8 @@ def declared_visibility(project: Project, view: FeatureView, grid: Grid) -> Visi
 
     A moment is computed by the first scheduled run of the view's job after the last partition that it reads was
     ingested, or computed, by its own job. Assets of one job are computed in one run. What became known later is
-    computed by the first run after that time. Then ``publish_delay`` passes.
+    computed by the first run after that time, or at that time if it is published on arrival. Then ``publish_delay``
+    passes.
     """
     moment = pl.col("moment")
     by_moment = grid.moments().to_frame().select(_computed(project, view, moment) + view.publish_delay_length)
@@ -73,6 +74,8 @@ def _computed_version(project: Project, rows: ViewInput, known: pl.Expr) -> pl.E
         # A partition brings what became known within it. Late rows of a live source count as known at its end.
         since = known if rows.live else known + _MICROSECOND
         return _ceil(since, runs.start, runs.every) + runs.after
+    if rows.publish == "on_arrival":
+        return known
     external = isinstance(rows.source, Source) and not rows.source.ingested
     source = None if external else _computed_version(project, rows.source, known)
     return _after_source(project, rows, runs.at_or_after(known), source)

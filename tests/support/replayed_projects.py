@@ -88,6 +88,12 @@ def daily_external(location: str) -> list[mlp.FeatureView]:
     return [spending(external(location))]
 
 
+def daily_on_arrival(location: str) -> list[mlp.FeatureView]:
+    """With a view over it that is published by its schedule alone."""
+    first = spending(external(location), publish="on_arrival")
+    return [first, habit(first)]
+
+
 def daily_ingested(location: str) -> list[mlp.FeatureView]:
     return [spending(ingested(location))]
 
@@ -136,6 +142,6 @@ def hourly_ingested(location: str) -> list[mlp.FeatureView]:
 
 
 CASES = (
-    daily_external, daily_ingested, daily_chain, weekly_view_of_daily_rows, every_second_day, weekly_source,
-    hourly_external, hourly_ingested,
+    daily_external, daily_on_arrival, daily_ingested, daily_chain, weekly_view_of_daily_rows, every_second_day,
+    weekly_source, hourly_external, hourly_ingested,
 )  # fmt: skip

@@ -25,6 +25,7 @@ from mlp_assets.nouns.cadence import Moments, cadences_of
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.partitions import range_tags
 from mlp_assets.orchestration.schedules import request_of
+from mlp_assets.platform import definitions_for
 from mlp_assets.publications.record import PublicationRecord
 from mlp_assets.tables.expiry import microseconds
 from mlp_resources.lake.delta import DeltaLake
@@ -41,6 +42,7 @@ from tests.support.replayed_projects import (
     START,
     USERS,
     daily_external,
+    daily_on_arrival,
     hourly_ingested,
 )  # fmt: skip
 
@@ -58,6 +60,7 @@ class Replay:
     location: str
     faults: bool
     now: datetime = START
+    arrivals: int = 0
     answers: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def __post_init__(self) -> None:
@@ -78,6 +81,7 @@ class Replay:
         )
         self.project = mlp.Project("shop", owner="team:shop", assets=[self.history])
         self.platform = Platform(self.project, self.home, now=self._clock)
+        self.cursor: str | None = None
         self.random = random.Random(11)
 
     def _clock(self) -> datetime:
@@ -122,6 +126,8 @@ class Replay:
                 yield at + cadence.run_after + delay, f"{number}:{kind}:{at.isoformat()}"
         if self.faults and day == self.days // 2:
             yield begin + 20 * HOUR, "backfill"
+        if any(view.publish == "on_arrival" for view in self.views):
+            yield from ((begin + DAY * self.random.random(), "arrivals") for _ in range(6))
 
     def _run(self, work: str, begin: datetime) -> None:
         if work == "backfill":
@@ -131,6 +137,9 @@ class Replay:
                 names = [f"{cadence.start + place * length:%Y-%m-%d}" for place in (0, count - 1)]
                 self._materialize(cadence, names, online=True)
             return
+        if work == "arrivals":
+            self._publish_arrivals()
+            return
         number, kind, at = work.split(":", 2)
         cadence = cadences_of(self.project)[int(number)]
         request = request_of(cadence, datetime.fromisoformat(at) + cadence.run_after)
@@ -138,12 +147,27 @@ class Replay:
         name = request.partition_key
         self._materialize(cadence, [name, name] if name else list(request.tags.values()), online=kind == "all")
 
+    def _publish_arrivals(self) -> None:
+        """A tick of the sensor, and the runs that it requests."""
+        repository = definitions_for(self.project, environment=self.platform.environment).get_repository_def()
+        sensor = repository.get_sensor_def("publish_arrivals")
+        context = dg.build_sensor_context(self.platform.instance, cursor=self.cursor, repository_def=repository)
+        tick = sensor.evaluate_tick(context)
+        self.cursor = tick.cursor
+        for request in tick.run_requests or []:
+            assert request.partition_key is not None
+            self.arrivals += 1
+            self._execute(list(request.asset_selection or []), [request.partition_key] * 2)
+
     def _materialize(self, cadence: Any, names: list[str], *, online: bool) -> None:
         selected: list[dg.AssetKey] = []
         for rows in cadence.writes:
             selected.append(keys.view_input("shop", rows))
             if isinstance(rows, mlp.FeatureView) and online:
                 selected.append(keys.online("shop", rows))
+        self._execute(selected, names)
+
+    def _execute(self, selected: list[dg.AssetKey], names: list[str]) -> None:
         with freeze_time(max(self.now, datetime.now(UTC))):  # it decides which partitions exist
             # A run that comes before its source's fails, as it would in production.
             self.platform.job.execute_in_process(
@@ -211,5 +235,6 @@ def test_training_rows_equal_what_look_ups_were_given(case: Any, faults: bool, h
     ORDERS.clear().write_delta(location)
     replay = Replay(case(location), home, location, faults)
     replay.run()
+    assert (replay.arrivals > 0) == (case is daily_on_arrival)
     different = replay.compare()
     assert different.is_empty(), different

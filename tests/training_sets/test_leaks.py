@@ -43,9 +43,13 @@ def whole_table() -> dict[str, pl.Expr]:
 def random_training_set(seed: int) -> tuple[mlp.TrainingSet, pl.DataFrame]:
     """A training set over three weeks of random orders, some of them late; and the orders."""
     rng = random.Random(seed)
-    late = rng.random() < 0.6
+    late, external = rng.random() < 0.6, rng.random() < 0.5
     source = s.source(
-        columns=COLUMNS, start="2024-03-01", known_at="arrived" if late else None, delay=None if late else "1d"
+        columns=COLUMNS,
+        start="2024-03-01",
+        known_at="arrived" if late else None,
+        delay=None if late else "1d",
+        **({"read": None, "delta": "orders"} if external else {}),
     )
     ttl = rng.choice([None, "1d", "3d", "30d"])
     view = s.view(
@@ -54,6 +58,7 @@ def random_training_set(seed: int) -> tuple[mlp.TrainingSet, pl.DataFrame]:
         every=rng.choice(["1d", "1w"]) if ttl in (None, "30d") else "1d",
         ttl=ttl,
         derive=shares,
+        publish=rng.choice(["on_schedule", "on_arrival"]) if external else "on_schedule",
     )
     orders = []
     for _ in range(rng.randint(5, 150)):

@@ -52,12 +52,12 @@ class ViewEvidence:
 
     def recompute(self, row: Row) -> dict[str, Recomputed]:
         """The value that each aggregated feature of the view should have in a training row."""
-        moment = self._moment(row["at"])
+        moment = self._moment(row)
         return self._values(row, moment, self._visible(row, moment, row["at"]), self.view.features)
 
     def explain(self, row: Row, name: str, stored: float | None) -> str:
         """The likeliest cause of a wrong stored value."""
-        moment = self._moment(row["at"])
+        moment = self._moment(row)
         later = [end for end in self._moments if end > row["at"]][:_LATER_MOMENTS]
         feature = {name: self.view.features[name]}
         if self._values(row, moment, self._events(row), feature)[name].agrees(stored):
@@ -91,9 +91,23 @@ class ViewEvidence:
         known = (pl.col("known_at") <= moment_of(moment)) | (pl.col("late") & (pl.col("known_at") <= until))
         return events.filter(known, withdrawn.is_null() | (withdrawn > until))
 
-    def _moment(self, at: datetime) -> datetime | None:
-        """The newest moment of the view's table that a request at ``at`` had."""
-        past = self._moments[: bisect_right(self._moments, at)]
+    def _moment(self, row: Row) -> datetime | None:
+        """The newest moment with a row of the entity that a request at the row's time had.
+
+        An entity has its last row when it goes quiet. If that moment was not online yet, a request had the row before.
+        """
+        newest, reach = self._had(row["at"], row["at"]), self.view.reach
+        if newest is None or reach is None:
+            return newest
+        before = self._visible(row, newest, row["at"]).filter(within(self._time, newest, None))
+        last = before[self._time].max()
+        return (
+            newest if not isinstance(last, datetime) or newest <= last + reach else self._had(last + reach, row["at"])
+        )
+
+    def _had(self, until: datetime, at: datetime) -> datetime | None:
+        """The newest moment up to ``until`` that a request at ``at`` had."""
+        past = self._moments[: bisect_right(self._moments, until)]
         return next((moment for moment in reversed(past) if self._seen.had(moment, moment, at)), None)
 
 

@@ -63,6 +63,8 @@ def _computed(project: Project, rows: ViewInput, moment: datetime, known: dateti
             end += cadence.every
         return end + cadence.run_after
     own = _boundary(cadence, moment, timedelta(0))
+    if rows.publish == "on_arrival":
+        return max(known, _boundary(cadence, own, cadence.run_after))
     run = _boundary(cadence, max(own, known) if known > moment else own, cadence.run_after)
     if isinstance(rows.source, Source) and not rows.source.ingested:
         return run
