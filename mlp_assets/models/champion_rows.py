@@ -16,7 +16,7 @@ from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.visibility import record_versions, row_visibility
 from mlp_assets.tables.as_of_join import FeatureTable, join_frame_as_visible
-from mlp_assets.tables.derived import with_derived
+from mlp_assets.tables.derived import computable, with_derived
 
 _AT = "at"
 
@@ -45,7 +45,8 @@ def rows_of_champion(
         for number, batch in enumerate(rows.batches(list(dict.fromkeys([*then.keys, _AT, *then.request])))):
             joined = join_frame_as_visible(batch, _AT, tables, narrowed=True)
             numbers = [name for name in then.numbers if name not in then.derived]
-            with_derived(joined, then.derived, numbers).write_parquet(Path(folder, f"{number:06d}.parquet"))
+            derived = computable(then.derived, joined.columns)  # not of a view that the training set did away with
+            with_derived(joined, derived, numbers).write_parquet(Path(folder, f"{number:06d}.parquet"))
         yield LabelledRows(pl.scan_parquet(f"{folder}/*.parquet"))
 
 

@@ -29,6 +29,22 @@ def with_derived(frame: pl.DataFrame, expressions: Mapping[str, pl.Expr], number
     return derived.head(frame.height)
 
 
+def computable(expressions: Mapping[str, pl.Expr], columns: Iterable[str]) -> dict[str, pl.Expr]:
+    """The derived features that can be computed from the columns alone. One may read those before it.
+
+    An expression that selects columns by a pattern would read other columns than it was written for, so it is left out
+    unless all others can be computed too.
+    """
+    known, possible = set(columns), dict[str, pl.Expr]()
+    for name, expression in expressions.items():
+        if set(expression.meta.root_names()) <= known:
+            possible[name] = expression
+            known.add(name)
+    if len(possible) == len(expressions):
+        return possible
+    return {name: each for name, each in possible.items() if not each.meta.has_multiple_outputs()}
+
+
 def _batches(expressions: Mapping[str, pl.Expr]) -> list[dict[str, pl.Expr]]:
     """Groups consecutive expressions that do not read each other: each group costs a request one pass."""
     batches: list[dict[str, pl.Expr]] = []

@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_assets.tables.derived import with_derived
+from mlp_assets.tables.derived import computable, with_derived
 
 EXPRESSIONS = {
     "third": pl.col("a") / 3,
@@ -48,3 +48,15 @@ def test_numbers_become_floats_and_keys_keep_their_type() -> None:
 def test_an_empty_frame_stays_empty() -> None:
     frame = pl.DataFrame({"a": []}, schema={"a": pl.Float64})
     assert with_derived(frame, EXPRESSIONS, ["a"]).shape == (0, 1 + len(EXPRESSIONS))
+
+
+def test_an_expression_is_computable_if_its_columns_are_there_or_computed_before_it() -> None:
+    expressions = {
+        "twice": pl.col("a") * 2,
+        "ratio": pl.col("a") / pl.col("b"),
+        "of_twice": pl.col("twice") + 1,
+        "of_ratio": pl.col("ratio") + 1,
+        "total": pl.sum_horizontal(pl.all()),
+    }
+    assert list(computable(expressions, ["a"])) == ["twice", "of_twice"]
+    assert list(computable(expressions, ["a", "b"])) == list(expressions)
