@@ -11,6 +11,7 @@ from mlp_assets.backfill.project_backfill import Days, run_backfill
 from mlp_assets.backfill.work import AssetWork
 from mlp_assets.batch_scores.batch_score_asset import batch_score_asset, batch_score_jobs
 from mlp_assets.endpoints.endpoint_asset import endpoint_asset, feedback_asset, predictions_asset
+from mlp_assets.endpoints.skew_gate import judge_skew
 from mlp_assets.features.feature_asset import features_asset
 from mlp_assets.features.moments.late_arrivals import late_arrivals
 from mlp_assets.features.online_asset import online_asset
@@ -179,7 +180,7 @@ _ASSETS: Mapping[type[Any], Callable[[Scope, Any], Iterable[Any]]] = {
     Source: lambda scope, source: [source_asset(scope, source)],
     FeatureView: _view_assets,
     TrainingSet: lambda scope, training_set: [training_set_asset(scope, training_set)],
-    Model: lambda scope, model: [candidate_asset(scope, model), champion_asset(scope, model)],
+    Model: lambda scope, model: [candidate_asset(scope, model, judge_skew), champion_asset(scope, model)],
     Endpoint: lambda scope, endpoint: [
         build(scope, endpoint) for build in (endpoint_asset, predictions_asset, feedback_asset)
     ],

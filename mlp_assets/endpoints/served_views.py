@@ -18,16 +18,19 @@ def served_view(scope: Scope, trained: TrainedDefinitions, view: FeatureView, mo
     Raises:
         LostDefinitionError: the other definition is not online, and cannot be computed any more.
     """
-    home, spec = scope.owning(view), trained.spec(view, model_version)
+    home, plan = scope.owning(view), look_up_plan(scope, trained, view, model_version)
     earlier = trained.earlier_definition(view, model_version)
-    if earlier is None:
-        return ViewPlan.of(spec, location_of(home, view, trained.at(view).definition))
-    location = location_of(home, view, earlier)
-    if not _is_online(home, location):
+    if earlier is not None and not _is_online(home, plan.location):
         kept = required_definition(home, view, earlier)
         bring_up_to_date(home, view, kept)
         publish_kept(home, view, kept)
-    return ViewPlan.of(spec, location)
+    return plan
+
+
+def look_up_plan(scope: Scope, trained: TrainedDefinitions, view: FeatureView, model_version: str) -> ViewPlan:
+    """The look-up plan of a view, whether it is online there or not."""
+    location = location_of(scope.owning(view), view, trained.looked_up(view, model_version))
+    return ViewPlan.of(trained.spec(view, model_version), location)
 
 
 def _is_online(scope: Scope, location: str) -> bool:

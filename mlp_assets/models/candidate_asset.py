@@ -16,10 +16,12 @@ from mlp_assets.models.judging import check_parts, describe_parts, judge_candida
 from mlp_assets.models.promotions import read_record
 from mlp_assets.models.registering import JudgedTraining, candidate_of, provenance
 from mlp_assets.models.search import NO_SEARCH, SearchResult, run_search, with_params
+from mlp_assets.models.skew_gate import SKEW_DESCRIPTION, JudgeSkew
 from mlp_assets.models.training_job import dataset_of, newest_version, training_job, training_table
 from mlp_assets.nouns.compute import Accelerate
 from mlp_assets.nouns.model import Model
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.check_names import FEATURE_SKEW
 from mlp_assets.orchestration.code_version import code_version
 from mlp_assets.orchestration.metadata import markdown_table, measured, picture
 from mlp_assets.orchestration.scope import Scope
@@ -28,7 +30,7 @@ from mlp_resources.ports.registry import RegisteredVersion
 from mlp_resources.ports.training import run_job
 
 
-def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
+def candidate_asset(scope: Scope, model: Model, judge_skew: JudgeSkew) -> dg.AssetsDefinition:
     """The asset of a candidate. Its gates are blocking checks, so nothing after it runs when one fails."""
     key = keys.candidate(scope.project.name, model)
 
@@ -62,6 +64,8 @@ def candidate_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             )
             validation = LabelledRows.of_part(rows, "validation")
             tags = provenance(model, dataset, recorded, code)
+            if model.skew_gate:
+                judgement = judgement.with_result(judge_skew(scope, model, tags))
             card = model_card(model, evaluation, judgement, validation, result.history, tags, notes)
             judged = JudgedTraining(
                 dataset, result, judgement, card, champion, trained_on(model, parts), search,
@@ -105,6 +109,7 @@ def _recorded(instance: dg.DagsterInstance, key: dg.AssetKey, version: int) -> d
 def _gate_checks(key: dg.AssetKey, model: Model) -> list[dg.AssetCheckSpec]:
     """The blocking checks of a candidate."""
     descriptions = {gate.name: str(gate) for gate in model.gates} | ALWAYS
+    descriptions |= {FEATURE_SKEW: SKEW_DESCRIPTION} if model.skew_gate else {}
     return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for name, text in descriptions.items()]
 
 

@@ -14,7 +14,7 @@ from mlp_assets.nouns.checks.gates import gate_problems
 from mlp_assets.nouns.compute import Compute, Local, compute_problems
 from mlp_assets.nouns.encoders import Categories, Encoder, encoder_problems
 from mlp_assets.nouns.gates import Gate
-from mlp_assets.nouns.noun import Noun
+from mlp_assets.nouns.noun import Noun, later_field
 from mlp_assets.nouns.search import Search, search_problems
 from mlp_assets.nouns.source import number_problems, type_name
 from mlp_assets.nouns.task import Task, TaskName
@@ -36,6 +36,7 @@ class Model(Noun):
         params: plain values that ``train`` reads as ``run.params``.
         search: which of ``params`` are searched. Values that the search finds override ``params``.
         seed: the seed of everything random in training, search and gates.
+        skew_gate: whether a candidate is refused if features that it will read online differ from the offline path.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Model(Noun):
     description: str = ""
     owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    skew_gate: bool = later_field(True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gates", texts.frozen_sequence(self.gates))

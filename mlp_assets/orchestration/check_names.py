@@ -5,6 +5,6 @@ from typing import Final
 LEAK_CERTIFICATE: Final = "leak_certificate"  # of a training set
 ONLINE_EQUALS_OFFLINE: Final = "online_equals_offline"  # of a publication
 SERVED_LAG: Final = "served_lag"  # of a publication
-FEATURE_SKEW: Final = "feature_skew"  # of a prediction log
+FEATURE_SKEW: Final = "feature_skew"  # of a prediction log, and of a candidate
 ALIAS_AS_RECORDED: Final = "alias_as_recorded"  # of a champion
 CALM: Final = "calm"  # of a monitor's alarms

@@ -1,7 +1,7 @@
 """The skew check names each seeded fault, and finds nothing without one: real endpoint, store, tables and drains."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,24 @@ import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
-from starlette.testclient import TestClient
 
-import mlp_assets as mlp
 from mlp_assets.endpoints.replica import model as replica
 from mlp_assets.endpoints.replica.lookup import Lookup
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.orchestration.check_names import FEATURE_SKEW
 from mlp_resources.ports.lake import Table
-from tests.support.late_visits import DAY, TRAINED, USERS, Clock, build, days, make
+from tests.support.asked_visits import (
+    EVERYBODY,
+    HOUR,
+    ask,
+    publish_instead,
+    published,
+    rounded_otherwise,
+    with_publications,
+)
+from tests.support.late_visits import DAY, TRAINED, USERS, Clock, days, make
 from tests.support.platform import Platform
 from tests.support.snapshots import Snapshots
-
-HOUR = timedelta(hours=1)
-EVERYBODY = [*range(USERS), 9999]
 
 
 @pytest.fixture
@@ -33,23 +37,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def shop(snapshots: Snapshots, home: Path, clock: Clock) -> Platform:
-    """A champion; what it reads was published an hour ago."""
-    snapshots.copy_home("late-visits", home, make(), build)
-    made = Platform(make(), home, now=clock)
-    clock.behind = HOUR
-    made.run("online")
-    clock.behind = timedelta()
-    return made
-
-
-def ask(client: TestClient, at: datetime, users: Sequence[int] = EVERYBODY) -> None:
-    """One request for all users, and one for each of two."""
-    for asked in (users, users[:1], users[-1:]):
-        columns = [("user_id", asked), ("hour", [user % 24 for user in asked])]
-        inputs = [{"name": n, "datatype": "INT64", "shape": [len(asked)], "data": list(v)} for n, v in columns]
-        body = {"inputs": inputs, "parameters": {"at": at.isoformat()}}
-        answer = client.post("/v2/models/score/infer", json=body)
-        assert answer.status_code == 200, answer.text
+    return with_publications(snapshots, home, clock)
 
 
 def drain(platform: Platform) -> tuple[dg.AssetCheckEvaluation, dict[str, Any]]:
@@ -67,25 +55,6 @@ def table(markdown: str) -> dict[str, dict[str, str]]:
 
 def differing(shown: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     return {name: row for name, row in table(shown["features"]).items() if float(row["share_differing"])}
-
-
-def published(platform: Platform, view: str = "spending") -> tuple[mlp.FeatureView, str, pl.DataFrame, int]:
-    """The view, its location, and what is online: keys, ``event_time``, features; and the version."""
-    (spec,) = [each for each in platform.project.feature_views if each.name == view]
-    location = platform.environment.online.location("shop", view)
-    users = pl.Series("user_id", EVERYBODY)
-    rows = platform.environment.open_view(location).get_many([(user,) for user in users])
-    times = pl.Series("event_time", rows.times).cast(pl.Datetime("us", "UTC"))
-    frame = pl.DataFrame([users, times]).hstack(pl.DataFrame(rows.values, schema=list(spec.feature_names)))
-    return spec, location, frame.filter(pl.Series(rows.found)), rows.version
-
-
-def publish_instead(platform: Platform, change: pl.Expr | Sequence[pl.Expr]) -> None:
-    """Replaces the rows online, as a faulty writer would: neither the version nor the record changes."""
-    spec, location, frame, version = published(platform)
-    platform.environment.online.publish(
-        location, spec.entity.keys, spec.feature_names, frame.with_columns(change), version=version
-    )
 
 
 def test_a_faultless_run_over_publications_with_late_rows_shows_no_difference(shop: Platform) -> None:
@@ -117,10 +86,7 @@ def test_a_faultless_run_over_publications_with_late_rows_shows_no_difference(sh
 
 
 def test_another_rounding_online_is_named(shop: Platform) -> None:
-    rounded = pl.when(pl.col("user_id") == 7).then(
-        pl.col("spend_7d").map_batches(lambda values: pl.Series(np.nextafter(values.to_numpy(), np.inf)))
-    )
-    publish_instead(shop, rounded.otherwise("spend_7d").alias("spend_7d"))
+    publish_instead(shop, rounded_otherwise(user=7))
     client, _ = shop.serve()
     ask(client, TRAINED + HOUR)
     check, shown = drain(shop)

@@ -52,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "mlp_assets.endpoints": {
         *ASSETS, "mlp_assets.endpoints.replica", "mlp_assets.endpoints.skew", "mlp_assets.features", "mlp_assets.jobs",
-        "mlp_assets.models",
+        "mlp_assets.models", "mlp_assets.models.evaluation",
     },
     "mlp_assets.batch_scores": {
         *ASSETS, "mlp_assets.endpoints", "mlp_assets.endpoints.replica", "mlp_assets.features", "mlp_assets.models",

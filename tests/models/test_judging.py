@@ -38,7 +38,7 @@ def test_every_gate_is_a_check_and_the_champion_is_judged_on_what_it_did_not_see
         for check in result.get_asset_check_evaluations()
         if check.asset_key.path[1] == "candidate"
     }
-    always = {"finite_outputs", "same_in_any_order_and_batch"}
+    always = {"finite_outputs", "same_in_any_order_and_batch", "feature_skew"}
     assert checks.keys() == {gate.name for gate in GATES} | always
     assert all(check.passed and check.blocking for check in checks.values())
     assert "on 4 of 4 slices by spend_28d" in str(checks["log_loss_on_every_spend_28d"].metadata["message"].value)

@@ -1,5 +1,6 @@
 """A daily project with late rows, derived features and a request column, for what an endpoint logs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,7 +100,9 @@ def make(
     window: str = "7d",
     where: pl.Expr | None = None,
     mean: Derive = mean_visit,
-    hourly: Derive = of_request,
+    hourly: Derive | None = of_request,
+    reads: Sequence[str] = ("spending", "habits"),
+    skew_gate: bool = True,
     **others: mlp.Aggregation,
 ) -> mlp.Project:
     """The project.
@@ -108,6 +111,7 @@ def make(
         window: of ``spend_7d``, whatever its name says.
         where: the filter of ``visits_7d``.
         mean, hourly: ``derive`` of the view and of the training set.
+        reads: the views that the model reads.
         others: further features of the view.
     """
     days: dict[str, Any] = {"every": "1d", "start": "2024-01-01", "end": "2024-02-10"}
@@ -127,10 +131,10 @@ def make(
         "habits", entity=user, source=visits, online=True, features={"largest_3d": mlp.maximum("amount", over="3d")}
     )
     history = mlp.TrainingSet(
-        "history", labels=outcomes, target="came", features=[spending, habits], request=["hour"], derive=hourly,
-        split=mlp.SplitByTime(validation="5d", test="5d"),
+        "history", labels=outcomes, target="came", features=[view for view in (spending, habits) if view.name in reads],
+        request=["hour"], derive=hourly, split=mlp.SplitByTime(validation="5d", test="5d"),
     )  # fmt: skip
     gates = [mlp.AtLeast("roc_auc", 0.5)]
-    model = mlp.Model("comes", training_set=history, train=train, task="binary", gates=gates)
+    model = mlp.Model("comes", training_set=history, train=train, task="binary", gates=gates, skew_gate=skew_gate)
     nightly = mlp.BatchScore("nightly", model=model, rows=outcomes)
     return mlp.Project("shop", owner="team:shop", assets=[mlp.Endpoint("score", model=model), nightly])

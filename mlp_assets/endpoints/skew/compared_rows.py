@@ -50,6 +50,11 @@ class ComparedRows:
     views: Mapping[str, ViewReads]
 
     @property
+    def versions(self) -> dict[str, int | None]:
+        """View -> the logged version."""
+        return versions_of(self.asked["view_versions"][0])
+
+    @property
     def differ(self) -> Flags:
         """(rows, features) whether the bits differ; a missing value is like another."""
         return (self.logged.view(np.uint64) != self.offline.view(np.uint64)) & ~self.both_missing

@@ -48,34 +48,51 @@ def count_differences(
     views: Sequence[FeatureView],
     derived: Mapping[str, pl.Expr],
     keys: Sequence[str],
+    newest: Mapping[str, int] | None = None,
 ) -> list[FeatureDifferences]:
     """The differences of each feature, in the order in which the model takes them.
 
     Args:
         derived: features that the training set derives.
+        newest: view -> version. A feature is judged on the rows that read these versions of its views; by default, on
+            all rows.
     """
     if not groups:
         return []
     owner = {name: view for view in views for name in view.feature_names}
     features = groups[0].features
-    differing = {name: sum(int(group.differ[:, place].sum()) for group in groups) for place, name in _placed(features)}
-    rows = sum(group.asked.height for group in groups)
+    judged = {name: _that_read(groups, _views_of(name, owner, derived), newest or {}) for name in features}
+    differing = {
+        name: sum(int(group.differ[:, place].sum()) for group in judged[name]) for place, name in enumerate(features)
+    }
     found: list[FeatureDifferences] = []
-    for place, name in _placed(features):
+    for place, name in enumerate(features):
+        rows = sum(group.asked.height for group in judged[name])
         view = owner[name].name if name in owner else DERIVED
         if not differing[name]:
             found.append(FeatureDifferences(name, view, rows, 0))
             continue
-        cause = cause_of(owner[name], groups, name) if name in owner else _inherited(derived, name, differing)
-        first = _first(groups, place, keys)
-        found.append(
-            FeatureDifferences(name, view, rows, differing[name], _largest(groups, place), **first, cause=cause)
-        )
+        cause = cause_of(owner[name], judged[name], name) if name in owner else _inherited(derived, name, differing)
+        largest, first = _largest(judged[name], place), _first(judged[name], place, keys)
+        found.append(FeatureDifferences(name, view, rows, differing[name], largest, **first, cause=cause))
     return found
 
 
-def _placed(features: Sequence[str]) -> list[tuple[int, str]]:
-    return list(enumerate(features))
+def _views_of(name: str, owner: Mapping[str, FeatureView], derived: Mapping[str, pl.Expr]) -> set[str]:
+    """The views that a feature is read from."""
+    if name not in derived:
+        return {owner[name].name} if name in owner else set()
+    return set[str]().union(
+        *(_views_of(root, owner, derived) for root in derived[name].meta.root_names() if root != name)
+    )
+
+
+def _that_read(groups: Sequence[ComparedRows], views: set[str], newest: Mapping[str, int]) -> list[ComparedRows]:
+    return [
+        group
+        for group in groups
+        if all(group.versions[view] == newest.get(view, group.versions[view]) for view in views)
+    ]
 
 
 def _inherited(derived: Mapping[str, pl.Expr], name: str, differing: Mapping[str, int]) -> str:

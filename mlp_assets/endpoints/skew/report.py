@@ -48,16 +48,25 @@ class SkewReport:
     @property
     def message(self) -> str:
         """What differs, a sentence each; empty if nothing does."""
+        return " ".join(self.sentences("the rows"))
+
+    def sentences(self, rows: str, *, examples: bool = False) -> list[str]:
+        """What differs, most rows first.
+
+        Args:
+            rows: a name for the rows.
+            examples: whether the largest difference and the first example of a feature are told.
+        """
         differing = sorted((each for each in self.features if each.differing), key=lambda each: -each.share)
         sentences = [
-            f"{_named(each)} differs in {100 * each.share:.3g} % of the rows: {each.cause}."
+            f"{_named(each)} differs in {100 * each.share:.3g} % of {rows}: {each.cause}."
+            + (_example(each) if examples else "")
             for each in differing[:_LISTED]
         ]
         if len(differing) > _LISTED:
             sentences.append(f"{len(differing) - _LISTED} more features differ.")
         sentences += [_version_sentence(view, found) for view, found in self.versions.items() if found]
-        sentences += [_definition_sentence(each) for each in self.definitions[:_LISTED]]
-        return " ".join(sentences)
+        return sentences + [_definition_sentence(each) for each in self.definitions[:_LISTED]]
 
     def feature_table(self) -> pl.DataFrame:
         """One row a feature."""
@@ -95,6 +104,12 @@ class SkewReport:
 
 def _named(each: FeatureDifferences) -> str:
     return each.feature if each.view == DERIVED else f"{each.feature} of {each.view}"
+
+
+def _example(each: FeatureDifferences) -> str:
+    logged, offline = _values(each)
+    largest = f" The largest difference is {each.largest:.3g}." if each.largest is not None else ""
+    return f"{largest} The first is {each.entity} at {each.at}: {logged} online, {offline} offline."
 
 
 def _version_sentence(view: str, found: tuple[OtherVersion, ...]) -> str:

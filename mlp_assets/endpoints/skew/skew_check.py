@@ -18,39 +18,62 @@ from mlp_assets.errors import LakeError
 from mlp_assets.features.definitions.kept_table import version_of
 from mlp_assets.features.definitions.trained import TrainedDefinitions
 from mlp_assets.nouns.endpoint import Endpoint
+from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.record import Publication
+from mlp_assets.tables.derived import computable
 
 ROWS: Final = 2000
 """The most rows of a drain that are compared."""
-_VERSIONS = 12  # of the views, in one check: each is read from their tables
+VERSIONS: Final = 12
+"""The most combinations of versions of the views in one check: each is read from their tables."""
 _VERSION_COLUMN = "view_versions"
 
 
-def check_skew(scope: Scope, endpoint: Endpoint, plan: ModelPlan, drained: EvenSample) -> SkewReport:
+def check_skew(
+    scope: Scope, endpoint: Endpoint, plan: ModelPlan, drained: EvenSample, most_versions: int = VERSIONS
+) -> SkewReport:
     """The skew of the rows that a drain moved to the log.
 
     Args:
         plan: of the endpoint's model by today's specs. Rows of models with other columns are not judged.
+        most_versions: the most combinations of versions that are compared.
     """
-    check = _SkewCheck(scope, endpoint, plan)
+    training_set, trained = endpoint.model.training_set, TrainedDefinitions(scope, endpoint.model)
+    check = SkewCheck(scope, plan, trained, training_set.features, most_versions=most_versions)
     sampled = drained.frames()
     for frame in sampled:
         check.add(frame)
     return check.report(drained.seen, sum(frame.height for frame in sampled))
 
 
-class _SkewCheck:
-    def __init__(self, scope: Scope, endpoint: Endpoint, plan: ModelPlan) -> None:
-        self._scope, self._endpoint, self._plan = scope, endpoint, plan
-        self._training_set = endpoint.model.training_set
-        self._views = self._training_set.features
-        self._trained = TrainedDefinitions(scope, endpoint.model)
-        self._publications = PublicationsRead(scope, self._trained)
+class SkewCheck:
+    """Judges rows of a prediction log.
+
+    Args:
+        plan: the columns that are compared.
+        views: of the plan, as they are today.
+        derived: the derived features of the plan; by default those that the model of the rows was trained with.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        plan: ModelPlan,
+        trained: TrainedDefinitions,
+        views: Sequence[FeatureView],
+        *,
+        derived: Mapping[str, pl.Expr] | None = None,
+        most_versions: int = VERSIONS,
+    ) -> None:
+        self._plan, self._trained, self._views = plan, trained, views
+        self._derived, self._most_versions = derived, most_versions
+        self._publications = PublicationsRead(scope, trained)
         self._groups: list[ComparedRows] = []
         self._not_judged, self._outages = Counter[str](), Counter[str]()
         self._versions: dict[str, list[OtherVersion]] = {view.name: [] for view in self._views}
         self._definitions: list[OtherDefinition] = []
+        self._read_derived: dict[str, pl.Expr] = {}
 
     def add(self, frame: pl.DataFrame) -> None:
         """Judges rows of one schema."""
@@ -74,19 +97,27 @@ class _SkewCheck:
             view.name: self._publications.offline(view, model, int(versions[view.name]), answered)
             for view in self._views
         }
-        derived = self._trained.model(model).training_set.derived
+        derived = self._trained.model(model).training_set.derived if self._derived is None else self._derived
+        stored = [name for view in self._plan.views for name in view.features]
+        derived = computable(derived, [*self._plan.columns, *stored])
+        self._read_derived |= derived
         return compare_rows(self._plan, derived, offline, rows)
 
-    def report(self, drained: int, sampled: int) -> SkewReport:
-        differences = count_differences(self._groups, self._views, self._training_set.derived, self._training_set.keys)
+    def report(self, drained: int, sampled: int, newest: Mapping[str, int] | None = None) -> SkewReport:
+        """What the rows show.
+
+        Args:
+            newest: view -> the version of a publication. Only rows that read it count for the view. By default, all do.
+        """
+        keys = tuple(self._plan.keys)
+        differences = count_differences(self._groups, self._views, self._read_derived, keys, newest)
+        versions = {view: _of_version(found, (newest or {}).get(view)) for view, found in self._versions.items()}
         return SkewReport(
             drained=drained,
             sampled=sampled,
             compared=sum(group.asked.height for group in self._groups),
             features=tuple(differences),
-            versions={
-                view: tuple(sorted(found, key=lambda each: each.requested_at)) for view, found in self._versions.items()
-            },
+            versions=versions,
             definitions=tuple(self._definitions),
             outages=dict(self._outages),
             not_judged=dict(self._not_judged),
@@ -126,7 +157,7 @@ class _SkewCheck:
                 self._definitions += [each for each in found if (each.feature, each.model_version) not in known]
 
     def _by_versions(self, frame: pl.DataFrame) -> Iterator[tuple[Mapping[str, Any], pl.DataFrame]]:
-        """Versions of the views -> the rows that read them: at most a dozen, spread evenly over the time."""
+        """Versions of the views -> the rows that read them, spread evenly over the time if there are too many."""
         groups = frame.sort("requested_at").partition_by(_VERSION_COLUMN, "model_version", maintain_order=True)
         complete: list[tuple[Mapping[str, Any], pl.DataFrame]] = []
         for rows in groups:
@@ -136,9 +167,16 @@ class _SkewCheck:
                 self._outages[name] += rows.height
             if not lacking:
                 complete.append((versions, rows))
-        chosen = {place * len(complete) // _VERSIONS for place in range(_VERSIONS)}
+        most = self._most_versions
+        chosen = {place * len(complete) // most for place in range(most)}
         for place, group in enumerate(complete):
-            if len(complete) <= _VERSIONS or place in chosen:
+            if len(complete) <= most or place in chosen:
                 yield group
             else:
                 self._not_judged["of further versions"] += group[1].height
+
+
+def _of_version(found: Sequence[OtherVersion], version: int | None) -> tuple[OtherVersion, ...]:
+    """Those that read the version, or all, in the order of the requests."""
+    chosen = [each for each in found if version in (None, each.logged)]
+    return tuple(sorted(chosen, key=lambda each: each.requested_at))

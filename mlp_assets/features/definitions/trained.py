@@ -69,10 +69,14 @@ class TrainedView:
 
 
 class TrainedDefinitions:
-    """The definitions of the features that each version of a model was trained on. Reads each of them once."""
+    """The definitions of the features that each version of a model was trained on. Reads each of them once.
 
-    def __init__(self, scope: Scope, model: Model) -> None:
-        self._scope, self._model = scope, model
+    Args:
+        unregistered: name of a version that is not in the registry yet -> the tags that it will have.
+    """
+
+    def __init__(self, scope: Scope, model: Model, unregistered: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        self._scope, self._model, self._unregistered = scope, model, unregistered or {}
         self._views: dict[tuple[str, int], TrainedView] = {}
         self._models: dict[str, Model] = {}
         self._tags: dict[str, Mapping[str, str]] | None = None
@@ -104,6 +108,11 @@ class TrainedDefinitions:
         """
         then, read = self.view(view, model_version), self.read_features(model_version)
         return None if then is None or then.is_served_by(self.at(view, table_version), read) else then.definition
+
+    def looked_up(self, view: FeatureView, model_version: str) -> str:
+        """The name of the definition that an endpoint looks up for the version."""
+        earlier = self.earlier_definition(view, model_version)
+        return self.at(view).definition if earlier is None else earlier
 
     def read_features(self, model_version: str) -> set[str]:
         """The inputs of the version of the model, and what its derived features read."""
@@ -165,5 +174,6 @@ class TrainedDefinitions:
         """A tag of a version of the model that holds table -> version; empty where there is none."""
         if self._tags is None:
             name = keys.registered_model(self._scope.home(self._model), self._model)
-            self._tags = {each.version: each.tags for each in self._scope.environment.registry.versions(name)}
+            registered = {each.version: each.tags for each in self._scope.environment.registry.versions(name)}
+            self._tags = registered | dict(self._unregistered)
         return json.loads(self._tags.get(model_version, {}).get(tag, "{}"))

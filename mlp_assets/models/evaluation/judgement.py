@@ -1,7 +1,7 @@
 """What the gates look at, and what they answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -107,6 +107,10 @@ class Judgement:
     @property
     def passed(self) -> bool:
         return all(result.passed for result in self.results)
+
+    def with_result(self, result: GateResult) -> "Judgement":
+        """The judgement with the result of one more gate."""
+        return replace(self, results=(*self.results, result))
 
 
 def _groups(rows: LabelledRows, by: str) -> Groups:
