@@ -21,7 +21,7 @@ class RecentPredictions:
 
     Args:
         newest: view -> the newest version that was read.
-        rows: of the newest combinations of versions of the views, spread evenly over them.
+        rows: of the newest combinations of versions of the views; half are of the newest one, if it has so many.
         answered: the number of rows that they were drawn from.
     """
 
@@ -44,13 +44,17 @@ def recent_predictions(lake: Lake, table: Table) -> RecentPredictions | None:
     groups = recent.group_by("model_version", "view_versions").agg(pl.col("requested_at").max(), rows=pl.len())
     listed = groups.collect(engine="streaming").sort("requested_at", "view_versions", descending=True)
     of_model = listed.filter(pl.col("model_version") == listed["model_version"][0])[:VERSIONS]
-    chosen = recent.join(
-        of_model.lazy().select("model_version", "view_versions"), on=["model_version", "view_versions"], how="semi"
-    )
-    answered = int(of_model["rows"].sum())
-    places = chosen.with_row_index("place").filter(pl.col("place") % -(-answered // ROWS) == 0)
-    rows = places.drop("place").collect(engine="streaming")
-    return RecentPredictions(listed["model_version"][0], _newest(of_model["view_versions"].to_list()), rows, answered)
+    frames = [_sample(recent, groups, ROWS // 2) for groups in (of_model[:1], of_model[1:]) if groups.height]
+    newest = _newest(of_model["view_versions"].to_list())
+    return RecentPredictions(listed["model_version"][0], newest, pl.concat(frames), int(of_model["rows"].sum()))
+
+
+def _sample(log: pl.LazyFrame, groups: pl.DataFrame, most: int) -> pl.DataFrame:
+    """At most so many rows of these combinations of a model version and versions of the views."""
+    by = ["model_version", "view_versions"]
+    step = -(-int(groups["rows"].sum()) // most)
+    rows = log.join(groups.lazy().select(by), on=by, how="semi").with_row_index("place")
+    return rows.filter(pl.col("place") % step == 0).drop("place").collect(engine="streaming")
 
 
 def _newest(texts: list[str]) -> dict[str, int]:
