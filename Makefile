@@ -64,6 +64,9 @@ bench-online: $(READY) ## reads of online features, embedded and Redis, against 
 bench-pit: $(READY) ## the training-set join against Polars, DuckDB and Feast; the scale case
 	@$(BIN)/python benchmarks/pit.py
 
+bench-skew: $(READY) ## the skew check of two million predictions without a fault, and of one drain
+	@$(BIN)/python -W ignore benchmarks/skew.py
+
 bench-train: $(READY) ## the training loop against others, its memory, what is around it; PARTS=loader runs a part alone
 	@$(BIN)/python benchmarks/train.py $(PARTS)
 
@@ -73,4 +76,4 @@ lock: ## renew constraints.txt
 clean: ## remove .venv and all state
 	rm -rf .venv .mlp
 
-.PHONY: help install demo text replay up down doctor lint types check test test-all bench-load bench-features bench-loop bench-online bench-pit bench-train lock clean
+.PHONY: help install demo text replay up down doctor lint types check test test-all bench-load bench-features bench-loop bench-online bench-pit bench-skew bench-train lock clean
