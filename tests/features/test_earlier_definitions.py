@@ -8,13 +8,17 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import mlp_assets as mlp
+from mlp_assets.features.definitions.definition_note import FIRST
 from mlp_assets.features.definitions.documents import view_document, view_of_document
+from mlp_assets.features.definitions.trained import TrainedDefinitions
 from mlp_assets.features.table_notes import definitions_of
+from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.stored_expressions import (
     UnreadableExpressionError,
     expression_from_text,
     expression_to_text,
 )
+from mlp_resources.ports import registry_tags
 from mlp_resources.ports.lake import Table
 from tests.support import samples as s
 from tests.support.aggregations import FEATURES
@@ -105,3 +109,18 @@ def test_a_view_of_a_changed_view_keeps_its_values(late: bool, home: Path, tmp_p
     fresh = Platform(chain(location, "2d"), tmp_path / "fresh")
     run_days(fresh, "features", first=0, last=10)
     assert_frame_equal(rows_of(changed, "habit"), rows_of(fresh, "habit"), check_exact=True)
+
+
+def test_a_model_reads_a_view_by_the_definition_of_the_view_below_too(home: Path, tmp_path: Path) -> None:
+    location, table = str(tmp_path / "orders"), Table("shop", "features", "habit")
+    order_rows(*[(1, 1.0 + number % 4, number + 0.5, number + 0.5) for number in range(6)]).write_delta(location)
+    before, changed = Platform(chain(location, "3d"), home), Platform(chain(location, "2d"), home)
+    run_days(before, "features", first=0, last=4)
+    tags = {registry_tags.TABLES_READ: json.dumps({str(table): before.environment.lake.version(table)})}
+    run_days(changed, "features", first=5)
+    (habit,) = [view for view in changed.project.feature_views if view.name == "habit"]
+    labels = mlp.TrainingSet("history", labels=habit.root, target="amount", features=[habit])
+    model = mlp.Model("visits", training_set=labels, train=run_days, task="regression", gates=[mlp.AtMost("mae", 1.0)])
+    trained = TrainedDefinitions(Scope(changed.project, changed.environment), model, {"1": tags})
+    assert trained.earlier_definition(habit, "1") == trained.looked_up(habit, "1") == FIRST
+    assert trained.at(habit).definition != FIRST

@@ -46,10 +46,12 @@ class TrainedView:
     Args:
         definition: the name of the definition that the table followed.
         ttl: of then; empty where it is not recorded.
+        source: the definition of the view below, as ``ViewDefinition`` has it.
         features: of the view, with their definitions of then.
     """
 
     definition: str
+    source: str
     ttl: str | None
     features: Mapping[str, FeatureDefinition]
     polars: str
@@ -60,8 +62,12 @@ class TrainedView:
         return same and all(is_same(old, features[name], self.polars) for name, old in self.features.items())
 
     def is_served_by(self, other: "TrainedView", names: set[str]) -> bool:
-        """Whether the other one has the same TTL and definitions of these features; those of no view are ignored."""
-        return ("" in (self.ttl, other.ttl) or self.ttl == other.ttl) and all(
+        """Whether the other one has the same source, TTL and definitions of these features.
+
+        Names of features that are of no view are ignored.
+        """
+        same_ttl = "" in (self.ttl, other.ttl) or self.ttl == other.ttl
+        return (same_ttl and self.source == other.source) and all(
             name in other.features and is_same(definition, other.features[name], self.polars)
             for name, definition in self.features.items()
             if name in names
@@ -91,11 +97,13 @@ class TrainedDefinitions:
         lake, table = self._scope.environment.lake, lake_table(self._scope, view)
         version = lake.version(table) if table_version is None else table_version
         if version is None:
-            return TrainedView(FIRST, "", {}, pl.__version__)
+            return TrainedView(FIRST, FIRST, "", {}, pl.__version__)
         if (str(table), version) not in self._views:
             definition = definition_at(lake, table, version)
             features = recorded_definitions(self._scope, table, version)
-            self._views[str(table), version] = TrainedView(definition.name, definition.ttl, features, definition.polars)
+            self._views[str(table), version] = TrainedView(
+                definition.name, definition.source, definition.ttl, features, definition.polars
+            )
         return self._views[str(table), version]
 
     def earlier_definition(self, view: FeatureView, model_version: str, table_version: int | None = None) -> str | None:
