@@ -31,7 +31,7 @@ def run(name: str, console: Console) -> None:
         f"{name}/ was written and added to workspace.yaml. Next:\n"
         f"  pytest {name}          its features on frames, then everything up to the champion\n"
         f"  mlp backfill {name}    its sources and features\n"
-        f"  mlp up{' ' * len(name)}          then launch a job of {name} in Dagster; restart `mlp up` if it runs\n"
+        f"  mlp up{' ' * len(name)}           then launch a job of {name} in Dagster; restart `mlp up` if it runs\n"
         f"{name}/README.md explains each file, and what to change first."
     )
     console.print(message, markup=False, highlight=False)

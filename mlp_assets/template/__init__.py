@@ -1,1 +1,1 @@
-"""What `mlp init` copies: replaced by a line of your own."""
+"""The project my_project: `project.py` has its specs, `README.md` says what else is here."""

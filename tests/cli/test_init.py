@@ -27,6 +27,9 @@ def test_the_tests_of_a_new_project_pass_from_any_folder(tmp_path: Path) -> None
     done = run(str(BIN / "mlp"), "init", "shoes", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "shoes/ was written and added to workspace.yaml" in done.stdout
+    explained = ("its features on frames", "its sources and features", "then launch a job")
+    assert len({line.index(text) for text in explained for line in done.stdout.splitlines() if text in line}) == 1
+    assert (tmp_path / "shoes" / "__init__.py").read_text().startswith('"""The project shoes:')
     assert len((tmp_path / "shoes" / "project.py").read_text().splitlines()) <= 100
     assert sum(path.stat().st_size for path in (tmp_path / "shoes").rglob("*.parquet")) < 300_000
     names = [
