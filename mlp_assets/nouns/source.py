@@ -155,7 +155,9 @@ class Source(Noun):
         # The platform adds columns known_at and visible_at to the rows.
         taken |= {self.event_time} & {"partition", "known_at", "visible_at"}
         for column in sorted(taken & set(self.columns)):
-            problems.append(Problem(self.where, f"column {column!r} is a reserved name", "Rename it in the source."))
+            what = f"column {column!r} is a reserved name: the platform adds a column of that name to the rows"
+            fix = "Return it from read under another name." if self.ingested else "Rename it in the source."
+            problems.append(Problem(self.where, what, fix))
         return problems
 
     def _time_problems(self) -> list[Problem]:

@@ -48,6 +48,10 @@ NAMES: Cases = {
         lambda: s.view(source=s.source(columns=s.COLUMNS | {"partition": pl.String})),
         ["column 'partition' is a reserved name"],
     ),
+    "column that ingestion adds": (
+        lambda: s.view(source=s.source(columns=s.COLUMNS | {"late": pl.Float64})),
+        ["column 'late' is a reserved name: the platform adds", "Return it from read under another name."],
+    ),
     "platform's own time as event time": (
         lambda: s.view(source=s.source(event_time="known_at", columns=s.TIMES | {"known_at": pl.Datetime})),
         ["column 'known_at' is a reserved name"],
