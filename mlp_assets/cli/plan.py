@@ -47,6 +47,8 @@ def _print(console: Console, plan: Consequences) -> None:
         console.print(_stale(plan))
     for asset in plan.gone:
         console.print(f"{asset} is no longer declared; its table is kept until you remove it.", highlight=False)
+    if plan.uncomputed:
+        console.print(f"Never computed: {', '.join(plan.uncomputed)}. `mlp backfill` computes them.", highlight=False)
     kinds = Counter(change.kind for change in plan.features)
     counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none changed"
     console.print(f"Features: {counted}. Assets: {len(plan.stale)} become stale.", highlight=False)

@@ -51,12 +51,14 @@ class Consequences:
     Args:
         refused: changes that an existing table does not allow, one sentence each.
         gone: materialized assets that are no longer declared.
+        uncomputed: views of which nothing was ever computed, so that none of their features changes.
     """
 
     features: tuple[FeatureChange, ...]
     stale: tuple[Stale, ...]
     refused: tuple[str, ...]
     gone: tuple[str, ...]
+    uncomputed: tuple[str, ...] = ()
 
     @property
     def breaks(self) -> bool:
@@ -73,19 +75,19 @@ def find_consequences(scopes: Sequence[Scope], graph: Any, instance: dg.DagsterI
     Args:
         graph: the asset graph of their definitions.
     """
-    views = [(scope, view) for scope in scopes for view in scope.project.feature_views]
-    changed = [change for scope, view in views for change in _feature_changes(scope, view)]
+    views = [(scope, view, _recorded(scope, view)) for scope in scopes for view in scope.project.feature_views]
+    changed = [change for scope, view, before in views for change in _feature_changes(scope, view, before)]
     return Consequences(
         tuple(changed),
         tuple(_stale(graph, instance)),
         tuple(problem for scope in scopes for problem in _refused(scope)),
         tuple(_gone([scope.project for scope in scopes], graph, instance)),
+        tuple(f"{scope.project.name}.{view.name}" for scope, view, before in views if not before),
     )
 
 
-def _feature_changes(scope: Scope, view: FeatureView) -> list[FeatureChange]:
-    table = keys.table(keys.features(scope.project.name, view))
-    before, after = recorded_definitions(scope, table), definitions_of(view)
+def _feature_changes(scope: Scope, view: FeatureView, before: Mapping[str, FeatureDefinition]) -> list[FeatureChange]:
+    after = definitions_of(view)
     if not before:
         return []
     removed = {name: definition for name, definition in before.items() if name not in after}
@@ -103,6 +105,10 @@ def _feature_changes(scope: Scope, view: FeatureView) -> list[FeatureChange]:
         *(change(name, "new", None, now.formula, name) for name, now in new.items() if name not in renamed.values()),
         *(change(name, "changed", before[name].formula, after[name].formula, name) for name in kept),
     ]
+
+
+def _recorded(scope: Scope, view: FeatureView) -> Mapping[str, FeatureDefinition]:
+    return recorded_definitions(scope, keys.table(keys.features(scope.project.name, view)))
 
 
 def _renamed(removed: Mapping[str, FeatureDefinition], new: Mapping[str, FeatureDefinition]) -> dict[str, str]:

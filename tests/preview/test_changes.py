@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
@@ -14,6 +15,7 @@ from mlp_assets.endpoints.serving_plan import serving_plan
 from mlp_assets.nouns.feature_view import Derive
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import Consequences, plan_changes
+from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.ports.lake import Table
 from mlp_resources.ports.serving import PublicationRefusedError
 from tests.support import shop
@@ -61,6 +63,12 @@ def test_the_same_file_has_no_consequences(platform: Platform) -> None:
     found = consequences_of(platform, project(**FIRST))
     assert found == Consequences((), (), (), ())
     assert not found.breaks
+
+
+def test_a_view_that_was_never_computed_is_reported_as_that(home: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        found = plan_changes(project(**FIRST), instance=instance, environment=LocalEnvironment(home))
+    assert found == Consequences((), (), (), (), ("shop.spending",))
 
 
 def test_each_changed_feature_is_reported_with_the_endpoints_that_look_it_up(platform: Platform) -> None:
@@ -128,6 +136,9 @@ def test_the_command_prints_the_consequences(home: Path, tmp_path: Path, monkeyp
     )
     done = CliRunner().invoke(app, ["plan", "-w", str(file)])
     assert done.exit_code == 0, done.output
+    assert "Never computed: retail." in done.output
     assert "Features: none changed. Assets: 0 become stale." in done.output
     as_json = CliRunner().invoke(app, ["plan", "--json", "-w", str(file)])
-    assert json.loads(as_json.output) == {"features": [], "stale": [], "refused": [], "gone": [], "breaks": False}
+    printed = json.loads(as_json.output)
+    assert "retail.household_habits" in printed.pop("uncomputed")
+    assert printed == {"features": [], "stale": [], "refused": [], "gone": [], "breaks": False}
