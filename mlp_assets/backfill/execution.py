@@ -33,6 +33,7 @@ class Summary:
         failed: asset -> why partitions of it were not computed.
         published: the publications that were materialized.
         interrupted: whether it was stopped before its end.
+        left_to: the jobs whose schedules compute today's partition, which is in progress.
     """
 
     work: tuple[AssetWork, ...]
@@ -41,6 +42,7 @@ class Summary:
     published: list[dg.AssetKey] = field(default_factory=list[dg.AssetKey])
     interrupted: bool = False
     seconds: float = 0.0
+    left_to: tuple[str, ...] = ()
 
     @property
     def succeeded(self) -> bool:
@@ -50,6 +52,11 @@ class Summary:
         """How many of the partitions that were to do were computed."""
         computed = {name for _, run in self.runs for key, name in run.materialized if key == work.key}
         return len(computed & set(work.todo))
+
+    def skipped_of(self, work: AssetWork) -> int:
+        """How many partitions were up to date, without those that late rows touched in a run."""
+        computed = {name for _, run in self.runs for key, name in run.materialized if key == work.key}
+        return len(set(work.current) - computed)
 
     def computed(self, key: dg.AssetKey) -> int:
         """How many different partitions of the asset were computed, those with late rows included."""

@@ -14,6 +14,7 @@ from mlp_assets.features.moments.held_moments import incomplete_partitions
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.schedules import jobs_within_days
 from mlp_assets.orchestration.scope import Scope
 
 
@@ -66,4 +67,7 @@ def run_backfill(
         return graph.get(key).code_version
 
     work = WorkFinder(project, span, now, Records(history, version), again=days.again).find()
-    return execution.execute(work, outdated_publications(instance, publications, version))
+    summary = execution.execute(work, outdated_publications(instance, publications, version))
+    if span.end is None:
+        summary.left_to = jobs_within_days(project)
+    return summary

@@ -70,7 +70,7 @@ def _run(console: Console, project: Project, days: Days) -> Summary:
 
 def _verdict(project: Project, summary: Summary, days: Days) -> str:
     computed = sum(summary.computed(each.key) for each in summary.work)
-    skipped = sum(len(each.current) for each in summary.work)
+    skipped = sum(summary.skipped_of(each) for each in summary.work)
     done = f"{count(computed, 'partition')} computed in {count(len(summary.runs), 'run')}, {summary.seconds:.0f} s"
     published = f", {count(len(summary.published), 'view')} published" if summary.published else ""
     rest = f"; {skipped} were up to date" + ("" if days.again else ", `--again` computes them too") if skipped else ""
@@ -79,7 +79,14 @@ def _verdict(project: Project, summary: Summary, days: Days) -> str:
         return f"Interrupted: {sentence} What was computed is kept. {_go_on(project, days)}"
     if summary.failed:
         return f"Failed: {sentence} What was computed is kept. Fix the cause, then: {_go_on(project, days)}"
-    return sentence
+    return f"{sentence}{_today(summary)}"
+
+
+def _today(summary: Summary) -> str:
+    if not summary.left_to:
+        return ""
+    jobs = " and ".join(summary.left_to)
+    return f" Today's partition is left to the schedule of {jobs}: to have it now, launch the job for it in Dagster."
 
 
 def _go_on(project: Project, days: Days) -> str:

@@ -74,7 +74,7 @@ class BackfillProgress:
             lacking = len(each.todo) - summary.computed_of(each)
             why = summary.failed.get(each.key, "")
             table.add_row(
-                each.key.to_user_string(), str(summary.computed(each.key)), str(len(each.current)), str(lacking),
+                each.key.to_user_string(), str(summary.computed(each.key)), str(summary.skipped_of(each)), str(lacking),
                 escape(why.splitlines()[0] if why else ""),
             )  # fmt: skip
         if summary.runs or summary.failed:

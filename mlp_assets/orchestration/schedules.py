@@ -32,6 +32,11 @@ def cadence_jobs(project: Project) -> list[tuple[Any, Any | None]]:
     return jobs
 
 
+def jobs_within_days(project: Project) -> tuple[str, ...]:
+    """The scheduled jobs whose steps are shorter than their partition, so that today's partition is in progress."""
+    return tuple(name for name, cadence in _named(project) if cadence.end is None and cadence.every < DAY)
+
+
 def _assets(project: Project, cadence: Cadence) -> list[dg.AssetKey]:
     """The assets that the job of a cadence materializes."""
     assets: list[dg.AssetKey] = []

@@ -44,6 +44,7 @@ def test_a_day_that_lacks_hours_is_computed(home: Path) -> None:
             project, Days(), instance=platform.instance, progress=Silent(), environment=platform.environment
         )
         assert summary.succeeded
+        assert summary.left_to == ("shop__every_6h", "shop__every_3h")
         return [(work.spec.name, work.missing, work.stale) for work in summary.work]
 
     def moments() -> list[datetime]:

@@ -44,6 +44,14 @@ def test_it_says_what_it_computed_and_then_what_was_up_to_date() -> None:
     assert "8 were up to date, `--again` computes them too." in again
 
 
+def test_an_hourly_project_says_who_computes_today(tmp_path: Path) -> None:
+    (tmp_path / "hourly_team.py").write_text(
+        "from tests.support import mixed_cadences\n\nproject = mixed_cadences.make()\n"
+    )
+    (tmp_path / "workspace.yaml").write_text("load_from:\n- python_module: hourly_team\n")
+    assert "left to the schedule of shop__hourly and shop__every_6h: to have it now, launch" in printed(Days())
+
+
 def test_a_failure_and_how_to_go_on_are_said() -> None:
     Trouble.fails_at = START + timedelta(days=1)
     text = printed(Days(day(0), day(1)), well=False)
