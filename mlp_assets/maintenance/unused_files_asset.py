@@ -38,7 +38,8 @@ def unused_files_asset(scope: Scope) -> dg.AssetsDefinition:
         code_version="1",
         description=(
             "Lists the files of old table versions that nothing recorded: no training set, model, prediction, batch "
-            "score or monitor. Launch it with the config `remove: true` to remove them for good."
+            "score or monitor. To remove them for good, choose *Open launchpad* beside *Materialize*, and launch it "
+            "with `remove: true` in the config."
         ),
     )
     def find(context: dg.AssetExecutionContext, config: UnusedFilesConfig) -> dg.MaterializeResult:

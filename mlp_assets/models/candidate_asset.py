@@ -151,6 +151,10 @@ def _search_metadata(model: Model, search: SearchResult) -> dict[str, Any]:
 def _metadata(registered: RegisteredVersion, judged: JudgedTraining) -> dict[str, Any]:
     judgement, card, result = judged.judgement, judged.card, judged.result
     compared = pl.DataFrame([{"model": who, **values} for who, values in judgement.metrics.items()])
+    measured_there = {
+        "training_rows_per_second": round(result.rows_per_second),
+        "training_gpu_bytes": result.gpu_memory_bytes,
+    }
     return {
         "version": registered.version,
         "mlflow_run": registered.run_id,
@@ -164,5 +168,4 @@ def _metadata(registered: RegisteredVersion, judged: JudgedTraining) -> dict[str
         "training_cpu_seconds": round(result.cpu_seconds, 2),
         "training_peak_bytes": result.peak_memory_bytes,
         "training_device": result.device,
-        "training_rows_per_second": round(result.rows_per_second),
-    } | ({"training_gpu_bytes": result.gpu_memory_bytes} if result.gpu_memory_bytes else {})
+    } | {name: value for name, value in measured_there.items() if value}

@@ -43,5 +43,6 @@ def _drain_schedule(job: Any) -> dg.ScheduleDefinition:
         name=f"{job.name}_every_ten_minutes",
         job=job,
         cron_schedule="*/10 * * * *",
+        description="Moves what the endpoint has logged since to its tables. Nothing is lost between two runs.",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )

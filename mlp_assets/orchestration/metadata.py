@@ -57,8 +57,10 @@ def table_metadata(frame: pl.DataFrame, written: WriteResult, read: Mapping[str,
     }
 
 
-def column_schema(schema: Columns) -> dg.TableSchema:
-    return dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()])
+def column_schema(schema: Columns, descriptions: Mapping[str, str] | None = None) -> dg.TableSchema:
+    """The columns of a table, with a description where there is one."""
+    described = descriptions or {}
+    return dg.TableSchema([dg.TableColumn(name, str(dtype), described.get(name)) for name, dtype in schema.items()])
 
 
 def column_lineage(lineage: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> dg.TableColumnLineage:

@@ -6,12 +6,13 @@ import dagster as dg
 
 from mlp_assets.errors import LakeError
 from mlp_assets.features.definitions.trained import derived_notes
+from mlp_assets.features.feature_facts import describe_columns
 from mlp_assets.features.source_rows import source_rows, source_table, source_versions
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.check_names import LEAK_CERTIFICATE
-from mlp_assets.orchestration.metadata import column_lineage, markdown_table, measured, table_metadata
+from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured, table_metadata
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.outages import count_at_moments, count_touched, outages
 from mlp_assets.publications.visibility import Versions, record_versions, row_visibility
@@ -52,17 +53,22 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
             environment, recipe = scope.environment, pinned_recipe(scope, training_set, versions)
             notes = derived_notes(training_set)
             result = write_rows(recipe, environment.lake, keys.table(key), environment.shards, notes=notes)
-        report = check_leaks(scope, training_set, result.written.version, versions)
+        with measured() as checking:
+            report = check_leaks(scope, training_set, result.written.version, versions)
         return dg.MaterializeResult(
-            metadata=table_metadata(result.first, result.written, versions)
+            metadata={
+                "split": dg.MetadataValue.md(markdown_table(summarize_splits(result.splits, training_set.target)))
+            }
+            | table_metadata(result.first, result.written, versions)
             | cost.shown
             | {
+                "check_seconds": checking.shown["seconds"],
+                "dagster/column_schema": column_schema(result.first.schema, _descriptions(training_set)),
                 "dagster/row_count": result.rows,
                 "digest": result.digest,
                 "shards": result.shards,
                 "shard_bytes": result.shard_bytes,
                 **_timing(scope, training_set, recipe, versions),
-                "split": dg.MetadataValue.md(markdown_table(summarize_splits(result.splits, training_set.target))),
                 "dagster/column_lineage": _lineage(scope, training_set),
             },
             data_version=dg.DataVersion(result.digest[:16]),
@@ -145,6 +151,24 @@ def _feature_table(scope: Scope, training_set: TrainingSet, view: FeatureView, v
     rows = scope.environment.lake.scan(table, versions[str(table)])
     visible = row_visibility(scope.environment, scope.project, view, training_set.availability, versions)
     return FeatureTable.of(view, rows, visible)
+
+
+def _descriptions(training_set: TrainingSet) -> dict[str, str]:
+    """Column -> what it holds."""
+    described = dict.fromkeys(training_set.request, "Sent with the request.")
+    described |= dict.fromkeys(training_set.derived, "Computed by derive.")
+    described |= {
+        name: f"{view.name}: {text}"
+        for view in training_set.features
+        for name, (text, _) in describe_columns(view).items()
+    }
+    return described | {
+        **dict.fromkeys(training_set.keys, "Key."),
+        training_set.target: "The target.",
+        "at": "When the prediction is asked for.",
+        "known_at": "When the target became known.",
+        "split": "The part of the split.",
+    }
 
 
 def _lineage(scope: Scope, training_set: TrainingSet) -> dg.TableColumnLineage:

@@ -1,6 +1,7 @@
 """From the source to the champion in real runs: tables, metadata and refusals."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -88,6 +89,17 @@ def test_training_rows_see_only_what_was_known(platform: Platform) -> None:
         rows.filter(pl.col("split") == "train")["known_at"].max()
         <= rows.filter(pl.col("split") == "validation")["at"].min()
     )
+
+
+def test_a_training_set_shows_its_split_first_and_describes_its_columns(platform: Platform) -> None:
+    platform.run("training_set")
+    shown = platform.metadata("training_set", "history")
+    assert next(iter(shown)) == "split"
+    columns: Any = shown["dagster/column_schema"]
+    described = {column.name: column.description for column in columns.columns}
+    assert described["spend_28d"] == "spending: total('amount', over='28d')"
+    assert described["at"] == "When the prediction is asked for."
+    assert None not in described.values()
 
 
 def test_every_asset_has_owner_group_description_kinds_and_code_version(home: Path) -> None:
