@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mlp_assets.features.source_rows import event_rows
 from mlp_assets.nouns.checks.texts import duration
@@ -135,15 +136,28 @@ def _sample(scope: Scope, training_set: TrainingSet, rows: pl.LazyFrame, read: V
 def _at_risk(scope: Scope, view: FeatureView, rows: pl.LazyFrame, read: Versions) -> pl.DataFrame:
     time, entity = view.source.event_time, list(view.entity.keys)
     late = _events(scope, view, read).filter(pl.col("known_at") > pl.col(time))
-    late = late.select(*entity, __from=pl.col(time), __until=pl.col("known_at")).head(100 * _AT_RISK)
-    meeting = rows.join(late, on=entity).filter(pl.col("at") > pl.col("__from"), pl.col("at") < pl.col("__until"))
-    return _evenly(meeting.drop("__from", "__until").unique(), _AT_RISK)
+    late = late.select(*entity, __from=pl.col(time), __until=pl.col("known_at")).head(100 * _AT_RISK).sort("__from")
+    late = late.with_columns(pl.col("__until").cum_max().over(entity))  # the newest event before a row speaks for all
+    asked = rows.select(*entity, "at").with_row_index("__place").sort("at")
+    meeting = asked.join_asof(
+        late, left_on="at", right_on="__from", by=entity, allow_exact_matches=False, check_sortedness=False
+    )
+    meeting = meeting.filter(pl.col("at") < pl.col("__until"))
+    places = meeting.select(pl.col("__place").sort()).collect().to_series().to_numpy()
+    return _rows_at(rows, places[_spread(len(places), _AT_RISK)])
 
 
 def _evenly(rows: pl.LazyFrame, count: int) -> pl.DataFrame:
     """At most ``count`` rows, at equal distances."""
-    height = rows.select(pl.len()).collect().item()
-    places = np.unique(np.linspace(0, height - 1, min(count, height)).astype(np.int64)) if height else np.array([], int)
+    return _rows_at(rows, _spread(rows.select(pl.len()).collect().item(), count))
+
+
+def _spread(height: int, count: int) -> NDArray[np.int64]:
+    """At most ``count`` of the numbers below ``height``, at equal distances."""
+    return np.unique(np.linspace(0, max(0, height - 1), min(count, height)).astype(np.int64))
+
+
+def _rows_at(rows: pl.LazyFrame, places: NDArray[np.integer]) -> pl.DataFrame:
     wanted = pl.LazyFrame({"__place": places}, schema={"__place": pl.UInt32})
     return rows.with_row_index("__place").join(wanted, on="__place", how="semi").drop("__place").collect()
 

@@ -85,8 +85,11 @@ class ViewEvidence:
         events, withdrawn = self._events(row), pl.col("withdrawn_at")
         if moment is None:
             return events.clear()
-        changes = [*events.filter("late")["known_at"], *events["withdrawn_at"].drop_nulls()]
-        seen = [change for change in changes if moment < change <= at and self._seen.had(moment, change, at)]
+        since, now = moment_of(moment), moment_of(at)
+        late = events.filter(pl.col("late") & (pl.col("known_at") > since) & (pl.col("known_at") <= now))["known_at"]
+        gone = events.filter((withdrawn > since) & (withdrawn <= now))["withdrawn_at"]
+        changes = {*late.to_list(), *gone.to_list()}
+        seen = [change for change in changes if self._seen.had(moment, change, at)]
         until = moment_of(max(seen, default=moment))
         known = (pl.col("known_at") <= moment_of(moment)) | (pl.col("late") & (pl.col("known_at") <= until))
         return events.filter(known, withdrawn.is_null() | (withdrawn > until))
