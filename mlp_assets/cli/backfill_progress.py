@@ -34,8 +34,9 @@ class BackfillProgress:
         """Prints what each asset lacks."""
         self._runs = runs
         table = Table(show_edge=False)
-        for column in ("asset", "range", "to compute", "up to date"):
-            table.add_column(column, justify="left" if column in ("asset", "range") else "right")
+        table.add_column("asset", min_width=_longest(work))
+        for column in ("range", "to compute", "up to date"):
+            table.add_column(column, justify="left" if column == "range" else "right")
         for each in work:
             names = sorted((*each.todo, *each.current))
             span = f"{names[0]} … {names[-1]}" if names else "nothing in the range"
@@ -68,8 +69,10 @@ class BackfillProgress:
         """Prints what was computed, what was not and why, and the runs."""
         self._bars.stop()
         table = Table(show_edge=False)
-        for column in ("asset", "computed", "skipped", "not computed", "why not"):
-            table.add_column(column, justify="left" if column in ("asset", "why not") else "right")
+        table.add_column("asset", min_width=_longest(summary.work))
+        for column in ("computed", "skipped", "not computed"):
+            table.add_column(column, justify="right")
+        table.add_column("why not", no_wrap=True, overflow="ellipsis", max_width=24)  # in full below the table
         for each in summary.work:
             lacking = len(each.todo) - summary.computed_of(each)
             why = summary.failed.get(each.key, "")
@@ -91,3 +94,8 @@ class BackfillProgress:
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _longest(work: Sequence[AssetWork]) -> int:
+    """The width at which the assets of a table can be told apart in a narrow terminal."""
+    return max((len(each.key.to_user_string()) for each in work), default=0)
