@@ -91,6 +91,7 @@ def test_a_range_computes_its_partitions_and_the_rest_follows_later(
     assert names(summary)["weekly"] == ((), (), ())
     rest = backfill(daily_orders.make(), home, instance)
     assert names(rest)["habit"] == ((*DAYS[:4], *DAYS[6:]), (), (day(4), day(5)))
+    assert [rest.computed(each.key) + rest.skipped_of(each) for each in rest.work] == [len(w.grid) for w in rest.work]
     assert instance.get_materialized_partitions(weekly) == {day(0)}
     with dg.DagsterInstance.ephemeral() as other:
         backfill(daily_orders.make(), tmp_path / "whole", other)
