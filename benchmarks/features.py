@@ -119,13 +119,13 @@ import duckdb
 asked, values = out, sys.argv[3]
 columns = ", ".join(f"sum(sales_value) FILTER ({within}) AS spend_{d}d, count(sales_value) FILTER ({within}) AS lines_{d}d, "
                     f"avg(sales_value) FILTER ({within}) AS mean_{d}d, max(sales_value) FILTER ({within}) AS largest_{d}d"
-                    for d in (7, 30, 90) for within in [f"WHERE bought_at >= at - INTERVAL {d} DAY"])
+                    for d in (7, 30, 90) for within in [f"WHERE bought >= moment - INTERVAL {d} DAY"])
 duckdb.sql(f'''
 COPY (
-  WITH asked AS (SELECT row_number() OVER () AS place, household_id, at FROM read_parquet('{asked}')),
-  sales AS (SELECT * FROM read_parquet('{events}/*.parquet'))
-  SELECT place, {columns} FROM asked LEFT JOIN sales ON sales.household_id = asked.household_id AND bought_at < at
-    AND bought_at >= at - INTERVAL 90 DAY GROUP BY place ORDER BY place
+  WITH asked AS (SELECT row_number() OVER () AS place, * FROM read_parquet('{asked}')),
+  sales AS (SELECT *, bought_at AT TIME ZONE 'UTC' AS bought FROM read_parquet('{events}/*.parquet'))
+  SELECT place, {columns} FROM asked LEFT JOIN sales ON sales.household_id = asked.household_id AND bought < moment
+    AND bought >= moment - INTERVAL 90 DAY GROUP BY place ORDER BY place
 ) TO '{values}' (FORMAT PARQUET)''')
 print(time.perf_counter() - begun)
 """
@@ -166,6 +166,7 @@ def compare(ours: Path, others: dict[str, Path]) -> int:
     made = made.sort("household_id", "day")
     for name, path in others.items():
         other = pl.read_parquet(path).sort("household_id", "day").cast({"household_id": pl.Int64})
+        other = other.filter(pl.col("day") <= made["day"].max())  # the last day is computed apart
         joined = made.join(other, on=["household_id", "day"], how="full")
         assert joined.height == made.height == other.height, f"{name}: {other.height} rows, ours {made.height}"
         for column in names:
@@ -204,7 +205,7 @@ def compare_anywhere(python: Path | str, events: str, home: Path, every: timedel
     ours = joined.select("household_id", "at", *(pl.when(stands).then(name).alias(name) for name in names))
     with tempfile.TemporaryDirectory() as scratch:
         paths = [str(Path(scratch) / name) for name in ("asked.parquet", "values.parquet")]
-        ours.write_parquet(paths[0])
+        ours.select("household_id", moment=pl.col("at").dt.replace_time_zone(None)).write_parquet(paths[0])
         seconds(python, WINDOWED, events, *paths)
         theirs = pl.read_parquet(paths[1])
     for name in names:
