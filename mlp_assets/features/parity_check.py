@@ -13,7 +13,7 @@ from mlp_assets.features.online_reader import REASONS, ViewReader
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.tables.as_of_join import FeatureTable, join_as_visible
 from mlp_assets.tables.expiry import microseconds
-from mlp_assets.tables.standing_rows import as_newest, up_to
+from mlp_assets.tables.standing_rows import UNTIL, as_newest, up_to
 from mlp_resources.ports.serving import OnlineView
 
 VALUES = 100_000
@@ -77,7 +77,10 @@ def sample_entities(entities: pl.DataFrame, plan: ViewPlan) -> pl.DataFrame:
 def _read_offline(plan: ViewPlan, table: FeatureTable, entities: pl.DataFrame, at: datetime) -> NDArray[np.float64]:
     """Values (entities, features) by the as-known join, NaN where missing."""
     spine = entities.lazy().with_columns(at=pl.lit(at).cast(pl.Datetime("us", "UTC"))).with_row_index("place")
-    sampled = replace(table, rows=table.rows.join(spine, on=list(plan.keys), how="semi"))
+    rows = table.rows
+    if table.ttl is not None:  # of years of rows, a few days
+        rows = rows.filter(pl.col("event_time" if table.every is None else UNTIL) >= pl.lit(at) - table.ttl)
+    sampled = replace(table, rows=rows.join(spine, on=list(plan.keys), how="semi"))
     joined = join_as_visible(spine, "at", [sampled]).sort("place")
     return joined.select(pl.col(plan.features).cast(pl.Float64).fill_null(float("nan"))).collect().to_numpy()
 

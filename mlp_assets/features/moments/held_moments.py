@@ -5,13 +5,14 @@ So each write of such a table notes which moments are in it. An ingested source 
 """
 
 import json
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.nouns.cadence import Moments
@@ -20,6 +21,7 @@ from mlp_assets.nouns.source import Window
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.progress import moments_of, spans_from_text, spans_of, spans_to_text
 from mlp_assets.tables.events import UTC_TIME
+from mlp_assets.tables.expiry import microseconds
 
 _NOTE = "held"
 
@@ -40,13 +42,13 @@ class HeldMoments:
 
     def within(self, window: Window) -> list[datetime]:
         """Those after the start of a window, up to its end."""
-        first, last = (bisect_right(self._times, time) for time in (window.start, window.end))
-        return self._times[first:last]
+        ends = [microseconds(time) for time in (window.start, window.end)]
+        first, last = np.searchsorted(self._micros, ends, "right")  # Polars takes milliseconds to look up one value
+        return self.times[int(first) : int(last)].to_list()
 
     @cached_property
-    def _times(self) -> list[datetime]:
-        """A list, because Polars takes milliseconds to look up one value."""
-        return self.times.to_list()
+    def _micros(self) -> NDArray[np.int64]:
+        return self.times.to_physical().to_numpy()
 
     def with_steps(self, rows: ViewInput, windows: Sequence[Window]) -> "HeldMoments":
         """These moments and those of the windows."""

@@ -74,7 +74,8 @@ class MomentPlanner:
         return touched
 
     def _is_touched(self, at: datetime) -> bool:
-        return self.recompute or (self.changed is not None and is_touched(self.view, self.changed, at))
+        changed = self.changed
+        return self.recompute or (changed is not None and len(changed) > 0 and is_touched(self.view, changed, at))
 
     def _overdue(self, window: Window) -> list[datetime]:
         """The moments that a partition lacks, of a cadence with several: a run after them was missing, or the source's
@@ -116,8 +117,10 @@ class MomentPlanner:
         times = self._moments.within(window)
         if not self._moments.shorter_than_a_day:
             return times
-        until = series([at for at in times if at <= self.now])
-        spans = complete_moments(self.view, until, self.ingested, self.below)
+        times = [at for at in times if at <= self.now]
+        if self.ingested is None and self.below is None:
+            return times
+        spans = complete_moments(self.view, series(times), self.ingested, self.below)
         return moments_of(spans, self._moments.every).to_list()
 
 
