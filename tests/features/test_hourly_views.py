@@ -15,7 +15,7 @@ from mlp_assets import testing
 from mlp_assets.errors import LakeError
 from mlp_assets.features.completeness import check_ingested
 from mlp_assets.features.moments.held_moments import held_moments, incomplete_partitions
-from mlp_assets.features.partition_writer import ComputedPartitions, compute_partitions
+from mlp_assets.features.partition_writer import SOURCE_READ, ComputedPartitions, compute_partitions
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.source_writer import ingest_partitions
 from mlp_assets.nouns.cadence import Moments
@@ -25,6 +25,7 @@ from mlp_assets.publications.progress import read_progress
 from mlp_assets.tables.digest import canonical_digest
 from mlp_assets.tables.standing_rows import written_out
 from mlp_resources.environments.local import LocalEnvironment
+from mlp_resources.ports.lake import Transaction
 
 HOUR, DAY, SOON = timedelta(hours=1), timedelta(days=1), timedelta(seconds=5)
 # After today, because the true clock says when a table is created.
@@ -265,3 +266,22 @@ def test_nothing_has_passed_in_the_first_minutes_of_a_day(home: Path) -> None:
     ingest(scope, source)
     compute(scope, view, 0)
     assert (Till.asked, table(scope, view).height) == ([], 0)
+
+
+def test_a_table_with_a_row_for_each_moment_is_computed_again(home: Path, tmp_path: Path) -> None:
+    """Tables were written so before rows stood for several moments."""
+    location = str(tmp_path / "orders")
+    view = view_of(mlp.Source("orders", delta=location, columns=DECLARED, **TIMES))
+    scope = scope_of(view, home)
+    orders_of((1, 5.0, 0.5, 0.5), (2, 5.0, 30.5, 30.5)).write_delta(location)
+    Till.now = START + DAY + 12 * HOUR
+    compute(scope, view, 0, 1)
+    expected, lake, name = stored(scope, view), scope.environment.lake, lake_table(scope, view)
+    notes = lake.notes(name)
+    dense = table(scope, view)
+    Path(lake.location(name)).rename(tmp_path / "before")
+    lake.write_partitions(name, dense, sorted(set(dense["partition"])), Transaction(SOURCE_READ, 1), notes)
+    computed = compute(scope, view, 1)
+    assert computed.touched == (f"{START:%Y-%m-%d}",)
+    assert canonical_digest(stored(scope, view)) == canonical_digest(expected)
+    assert compute(scope, view, 1).touched == ()

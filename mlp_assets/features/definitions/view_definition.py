@@ -18,8 +18,10 @@ from mlp_assets.features.definitions.definition_note import FIRST, ViewDefinitio
 from mlp_assets.features.definitions.documents import view_document
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.table_notes import FeatureDefinition, definitions_of, recorded_definitions
+from mlp_assets.nouns.cadence import Moments
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration.scope import Scope
+from mlp_assets.tables.standing_rows import are_standing
 from mlp_resources.ports import tables
 from mlp_resources.ports.serving import PublicationRefusedError
 
@@ -30,7 +32,7 @@ class Change:
 
     Args:
         after: the definition from the write on.
-        recompute: whether rows that were written before have other values, or lack a feature.
+        recompute: whether rows that were written before have other values, or lack a feature or a column.
     """
 
     after: ViewDefinition
@@ -51,6 +53,7 @@ def next_definition(scope: Scope, view: FeatureView, source_version: int | None)
         return Change(ViewDefinition(source=source, ttl=view.ttl), recompute=False)
     kept = [name for name, old in recorded.items() if name in today and is_same(old, today[name], before.polars)]
     recompute = source != before.source or len(kept) < max(len(recorded), len(today))
+    recompute = recompute or _lacks_standing_rows(scope, view)
     if source == before.source and before.ttl in ("", view.ttl) and len(kept) == len(recorded):
         return Change(replace(before, ttl=view.ttl, polars=pl.__version__), recompute)
     last = lake.version(table) or 0
@@ -58,6 +61,12 @@ def next_definition(scope: Scope, view: FeatureView, source_version: int | None)
     name = f"{last + 1}-{hashlib.sha256(described.encode()).hexdigest()[:6]}"
     ended = {**before.ended, before.name: last}
     return Change(ViewDefinition(name, source, view.ttl, ended=ended), recompute)
+
+
+def _lacks_standing_rows(scope: Scope, view: FeatureView) -> bool:
+    """Whether the view's table was written with a row for each of several moments a day."""
+    columns = scope.environment.lake.scan(lake_table(scope, view))
+    return Moments.of(view).shorter_than_a_day and not are_standing(columns)
 
 
 def is_same(old: FeatureDefinition, new: FeatureDefinition, polars: str = pl.__version__) -> bool:
