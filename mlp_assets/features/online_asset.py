@@ -14,7 +14,6 @@ from mlp_assets.orchestration.metadata import column_lineage, column_schema, mar
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.served_lag import served_lag
 from mlp_assets.tables.as_of_join import FeatureTable
-from mlp_assets.tables.digest import canonical_digest
 
 
 def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
@@ -62,7 +61,8 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
                 "check_seconds": checking.shown["seconds"],
             }
             | cost.shown,
-            data_version=dg.DataVersion(canonical_digest(newest)[:16]),
+            # The place that endpoints look up: a deployment does not become stale with each publication.
+            data_version=dg.DataVersion(shown(published.definition)),
             check_results=[
                 _check_result(parity),
                 _lag_result(scope, view),

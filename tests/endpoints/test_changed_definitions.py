@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -19,6 +20,7 @@ from mlp_assets.endpoints.serving_plan import serving_plan
 from mlp_assets.features.definitions.definition_note import newest_location
 from mlp_assets.models.promotions import champion
 from mlp_assets.orchestration.check_names import FEATURE_SKEW
+from mlp_assets.orchestration.facts import data_version_of
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports import registry_tags
 from mlp_resources.ports.lake import Table
@@ -113,6 +115,13 @@ def online(platform: Platform) -> Iterator[str]:
     yield from sorted(path.name for path in (platform.environment.home / "online" / "shop").iterdir())
 
 
+def data_version(platform: Platform, view: str) -> str | None:
+    """Of the newest publication; the endpoint's asset is out of date when it changes."""
+    return data_version_of(
+        platform.instance.get_latest_materialization_event(dg.AssetKey(["shop", "online", f"{view}_online"]))
+    )
+
+
 def skew(platform: Platform) -> tuple[Any, Any]:
     """Drains the log. The skew check passes; returns the rows that it compared, and the differences."""
     evaluations = platform.run("predictions").get_asset_check_evaluations()
@@ -145,6 +154,7 @@ def test_the_next_model_reads_todays_definitions_and_the_old_ones_are_removed(
     after = locations(changed)
     assert after["habits"] == before["habits"]
     assert after["spending"] != before["spending"]
+    assert (data_version(changed, "habits"), data_version(changed, "spending") != "first") == ("first", True)
     fresh = Platform(other_formulas(), tmp_path / "fresh")
     fresh.run("source", "features", tags=days(START, TRAINED - DAY))
     advance(fresh)

@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 import mlp_assets as mlp
+from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.facts import data_version_of
 from mlp_assets.platform import definitions_for
 from tests.support.platform import Platform
 
@@ -53,6 +55,11 @@ class Shop(Platform):
         self.cursor = tick.cursor
         return list(tick.run_requests or [])
 
+    def data_version(self) -> str:
+        event = self.instance.get_latest_materialization_event(keys.online("shop", self.view))
+        assert event is not None
+        return data_version_of(event) or ""
+
     def look_up(self) -> float:
         """What a request for the user reads now."""
         location = self.environment.online.location("shop", "spending")
@@ -79,6 +86,7 @@ def shop(home: Path, location: str) -> Shop:
 
 def test_a_late_row_is_online_after_one_run(shop: Shop, location: str) -> None:
     assert shop.look_up() == 7.0
+    before = shop.data_version()
     arrive(location, (11.0, TODAY - DAY - HOUR, TODAY - DAY + 11 * HOUR))
     (request,) = shop.tick()
     assert request.partition_key == f"{TODAY - 2 * DAY:%Y-%m-%d}"
@@ -88,6 +96,7 @@ def test_a_late_row_is_online_after_one_run(shop: Shop, location: str) -> None:
     shop.run("features", "online", tags={"dagster/partition": request.partition_key or ""})
     assert shop.look_up() == 18.0
     assert shop.tick() == []
+    assert shop.data_version() == before == "first"  # so that endpoints do not seem to be out of date
 
 
 def test_rows_of_a_step_that_is_not_over_wait_for_it(shop: Shop, location: str) -> None:

@@ -26,11 +26,13 @@ class PublishedView:
     """What was published.
 
     Args:
+        definition: the name of the definition that the rows follow.
         rows: the table's rows of which the publication holds the newest.
         newest: the rows that it holds.
     """
 
     location: str
+    definition: str
     version: int | None
     rows: pl.LazyFrame
     newest: pl.DataFrame
@@ -108,7 +110,7 @@ def _publish(
     number = number_of(version or 0) if kept else version or 0
     with record.recording(number, progress, definition) as note:
         environment.online.publish(location, view.entity.keys, view.feature_names, newest, version=number, note=note)
-    return PublishedView(location, version, rows, newest, now)
+    return PublishedView(location, definition, version, rows, newest, now)
 
 
 def _last_published(scope: Scope, view: FeatureView, definition: str) -> datetime:
