@@ -132,6 +132,14 @@ def hourly_external(location: str) -> list[mlp.FeatureView]:
     return [hours(external(location, start=f"{AHEAD:%Y-%m-%d}"))]
 
 
+def hourly_chain(location: str) -> list[mlp.FeatureView]:
+    """A view over one whose rows stand for several hours."""
+    first = hours(external(location, start=f"{AHEAD:%Y-%m-%d}"))
+    features = {"most_12h": mlp.maximum("spend_6h", over="12h"), "rows_6h": mlp.count(over="6h")}
+    peaks = mlp.FeatureView("peaks", entity=user, source=first, online=True, every="3h", features=features)
+    return [first, peaks]
+
+
 def hourly_ingested(location: str) -> list[mlp.FeatureView]:
     """With a daily view, and one of three hours, of the same hourly rows."""
     source = ingested(location, every="1h", start=AHEAD)
@@ -143,5 +151,5 @@ def hourly_ingested(location: str) -> list[mlp.FeatureView]:
 
 CASES = (
     daily_external, daily_on_arrival, daily_ingested, daily_chain, weekly_view_of_daily_rows, every_second_day,
-    weekly_source, hourly_external, hourly_ingested,
+    weekly_source, hourly_external, hourly_chain, hourly_ingested,
 )  # fmt: skip
