@@ -14,6 +14,7 @@ from mlp_assets.artifact.formats.scorer import Scorer
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.errors import MlpError
 from mlp_assets.features.source_rows import source_rows, source_table, source_versions
+from mlp_assets.nouns.checks.logged_features import PREDICTION_ID
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.nouns.monitor import Monitor
 from mlp_assets.nouns.training_set import SplitByGroup
@@ -118,7 +119,7 @@ def join_labels(scope: Scope, monitor: Monitor, windows: pl.LazyFrame, versions:
     """The predictions with a known label, from the feedback or else from the labels' table.
 
     A prediction takes the newest label of its keys that is not later than itself and not older than one cadence of the
-    labels.
+    labels. Labels of a training set with ``features_from`` say which prediction each is about.
 
     Returns:
         Rows with ``window``, ``prediction`` and the target.
@@ -126,9 +127,15 @@ def join_labels(scope: Scope, monitor: Monitor, windows: pl.LazyFrame, versions:
     training_set, read = monitor.watches.model.training_set, tables_of(scope, monitor)
     target, keys_of_row = training_set.target, list(training_set.keys)
     rows = windows.select("prediction_id", "window", "at", *keys_of_row, "prediction").collect().sort("at")
-    tolerance = duration(training_set.labels.every) - timedelta(microseconds=1)
-    known = _known_labels(scope, monitor, rows, versions[str(read.labels)], tolerance)
-    joined = rows.join_asof(known, on="at", by=keys_of_row, tolerance=tolerance, check_sortedness=False)
+    version = versions[str(read.labels)]
+    if training_set.logged_by is not None:
+        labels = source_rows(scope, training_set.labels, version)
+        newest = labels.sort("known_at").unique(PREDICTION_ID, keep="last").select(PREDICTION_ID, target)
+        joined = rows.join(newest.collect(), on=PREDICTION_ID, how="left")
+    else:
+        tolerance = duration(training_set.labels.every) - timedelta(microseconds=1)
+        known = _known_labels(scope, monitor, rows, version, tolerance)
+        joined = rows.join_asof(known, on="at", by=keys_of_row, tolerance=tolerance, check_sortedness=False)
     if versions[str(read.feedback)] is not None:
         feedback = scope.environment.lake.scan(read.feedback, versions[str(read.feedback)])
         feedback = feedback.sort("known_at").unique("prediction_id", keep="last").collect()

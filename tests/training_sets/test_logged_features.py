@@ -17,7 +17,9 @@ from mlp_assets.endpoints.replica.model import ServedModel
 from mlp_assets.endpoints.replica.plan import ServingPlan
 from mlp_assets.endpoints.serving_plan import serving_plan
 from mlp_assets.errors import LakeError, MlpError
+from mlp_assets.features.source_rows import source_versions
 from mlp_assets.models.promotions import champion
+from mlp_assets.monitors.watched_rows import join_labels
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import reproduce_version
 from mlp_assets.training_sets.leak_check import check_leaks
@@ -126,6 +128,19 @@ def test_a_model_of_logged_features_is_promoted_served_and_reproduced(shop: Plat
     client = TestClient(create_app(lambda: served))
     ask(client, TRAINED + timedelta(hours=45), [*range(USERS), 9999], name="second")
     assert reproduce_version(shop.project, model, live.version, environment=shop.environment).weights.same
+
+
+def test_a_monitor_joins_the_labels_by_the_prediction_that_they_are_about(shop: Platform, tmp_path: Path) -> None:
+    log = log_of(shop)
+    labels = decide(tmp_path / "answers", log)
+    model = next(model for model in shop.project.models if model.name == "answers")
+    monitor = mlp.Monitor("health", watches=mlp.Endpoint("score", model=model), alarms=[mlp.DriftAlarm()])
+    scope = Scope(shop.project, shop.environment)
+    versions = source_versions(scope, [model.training_set.labels]) | {"shop/feedback/score": None}
+    windows = log.with_columns(window=pl.lit("2024-01-29"), prediction="prediction_id").lazy()
+    joined = join_labels(scope, monitor, windows, versions)
+    expected = labels.select(prediction="prediction_id", came="came")
+    assert joined.select("prediction", "came").sort("prediction").equals(expected.sort("prediction"))
 
 
 def test_rows_that_differ_from_the_log_fail_the_certificate(shop: Platform, tmp_path: Path) -> None:
