@@ -7,6 +7,7 @@ from ray import serve
 from mlp_assets.endpoints.replica import current_model
 from mlp_assets.endpoints.replica.app import create_app
 from mlp_assets.endpoints.replica.model import ServedModel
+from mlp_assets.endpoints.replica.own_address import listen_on_own_address
 from mlp_assets.endpoints.replica.plan import ServingPlan
 from mlp_resources.environments.configured import configured_environment
 
@@ -20,6 +21,9 @@ def _app() -> Any:
 @serve.ingress(_app)
 class EndpointReplica:
     """One replica. A new plan is loaded completely and makes a test prediction before it goes live."""
+
+    def __init__(self) -> None:
+        listen_on_own_address()
 
     def reconfigure(self, plan: dict[str, Any]) -> None:
         parsed = ServingPlan.from_json(plan)

@@ -1,5 +1,6 @@
 """Endpoints on a real local Ray: deployed, moved to another version under load, kept when a new one is broken."""
 
+import contextlib
 import importlib
 import threading
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from mlp_resources.ports.serving import DeploymentFailedError, ServingUnavailableError
@@ -69,6 +71,29 @@ def test_an_endpoint_moves_under_load_and_survives_a_broken_version(serving: Ray
         serving.remove("shop.score")
     serving.remove("shop.rating")
     assert serving.desired() == {}
+
+
+def addresses_of(home: Path) -> dict[str, set[str]]:
+    """Name of each process of the home that listens -> the addresses."""
+    found: dict[str, set[str]] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("MLP_HOME") == str(home):
+                held = [each for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+                found.setdefault(process.name(), set()).update(each.laddr.ip for each in held)
+    return {
+        name: {each.removeprefix("::ffff:") for each in addresses} for name, addresses in found.items() if addresses
+    }
+
+
+def test_no_process_of_an_endpoint_listens_to_other_machines(
+    serving: RayServing, ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    serving.apply(plan(tmp_path), OPTIONS)
+    found = addresses_of(ray_cluster.home)
+    assert any(name.startswith("ray::ServeRepl") for name in found)
+    assert set().union(*found.values()) == {"127.0.0.1"}, found
+    serving.remove("shop.score")
 
 
 def test_without_ray_the_message_says_what_to_start(tmp_path: Path) -> None:
