@@ -13,9 +13,8 @@ from mlp_assets.batch_scores.batch_score_asset import batch_score_asset, batch_s
 from mlp_assets.endpoints.endpoint_asset import endpoint_asset, feedback_asset, predictions_asset
 from mlp_assets.endpoints.skew_gate import judge_skew
 from mlp_assets.features.feature_asset import features_asset
-from mlp_assets.features.moments.late_arrivals import late_arrivals
+from mlp_assets.features.late_arrivals import late_arrivals
 from mlp_assets.features.online_asset import online_asset
-from mlp_assets.features.partition_writer import SOURCE_READ
 from mlp_assets.features.source_asset import source_asset
 from mlp_assets.maintenance.unused_files_asset import unused_files_asset
 from mlp_assets.models.candidate_asset import candidate_asset
@@ -106,7 +105,7 @@ def _arrival_views(scope: Scope) -> Iterable[ArrivalView]:
     for view in project.feature_views:
         if view.publish == "on_arrival":
             computed = (keys.features(project.name, view), keys.online(project.name, view))
-            arrived = partial(late_arrivals, scope, view, SOURCE_READ)
+            arrived = partial(late_arrivals, scope, view)
             yield ArrivalView(f"{project.name}/{view.name}", computed, arrived, partial(_newest, scope, view))
 
 

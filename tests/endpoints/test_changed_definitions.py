@@ -41,11 +41,6 @@ def other_formulas() -> mlp.Project:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def first(snapshots: Snapshots, home: Path, clock: Clock) -> Platform:
     """A deployed champion of the first definitions."""
     snapshots.copy_home("late-visits", home, make(), build)

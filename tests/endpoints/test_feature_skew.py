@@ -23,21 +23,9 @@ from tests.support.asked_visits import (
     publish_instead,
     published,
     rounded_otherwise,
-    with_publications,
 )
 from tests.support.late_visits import DAY, TRAINED, USERS, Clock, days, make
 from tests.support.platform import Platform
-from tests.support.snapshots import Snapshots
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def shop(snapshots: Snapshots, home: Path, clock: Clock) -> Platform:
-    return with_publications(snapshots, home, clock)
 
 
 def drain(platform: Platform) -> tuple[dg.AssetCheckEvaluation, dict[str, Any]]:

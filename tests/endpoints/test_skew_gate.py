@@ -24,24 +24,12 @@ from tests.support.asked_visits import (
     publish_instead,
     published,
     rounded_otherwise,
-    with_publications,
 )
 from tests.support.late_visits import DAY, TRAINED, Clock, days, make, of_request_minutes
 from tests.support.platform import Platform
-from tests.support.snapshots import Snapshots
 
 ROWS = len(EVERYBODY) + 2
 LOG = Table("shop", "predictions", "score")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def shop(snapshots: Snapshots, home: Path, clock: Clock) -> Platform:
-    return with_publications(snapshots, home, clock)
 
 
 def answer(platform: Platform, **plan: Any) -> None:

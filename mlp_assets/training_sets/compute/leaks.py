@@ -104,9 +104,9 @@ class ViewEvidence:
             return newest
         before = self._visible(row, newest, row["at"]).filter(within(self._time, newest, None))
         last = before[self._time].max()
-        return (
-            newest if not isinstance(last, datetime) or newest <= last + reach else self._had(last + reach, row["at"])
-        )
+        if isinstance(last, datetime) and last + reach < newest:
+            return self._had(last + reach, row["at"])
+        return newest
 
     def _had(self, until: datetime, at: datetime) -> datetime | None:
         """The newest moment up to ``until`` that a request at ``at`` had."""
