@@ -59,7 +59,8 @@ def lookup(store: OnlineStore, location: str, derive: bool = False) -> Lookup:
     view = ViewPlan("view", ("user_id",), tuple(FEATURES), int(TTL.total_seconds()), location)
     unused: dict[str, Any] = dict.fromkeys(ServingPlan.__dataclass_fields__)
     inputs = (*FEATURES, *per_feature()) if derive else tuple(FEATURES)
-    plan = unused | {"keys": {"user_id": "Int64"}, "request": {}, "views": (view,), "inputs": inputs, "numbers": inputs}
+    plan = unused | {"keys": {"user_id": "Int64"}, "request": {}, "views": (view,), "derived": {}}
+    plan |= {"inputs": inputs, "numbers": inputs}
     made = ServingPlan(**plan | {"derive": f"{__name__}:{per_feature.__name__}" if derive else None})
     return Lookup(made, {"view": store.open_view(location, FEATURES)})
 
