@@ -1,13 +1,14 @@
 """Aggregations of a source's events over a trailing window, and ratios of two aggregations: the features of a view."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Literal, TypedDict, Unpack, assert_never
 
 import polars as pl
 
+from mlp_assets.exact_numbers import Schema, exact, exact_value
 from mlp_assets.nouns.checks import texts
 
 AggregationKind = Literal[
@@ -28,6 +29,7 @@ class KindTraits:
         zero_without_events: it is 0, not missing, for a window without events.
         ties_by_known: of several events of one time, the one that became known last counts.
         is_age: it grows with time while the window's events stay the same.
+        of_one_event: it is the value of one event, which may be an id.
         from_partials: it is combined from partials of time steps; otherwise it reads the events of the whole window.
     """
 
@@ -37,6 +39,7 @@ class KindTraits:
     zero_without_events: bool = False
     ties_by_known: bool = False
     is_age: bool = False
+    of_one_event: bool = False
     from_partials: bool = True
 
 
@@ -48,14 +51,16 @@ def traits_of(kind: AggregationKind) -> KindTraits:
             return KindTraits(needs_column=False, zero_without_events=True)
         case "count_distinct":
             return KindTraits(numbers_only=False, zero_without_events=True)
-        case "mean" | "std" | "minimum" | "maximum" | "latest" | "first":
+        case "mean" | "std":
             return KindTraits()
+        case "minimum" | "maximum" | "latest" | "first":
+            return KindTraits(of_one_event=True)
         case "days_since_last":
             return KindTraits(needs_column=False, is_age=True)
         case "expression":
             return KindTraits(numbers_only=False, from_partials=False)
         case "attribute":
-            return KindTraits(needs_window=False, ties_by_known=True)
+            return KindTraits(needs_window=False, ties_by_known=True, of_one_event=True)
         case _:
             assert_never(kind)
 
@@ -115,6 +120,11 @@ class Aggregation:
     def parts(self) -> tuple["Aggregation", ...]:
         return (self,)
 
+    def exact(self, schema: Schema) -> "Aggregation":
+        """The same aggregation of values that neither wrap around nor lose digits, for columns of these types."""
+        value = exact_value(self.value, schema) if self.value is not None else None
+        return replace(self, column=value, where=exact(self.where, schema) if self.where is not None else None)
+
 
 @dataclass(frozen=True, eq=False)
 class Ratio:
@@ -138,6 +148,10 @@ class Ratio:
     @property
     def parts(self) -> tuple[Aggregation, ...]:
         return (self.numerator, self.denominator)
+
+    def exact(self, schema: Schema) -> "Ratio":
+        """The ratio of the two aggregations as ``Aggregation.exact`` returns them."""
+        return replace(self, numerator=self.numerator.exact(schema), denominator=self.denominator.exact(schema))
 
 
 Feature = Aggregation | Ratio

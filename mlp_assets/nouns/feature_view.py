@@ -9,6 +9,7 @@ from typing import Literal
 import polars as pl
 
 from mlp_assets.errors import Problem
+from mlp_assets.exact_numbers import Schema, exact
 from mlp_assets.nouns.aggregation import Aggregation, Ratio
 from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.checks.cadences import cadence_problems
@@ -16,7 +17,7 @@ from mlp_assets.nouns.checks.features import feature_problems
 from mlp_assets.nouns.checks.named import shown
 from mlp_assets.nouns.entity import Entity
 from mlp_assets.nouns.noun import Noun, later_field
-from mlp_assets.nouns.source import Columns, Source
+from mlp_assets.nouns.source import Columns, Source, column_types
 
 _LONGEST_DELAY = timedelta(hours=1)
 Derive = Callable[[], Mapping[str, pl.Expr]]
@@ -111,6 +112,12 @@ class FeatureView(Noun):
         """Every aggregation of its features, both of a ratio."""
         return tuple(part for feature in self.features.values() for part in feature.parts)
 
+    @cached_property
+    def exact_features(self) -> Mapping[str, Aggregation | Ratio]:
+        """The features as they are computed: their numbers neither wrap around nor lose digits."""
+        schema = column_types(self.source.columns)
+        return texts.frozen_mapping({name: feature.exact(schema) for name, feature in self.features.items()})
+
     @property
     def lookback(self) -> timedelta | None:
         """The longest window. None where an attribute reads the whole history."""
@@ -124,8 +131,9 @@ class FeatureView(Noun):
 
     @cached_property
     def derived(self) -> Mapping[str, pl.Expr]:
-        """Derived feature name -> expression."""
-        return texts.frozen_mapping(self.derive() if self.derive is not None else {})
+        """Derived feature name -> expression. Its numbers neither wrap around nor lose digits."""
+        derived = self.derive() if self.derive is not None else {}
+        return texts.frozen_mapping(exact_derived(derived, dict.fromkeys(self.features, pl.Float64())))
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -186,6 +194,16 @@ class FeatureView(Noun):
 
 ViewInput = Source | FeatureView
 """What a view reads its events from."""
+
+
+def exact_derived(derived: Mapping[str, pl.Expr], schema: Schema) -> dict[str, pl.Expr]:
+    """The derived features that are expressions as ``exact`` returns them.
+
+    Args:
+        schema: the types of the columns that they read, besides each other.
+    """
+    types = {**schema, **dict.fromkeys(derived, pl.Float64())}
+    return {name: exact(each, types) if isinstance(each, pl.Expr) else each for name, each in derived.items()}  # pyright: ignore[reportUnnecessaryIsInstance]  # users write anything
 
 
 def derive_problems(where: str, derive: Derive, available: set[str], taken: Collection[str] = ()) -> list[Problem]:

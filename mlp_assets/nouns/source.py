@@ -14,6 +14,7 @@ from mlp_assets.nouns.noun import Noun
 
 DataType = type[pl.DataType] | pl.DataType
 Columns = Mapping[str, DataType]
+UTC = pl.Datetime("us", "UTC")
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,15 @@ class Source(Noun):
             what = f"end={self.end!r} is not after start={self.start!r}, so there is no partition"
             problems.append(Problem(self.where, what, "Write a later end, or leave end out if rows keep coming."))
         return problems + cadence_problems(self.where, self.every)
+
+
+def column_types(columns: Columns) -> dict[str, pl.DataType]:
+    """The types of declared columns in the rows that are read: times are in UTC, in microseconds."""
+    return {name: UTC if dtype == pl.Datetime else _instance(dtype) for name, dtype in columns.items()}
+
+
+def _instance(dtype: DataType) -> pl.DataType:
+    return dtype() if isinstance(dtype, type) else dtype
 
 
 def type_name(dtype: DataType) -> str:

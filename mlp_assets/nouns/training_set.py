@@ -12,9 +12,9 @@ from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.checks.logged_features import logged_problems
 from mlp_assets.nouns.checks.named import Named
 from mlp_assets.nouns.entity import Entity
-from mlp_assets.nouns.feature_view import Derive, FeatureView, derive_problems
+from mlp_assets.nouns.feature_view import Derive, FeatureView, derive_problems, exact_derived
 from mlp_assets.nouns.noun import LATER, Noun, later_field
-from mlp_assets.nouns.source import Source, is_number, request_problems, type_name
+from mlp_assets.nouns.source import Source, column_types, is_number, request_problems, type_name
 
 if TYPE_CHECKING:
     from mlp_assets.nouns.endpoint import Endpoint
@@ -130,7 +130,11 @@ class TrainingSet(Noun):
 
     @cached_property
     def derived(self) -> Mapping[str, pl.Expr]:
-        return texts.frozen_mapping(self.derive() if self.derive is not None else {})
+        """Derived feature name -> expression. Its numbers neither wrap around nor lose digits."""
+        derived = self.derive() if self.derive is not None else {}
+        plain = {name: self.type_of(name) for name in (*self.request, *self.keys) if name in self.labels.columns}
+        numbers = {name for name in (*self.stored_names, *self.request) if is_number(plain.get(name, pl.Float64))}
+        return texts.frozen_mapping(exact_derived(derived, column_types(plain | dict.fromkeys(numbers, pl.Float64))))
 
     @property
     def feature_names(self) -> tuple[str, ...]:

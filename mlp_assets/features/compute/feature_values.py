@@ -3,6 +3,7 @@
 import polars as pl
 
 from mlp_assets.features.compute.partials import value_at
+from mlp_assets.features.compute.representable import check_representable
 from mlp_assets.features.compute.time_steps import ID, MARK, MOMENT, Steps
 from mlp_assets.features.compute.window_contents import NEWEST
 from mlp_assets.tables.derived import with_derived
@@ -19,6 +20,7 @@ def feature_values(steps: Steps, contents: pl.DataFrame) -> pl.DataFrame:
     """
     view = steps.view
     zero = [place for place, part in steps.parts.items() if part.traits.zero_without_events]
+    check_representable(view, steps.parts, contents)
     rows = contents.with_columns(pl.col(zero).fill_null(0)).with_columns(_features(steps))
     derived = with_derived(rows.select(ID, *view.features), view.derived, view.features)
     lookback = steps.count(view.lookback) if view.lookback is not None else None

@@ -55,7 +55,8 @@ class Steps:
 
     def __init__(self, view: FeatureView, events: pl.DataFrame) -> None:
         self.view = view
-        self.parts: Mapping[str, Aggregation] = {f"__{number}_": part for number, part in enumerate(view.parts)}
+        parts = [part for feature in view.exact_features.values() for part in feature.parts]
+        self.parts: Mapping[str, Aggregation] = {f"__{number}_": part for number, part in enumerate(parts)}
         self.shared = shared_partials(self.parts)
         self.start = moment(view.root.start)
         lengths = [duration(view.every), *(part.window for part in view.parts if part.window is not None)]

@@ -8,7 +8,7 @@ import polars as pl
 from mlp_assets.errors import Problem
 from mlp_assets.nouns.aggregation import Aggregation, Feature
 from mlp_assets.nouns.checks import texts
-from mlp_assets.nouns.source import Columns, is_number, type_name
+from mlp_assets.nouns.source import Columns, column_types, is_number, type_name
 
 
 class Rows(Protocol):
@@ -111,5 +111,4 @@ def _not_computable(where: str, what: str, error: pl.exceptions.PolarsError) -> 
 
 
 def _empty(rows: Rows) -> pl.DataFrame:
-    utc = pl.Datetime("us", "UTC")
-    return pl.DataFrame(schema={name: utc if dtype == pl.Datetime else dtype for name, dtype in rows.columns.items()})
+    return pl.DataFrame(schema=column_types(rows.columns))

@@ -53,13 +53,13 @@ class ViewEvidence:
     def recompute(self, row: Row) -> dict[str, Recomputed]:
         """The value that each aggregated feature of the view should have in a training row."""
         moment = self._moment(row)
-        return self._values(row, moment, self._visible(row, moment, row["at"]), self.view.features)
+        return self._values(row, moment, self._visible(row, moment, row["at"]), self.view.exact_features)
 
     def explain(self, row: Row, name: str, stored: float | None) -> str:
         """The likeliest cause of a wrong stored value."""
         moment = self._moment(row)
         later = [end for end in self._moments if end > row["at"]][:_LATER_MOMENTS]
-        feature = {name: self.view.features[name]}
+        feature = {name: self.view.exact_features[name]}
         if self._values(row, moment, self._events(row), feature)[name].agrees(stored):
             return "it counts events that became known only afterwards"
         for end in later:
