@@ -50,5 +50,9 @@ class LostVersionError(LakeError):
     """A recorded version of a table cannot be read any more: its log or its files are gone."""
 
 
+class RoundedLabelError(MlpError):
+    """A label would be stored as another one."""
+
+
 class NothingToTrainError(MlpError):
     """A training set has no rows, or one class only, in a part of its split."""

@@ -1,7 +1,8 @@
 """Widens the numbers of an expression, so that sums, products and differences neither wrap around nor lose digits.
 
 Polars computes in the type of its operands: two prices of Int32 add up to a negative number, ``pl.len() - 5`` of three
-rows is 4294967294, ``dt.hour() * 100`` is computed in Int8. Here every operand is so wide that only numbers beyond 1.7e38 would wrap.
+rows is 4294967294, ``dt.hour() * 100`` is computed in Int8. Here every operand is so wide that only numbers beyond
+1.7e38 would wrap.
 """
 
 import io

@@ -17,6 +17,7 @@ from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.errors import MlpError
 from mlp_assets.features.definitions.kept_table import LostDefinitionError
 from mlp_assets.metrics.classes import Classes
+from mlp_assets.metrics.labels import is_label
 from mlp_assets.metrics.metrics import Vector
 from mlp_assets.models.champion_rows import rows_of_champion
 from mlp_assets.models.evaluation.gates import judge
@@ -40,6 +41,8 @@ class PartFacts:
         classes: distinct values of the target; 0 for a regression.
         first, last: times of its rows.
         example: a value of the target.
+        no_label: a value of the target that is no label of the task, if any.
+        no_labels: in how many rows.
     """
 
     rows: int
@@ -47,28 +50,48 @@ class PartFacts:
     first: datetime
     last: datetime
     example: Any
+    no_label: Any
+    no_labels: int
 
 
 def describe_parts(model: Model, training_set: pl.LazyFrame) -> dict[str, PartFacts]:
     """Part -> its facts, from one pass over the times and the target."""
     target = pl.col(model.training_set.target)
     classes = target.n_unique() if model.task_kind.has_classes else pl.lit(0)
+    dtype = training_set.collect_schema()[model.training_set.target]
+    other = ~is_label(model.training_set.target, dtype, model.task_kind.label_values)
     facts = training_set.group_by("split").agg(
-        rows=pl.len(), classes=classes, first=pl.col("at").min(), last=pl.col("at").max(), example=target.first()
+        rows=pl.len(),
+        classes=classes,
+        first=pl.col("at").min(),
+        last=pl.col("at").max(),
+        example=target.first(),
+        no_label=target.filter(other).first(),
+        no_labels=other.sum(),
     )
     rows = facts.collect(engine="streaming").iter_rows(named=True)
     return {row.pop("split"): PartFacts(**row) for row in rows}
 
 
 def check_parts(model: Model, parts: Mapping[str, PartFacts]) -> None:
-    """Raises MlpError where a part has no rows, or rows of one class: nothing could be learned, or judged."""
+    """Raises MlpError where a part has no rows, rows of one class, or targets that the task does not have."""
     for name in PARTS:
         if name not in parts:
             raise MlpError(
                 f"{model.where}: the part {name!r} of {model.training_set.where} is empty. Materialize it again."
             )
+        if parts[name].no_labels:
+            raise MlpError(f"{model.where}: {_no_label(model, parts[name], name)}")
         if model.task_kind.has_classes and parts[name].classes < 2:
             raise MlpError(f"{model.where}: {_one_class(model, parts[name], name)}")
+
+
+def _no_label(model: Model, part: PartFacts, name: str) -> str:
+    return (
+        f"{part.no_labels} of {part.rows} rows of the part {name!r} have {model.training_set.target} = "
+        f"{part.no_label!r}, and the labels of a binary model are 0 and 1. Correct the labels, leave such rows out of "
+        "them, or write task='multiclass' or task='regression'."
+    )
 
 
 def _one_class(model: Model, part: PartFacts, name: str) -> str:

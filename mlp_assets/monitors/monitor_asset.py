@@ -11,7 +11,14 @@ from mlp_assets.monitors.alarm_asset import alarms_asset
 from mlp_assets.monitors.compute.pictures import drift_picture, performance_picture
 from mlp_assets.monitors.compute.quality import quality_figures
 from mlp_assets.monitors.compute.realised import realised_figures
-from mlp_assets.monitors.watched_rows import Versions, WatchedVersion, join_labels, pin_versions, watched_versions
+from mlp_assets.monitors.watched_rows import (
+    Versions,
+    WatchedVersion,
+    join_labels,
+    labels_left_out,
+    pin_versions,
+    watched_versions,
+)
 from mlp_assets.nouns.monitor import Monitor
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.metadata import markdown_table, measured, picture, table_metadata
@@ -80,12 +87,14 @@ def _figures_asset(scope: Scope, monitor: Monitor, figures: _Figures) -> dg.Asse
                 references.setdefault(watched.reference_table, []).append(watched.reference_version)
             rows = pl.concat(parts).sort("window", "feature", "method")
             written = scope.environment.lake.replace(keys.table(figures.key), rows)
+            left_out = labels_left_out(scope, monitor, versions) if figures.labelled else {}
         newest = rows.filter(pl.col("window") == pl.col("window").max()).head(_PREVIEW_ROWS)
         metadata = {"picture": picture(figures.draw(rows))} if rows.height else {}
         metadata |= table_metadata(rows, written, {**versions, **references}) | {
             "windows": rows["window"].n_unique(),
             "preview": dg.MetadataValue.md(markdown_table(newest)),
         }
+        metadata |= {"labels_left_out": dg.MetadataValue.json(left_out)} if left_out else {}
         digest = canonical_digest(rows)[:16]
         return dg.MaterializeResult(metadata=metadata | cost.shown, data_version=dg.DataVersion(digest))
 

@@ -14,6 +14,7 @@ from mlp_assets.artifact.formats.scorer import Scorer
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.errors import MlpError
 from mlp_assets.features.source_rows import source_rows, source_table, source_versions
+from mlp_assets.metrics.labels import is_label, no_labels
 from mlp_assets.nouns.checks.logged_features import PREDICTION_ID
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.nouns.monitor import Monitor
@@ -119,7 +120,8 @@ def join_labels(scope: Scope, monitor: Monitor, windows: pl.LazyFrame, versions:
     """The predictions with a known label, from the feedback or else from the labels' table.
 
     A prediction takes the newest label of its keys that is not later than itself and not older than one cadence of the
-    labels. Labels of a training set with ``features_from`` say which prediction each is about.
+    labels. Labels of a training set with ``features_from`` say which prediction each is about. NaN, infinity and, for
+    a binary model, other values than 0 and 1 are no labels.
 
     Returns:
         Rows with ``window``, ``prediction`` and the target.
@@ -142,7 +144,15 @@ def join_labels(scope: Scope, monitor: Monitor, windows: pl.LazyFrame, versions:
         feedback = feedback.select("prediction_id", __feedback="label")
         joined = joined.join(feedback, on="prediction_id", how="left")
         joined = joined.with_columns(pl.coalesce("__feedback", target).alias(target)).drop("__feedback")
-    return joined.filter(pl.col(target).is_not_null()).select("window", "prediction", target)
+    values = monitor.watches.model.task_kind.label_values
+    return joined.filter(is_label(target, joined.schema[target], values)).select("window", "prediction", target)
+
+
+def labels_left_out(scope: Scope, monitor: Monitor, versions: Versions) -> dict[str, int]:
+    """What the labels' table holds instead of a label -> in how many rows."""
+    model = monitor.watches.model
+    labels = source_rows(scope, model.training_set.labels, versions[str(tables_of(scope, monitor).labels)])
+    return no_labels(labels, model.training_set.target, model.task_kind.label_values)
 
 
 def _known_labels(

@@ -15,6 +15,7 @@ from mlp_assets.nouns.noun import Noun
 DataType = type[pl.DataType] | pl.DataType
 Columns = Mapping[str, DataType]
 UTC = pl.Datetime("us", "UTC")
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,22 @@ class Source(Noun):
         if not problems and self.end is not None and texts.moment(self.end) <= texts.moment(self.start):
             what = f"end={self.end!r} is not after start={self.start!r}, so there is no partition"
             problems.append(Problem(self.where, what, "Write a later end, or leave end out if rows keep coming."))
-        return problems + cadence_problems(self.where, self.every)
+        return problems + (cadence_problems(self.where, self.every) or ([] if problems else self._end_problems()))
+
+    def _end_problems(self) -> list[Problem]:
+        """A history ends with a partition. The rows after its last whole one would never be read."""
+        if self.end is None:
+            return []
+        every = texts.duration(self.every)
+        step = max(every, _DAY) if self.ingested else _DAY
+        start, end = texts.moment(self.start), texts.moment(self.end)
+        after = (end - start) % step
+        if not after:
+            return []
+        what = (
+            f"end={self.end!r} lies inside a partition, and the rows from {end - after:%Y-%m-%d} on would be left out"
+        )
+        return [Problem(self.where, what, f"Write end='{end - after + step:%Y-%m-%d}', where the partition ends.")]
 
 
 def column_types(columns: Columns) -> dict[str, pl.DataType]:

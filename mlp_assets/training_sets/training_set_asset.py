@@ -3,11 +3,14 @@
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from mlp_assets.errors import LakeError
 from mlp_assets.features.definitions.trained import derived_notes
 from mlp_assets.features.feature_facts import describe_columns
 from mlp_assets.features.source_rows import source_rows, source_table, source_versions
+from mlp_assets.metrics.labels import no_labels
+from mlp_assets.nouns.checks.texts import moment
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration import keys
@@ -69,6 +72,7 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
                 "shards": result.shards,
                 "shard_bytes": result.shard_bytes,
                 **_timing(scope, training_set, recipe, versions),
+                **_left_out(scope, training_set, versions),
                 "dagster/column_lineage": _lineage(scope, training_set),
             },
             data_version=dg.DataVersion(result.digest[:16]),
@@ -129,6 +133,15 @@ def _timing(scope: Scope, training_set: TrainingSet, recipe: Recipe, versions: V
         spans = [outages(scope.environment, scope.project, view, versions) for view in training_set.features]
         facts["labels_in_outages"] = count_touched(times, spans)
     return facts
+
+
+def _left_out(scope: Scope, training_set: TrainingSet, versions: Versions) -> dict[str, Any]:
+    """How many rows of the labels' table have no label, and what they hold instead."""
+    labels = source_rows(scope, training_set.labels, versions[str(source_table(scope, training_set.labels))])
+    if training_set.since is not None:
+        labels = labels.filter(pl.col(training_set.labels.event_time) >= moment(training_set.since))
+    left_out = no_labels(labels, training_set.target)
+    return {"labels_left_out": dg.MetadataValue.json(left_out)} if left_out else {}
 
 
 def _check_result(training_set: TrainingSet, key: dg.AssetKey, report: LeakReport) -> dg.AssetCheckResult:

@@ -108,6 +108,22 @@ TIMES: Cases = {
         lambda: s.view(source=s.source(start="2024-02-01", end="2024-01-01")),
         ["end='2024-01-01' is not after start='2024-02-01'"],
     ),
+    "start within a day": (
+        lambda: s.view(source=s.source(start="2024-02-01 06:00")),
+        ["start='2024-02-01 06:00' is not midnight in UTC", "Write start='2024-02-01'."],
+    ),
+    "start in another zone": (
+        lambda: s.view(source=s.source(start="2024-02-01T00:00+02:00")),
+        ["is not midnight in UTC, where partitions begin", "Write start='2024-01-31'."],
+    ),
+    "end within a day": (
+        lambda: s.view(source=s.source(start="2024-02-01", end="2024-02-09 12:00")),
+        ["end='2024-02-09 12:00' lies inside a partition, and the rows from 2024-02-09 on", "end='2024-02-10'"],
+    ),
+    "end within a week": (
+        lambda: s.view(source=s.source(every="1w", start="2024-02-01", end="2024-02-10"), every="1w"),
+        ["end='2024-02-10' lies inside a partition, and the rows from 2024-02-08 on", "Write end='2024-02-15'"],
+    ),
     "end at start": (lambda: s.view(source=s.source(start="2024-02-01", end="2024-02-01")), ["Write a later end"]),
 }
 FUNCTIONS: Cases = {

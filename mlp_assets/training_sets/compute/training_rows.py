@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from mlp_assets.errors import NothingToTrainError
+from mlp_assets.errors import NothingToTrainError, RoundedLabelError
+from mlp_assets.metrics.labels import beyond_floats, is_label
 from mlp_assets.nouns.checks.texts import moment
 from mlp_assets.nouns.training_set import SplitByGroup, TrainingSet
 from mlp_assets.tables.as_of_join import FeatureTable, join_frame_as_visible
@@ -44,6 +45,7 @@ class Recipe:
         if self.parts is not None:
             spine = self.parts.divide(spine, self.time)
         rows = spine.collect(engine="streaming")
+        self._check_target(rows[self.target])
         order = [self.time, *self.keys]
         rows = rows.sort(*order, *(name for name in rows.columns if name not in order))
         joined = join_frame_as_visible(rows, self.time, self.tables, narrowed=not shard.whole)
@@ -52,9 +54,18 @@ class Recipe:
             pl.col(self.time).alias("at"),
             "known_at",
             *self.features,
-            pl.col(self.target).cast(pl.Float64) if spine.collect_schema()[self.target] != pl.String else self.target,
+            self.target if rows.schema[self.target] == pl.String else pl.col(self.target).cast(pl.Float64),
             *(["split"] if self.parts is not None else []),
         )
+
+    def _check_target(self, target: pl.Series) -> None:
+        rounded = beyond_floats(target)
+        if rounded is not None:
+            raise RoundedLabelError(
+                f"Column {self.target!r} holds {rounded}. A number of the target is stored as a 64-bit float, which "
+                f"would hold it as {int(float(rounded))}: beyond 2^53, two classes may become one. Declare it as "
+                f"columns={{{self.target!r}: pl.String}} and make it a text in the data."
+            )
 
 
 def training_rows(
@@ -73,15 +84,16 @@ def make_recipe(
     """The recipe of a training set's rows.
 
     Args:
-        labels: the rows of the labels' source as ``as_declared`` returns them; rows without a target are left out. With
-            ``features_from``, the rows also have the features.
+        labels: the rows of the labels' source as ``as_declared`` returns them; rows whose target is null, NaN or
+            infinite are left out. With ``features_from``, the rows also have the features.
         tables: the rows of each feature view, in the order of the training set's; none with ``features_from``.
 
     Raises:
         NothingToTrainError: a part of the split has no rows.
+        RoundedLabelError: on reading the rows, a label is a whole number beyond 2^53.
     """
     time, target = training_set.labels.event_time, training_set.target
-    spine = labels.filter(pl.col(target).is_not_null())
+    spine = labels.filter(is_label(target, labels.collect_schema()[target]))
     if training_set.since is not None:
         spine = spine.filter(pl.col(time) >= moment(training_set.since))
     columns = [*training_set.keys, time, "known_at", *training_set.request, target]
