@@ -70,14 +70,16 @@ class _Widening:
         return widened
 
     def _binary(self, node: Node) -> Node:
-        operation = node["BinaryExpr"]
-        if operation["op"] not in _ARITHMETIC:
+        operation, dtype = node["BinaryExpr"], _type(_expression(node), self._rows)
+        if operation["op"] not in _ARITHMETIC or dtype is None or not dtype.is_integer():
             return node
         sides = {side: self._operand(operation[side]) for side in ("left", "right")}
         return {"BinaryExpr": operation | sides}
 
     def _operand(self, node: Node) -> Node:
-        """An operand of a sum, difference or product."""
+        """An operand of a sum, difference or product. A literal takes the type of the other operand."""
+        if isinstance(node, dict) and "Literal" in node:
+            return node
         expression = _expression(node)
         return _node(_widest(expression, _type(expression, self._rows)))
 
