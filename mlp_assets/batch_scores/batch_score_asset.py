@@ -1,6 +1,5 @@
 """BatchScore -> a partitioned table of predictions, its job, and its schedule."""
 
-from collections.abc import Set
 from typing import Any
 
 import dagster as dg
@@ -10,9 +9,9 @@ from mlp_assets.batch_scores.partition_writer import Scores, score_partitions
 from mlp_assets.errors import MlpError
 from mlp_assets.models.promotions import champion
 from mlp_assets.nouns.batch_score import BatchScore
-from mlp_assets.nouns.feature_view import ViewInput
 from mlp_assets.nouns.project import Project
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.complete_history import materialized_partitions
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
 from mlp_assets.orchestration.partitions import BY_PARTITION, input_dep, partitions_of, windows_of
 from mlp_assets.orchestration.scope import Scope
@@ -39,9 +38,7 @@ def batch_score_asset(scope: Scope, batch: BatchScore) -> dg.AssetsDefinition:
         functions=[model.training_set.derive],
     )
     def score(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        def materialized(rows: ViewInput) -> Set[str]:
-            return context.instance.get_materialized_partitions(keys.view_input(scope.home(rows), rows))
-
+        materialized = materialized_partitions(scope, context.instance)
         with measured() as cost:
             live = champion(scope, model)
             if live is None:

@@ -9,12 +9,18 @@ from mlp_assets.features.completeness import check_ingested, describe_missing_hi
 from mlp_assets.features.compute.lineage import source_columns
 from mlp_assets.features.definitions.kept_table import keep_all_computed
 from mlp_assets.features.feature_facts import FeatureFacts, describe_columns, record_facts
+from mlp_assets.features.holes import computed_span, find_holes
 from mlp_assets.features.moments.moments_to_compute import step_windows
 from mlp_assets.features.partition_writer import ComputedPartitions, compute_partitions
 from mlp_assets.nouns.cadence import Moments
-from mlp_assets.nouns.feature_view import FeatureView, ViewInput
+from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.code_version import code_version
+from mlp_assets.orchestration.complete_history import (
+    complete_history,
+    complete_history_spec,
+    materialized_partitions,
+)
 from mlp_assets.orchestration.facts import CODE_VERSION, DATA_VERSION
 from mlp_assets.orchestration.metadata import Cost, column_lineage, markdown_table, measured, picture, table_metadata
 from mlp_assets.orchestration.partitions import BY_PARTITION, Windows, input_dep, partitions_of, windows_of
@@ -33,6 +39,7 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         deps=[input_dep(_source_key(scope, view), view.source)],
         partitions_def=partitions_of(view.root, view.every),
         backfill_policy=BY_PARTITION,
+        check_specs=[complete_history_spec(key)],
         spec=view,
         kinds=["polars", "deltalake"],
         what=f"Features of {view.entity.name}.",
@@ -50,7 +57,9 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         for partition in computed.touched:
             context.log_event(_recomputed(key, partition, computed, code_version(view, view.derive)))
         return dg.MaterializeResult(
-            metadata=_metadata(scope, view, computed, facts, cost), data_version=dg.DataVersion(computed.digest[:16])
+            metadata=_metadata(scope, view, computed, facts, cost),
+            data_version=dg.DataVersion(computed.digest[:16]),
+            check_results=[_history(context, scope, view, key)],
         )
 
     return compute
@@ -59,14 +68,20 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
 def _check_inputs(context: dg.AssetExecutionContext, scope: Scope, view: FeatureView, windows: Windows) -> None:
     """Raises LakeError if a partition's own input is missing. Logs a warning if an earlier one is."""
 
-    def materialized(_: ViewInput) -> set[str]:
-        return context.instance.get_materialized_partitions(_source_key(scope, view))
-
+    materialized = materialized_partitions(scope, context.instance)
     whole = not Moments.of(view).shorter_than_a_day
     check_ingested(scope, [view.source], windows, materialized, steps=whole)
     missing = describe_missing_history(scope, view, windows, materialized)
     if missing is not None:
         context.log.warning(missing)
+
+
+def _history(
+    context: dg.AssetExecutionContext, scope: Scope, view: FeatureView, key: dg.AssetKey
+) -> dg.AssetCheckResult:
+    """Whether the table has a hole, or a window of its moments reads one."""
+    holes = find_holes(scope, view, computed_span(scope, view), materialized_partitions(scope, context.instance))
+    return complete_history(key, holes.describe(scope.project.name) if holes else None, holes.facts)
 
 
 def _source_key(scope: Scope, view: FeatureView) -> dg.AssetKey:

@@ -3,13 +3,24 @@
 import dagster as dg
 
 from mlp_assets.features.definitions.definition_note import shown
-from mlp_assets.features.definitions.publishing import EarlierDefinitions, publish_earlier, publish_view
+from mlp_assets.features.definitions.publishing import (
+    EarlierDefinitions,
+    PublishedView,
+    publish_earlier,
+    publish_view,
+)
+from mlp_assets.features.holes import find_holes, near_newest
 from mlp_assets.features.parity_check import Parity, compare_online_with_offline
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.check_names import ONLINE_EQUALS_OFFLINE, SERVED_LAG
+from mlp_assets.orchestration.complete_history import (
+    complete_history,
+    complete_history_spec,
+    materialized_partitions,
+)
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.served_lag import served_lag
@@ -33,13 +44,14 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
                 asset=key,
                 description="A look-up gives the values that a training row would have.",
             ),
+            complete_history_spec(key),
             dg.AssetCheckSpec(SERVED_LAG, asset=key, description="The newest moment was online as early as declared."),
         ],
         spec=view,
         kinds=[location.partition("://")[0] if "://" in location else "lmdb"],
         what=f"The newest features of each {view.entity.name}, for look-ups by endpoints.",
     )
-    def publish() -> dg.MaterializeResult:
+    def publish(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         with measured() as cost:
             published = publish_view(scope, view)
             earlier = publish_earlier(scope, view)
@@ -66,10 +78,22 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             check_results=[
                 _check_result(parity),
                 _lag_result(scope, view),
+                _history(context, scope, view, published),
             ],
         )
 
     return publish
+
+
+def _history(
+    context: dg.AssetExecutionContext, scope: Scope, view: FeatureView, published: PublishedView
+) -> dg.AssetCheckResult:
+    """Whether moments are missing that what is online depends on."""
+    times = published.newest["event_time"]
+    moments = near_newest(view, times.max()) if len(times) else times  # type: ignore[arg-type]  # a column of times
+    holes = find_holes(scope, view, moments, materialized_partitions(scope, context.instance))
+    missing = holes.describe(scope.project.name) if holes else None
+    return complete_history(keys.online(scope.project.name, view), missing, holes.facts)
 
 
 def _earlier_facts(earlier: EarlierDefinitions) -> dict[str, dg.MetadataValue]:

@@ -8,9 +8,9 @@ from mlp_assets.features.source_rows import source_rows, source_table, source_ve
 from mlp_assets.features.source_writer import ingest_partitions
 from mlp_assets.features.table_notes import check_grid
 from mlp_assets.nouns.cadence import Moments
-from mlp_assets.nouns.feature_view import ViewInput
 from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.complete_history import materialized_partitions
 from mlp_assets.orchestration.metadata import column_schema, measured, table_metadata
 from mlp_assets.orchestration.partitions import BY_PARTITION, input_dep, partitions_of, windows_of
 from mlp_assets.orchestration.scope import Scope
@@ -49,9 +49,7 @@ def _ingested(scope: Scope, source: Source) -> dg.AssetsDefinition:
         functions=[source.read],
     )
     def ingest(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        def materialized(rows: ViewInput) -> set[str]:
-            return context.instance.get_materialized_partitions(keys.view_input(scope.home(rows), rows))
-
+        materialized = materialized_partitions(scope, context.instance)
         with measured() as cost:
             windows = windows_of(context)
             check_grid(scope, source, keys.table(key))

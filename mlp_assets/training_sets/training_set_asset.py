@@ -15,6 +15,11 @@ from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.check_names import LEAK_CERTIFICATE
+from mlp_assets.orchestration.complete_history import (
+    complete_history,
+    complete_history_spec,
+    materialized_partitions,
+)
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured, table_metadata
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.outages import count_at_moments, count_touched, outages
@@ -23,6 +28,7 @@ from mlp_assets.tables.as_of_join import FeatureTable
 from mlp_assets.training_sets.compute.training_rows import Recipe, make_recipe
 from mlp_assets.training_sets.leak_check import LeakReport, check_leaks
 from mlp_assets.training_sets.logged_labels import log_table, read_logged
+from mlp_assets.training_sets.rows_over_holes import rows_over_holes
 from mlp_assets.training_sets.shard_writer import summarize_splits, write_rows
 
 _CHECK = "Sampled rows, recomputed from the raw events that were known at each row's time, equal what was written."
@@ -44,13 +50,16 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
     @scope.asset(
         key=key,
         deps=[labels, *views, *logged],
-        check_specs=[dg.AssetCheckSpec(LEAK_CERTIFICATE, asset=key, description=_CHECK, blocking=True)],
+        check_specs=[
+            dg.AssetCheckSpec(LEAK_CERTIFICATE, asset=key, description=_CHECK, blocking=True),
+            complete_history_spec(key),
+        ],
         spec=training_set,
         kinds=["polars", "deltalake"],
         what=f"Labelled rows for {training_set.target}, {_how_joined(training_set)}.",
         functions=[training_set.derive],
     )
-    def join() -> dg.MaterializeResult:
+    def join(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         with measured() as cost:
             versions = versions_read(scope, training_set)
             environment, recipe = scope.environment, pinned_recipe(scope, training_set, versions)
@@ -76,7 +85,10 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
                 "dagster/column_lineage": _lineage(scope, training_set),
             },
             data_version=dg.DataVersion(result.digest[:16]),
-            check_results=[_check_result(training_set, key, report)],
+            check_results=[
+                _check_result(training_set, key, report),
+                _history(context, scope, training_set, recipe),
+            ],
         )
 
     return join
@@ -182,6 +194,16 @@ def _descriptions(training_set: TrainingSet) -> dict[str, str]:
         "known_at": "When the target became known.",
         "split": "The part of the split.",
     }
+
+
+def _history(
+    context: dg.AssetExecutionContext, scope: Scope, training_set: TrainingSet, recipe: Recipe
+) -> dg.AssetCheckResult:
+    """Whether rows read moments that were never computed. What a log holds was served, whatever the tables lack."""
+    views = training_set.features if training_set.logged_by is None else ()
+    over = rows_over_holes(scope, views, recipe, materialized_partitions(scope, context.instance))
+    key = keys.training_set(scope.project.name, training_set)
+    return complete_history(key, over.describe(scope.project.name), {"rows_over_holes": over.rows})
 
 
 def _lineage(scope: Scope, training_set: TrainingSet) -> dg.TableColumnLineage:
