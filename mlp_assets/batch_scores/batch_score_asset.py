@@ -11,7 +11,7 @@ from mlp_assets.models.promotions import champion
 from mlp_assets.nouns.batch_score import BatchScore
 from mlp_assets.nouns.project import Project
 from mlp_assets.orchestration import keys
-from mlp_assets.orchestration.complete_history import materialized_partitions
+from mlp_assets.orchestration.history_checks import materialized_partitions
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
 from mlp_assets.orchestration.partitions import BY_PARTITION, input_dep, partitions_of, windows_of
 from mlp_assets.orchestration.scope import Scope

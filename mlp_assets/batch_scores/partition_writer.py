@@ -14,9 +14,9 @@ from mlp_assets.batch_scores.published_rows import AT, PublishedRows
 from mlp_assets.batch_scores.score_shard import PREVIEW, ScoredShard, ScoreWork, ShardToScore, content_sums
 from mlp_assets.endpoints.replica.plan import ModelPlan
 from mlp_assets.endpoints.serving_plan import model_plan
-from mlp_assets.features.completeness import check_ingested
 from mlp_assets.features.definitions.trained import TrainedDefinitions
 from mlp_assets.features.definitions.trained_tables import TrainedTable, trained_tables
+from mlp_assets.features.history.completeness import check_ingested
 from mlp_assets.features.source_rows import raw_rows, source_table, source_versions
 from mlp_assets.nouns.batch_score import BatchScore
 from mlp_assets.nouns.checks.texts import duration

@@ -5,23 +5,28 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from mlp_assets.features.completeness import check_ingested, describe_missing_history
 from mlp_assets.features.compute.lineage import source_columns
 from mlp_assets.features.definitions.kept_table import keep_all_computed
 from mlp_assets.features.feature_facts import FeatureFacts, describe_columns, record_facts
-from mlp_assets.features.holes import computed_span, find_holes
+from mlp_assets.features.history.completeness import check_ingested, describe_missing_history
+from mlp_assets.features.history.feed_rows import describe_unusual, unusual_in_place
+from mlp_assets.features.history.holes import computed_span, find_holes
 from mlp_assets.features.moments.moments_to_compute import step_windows
 from mlp_assets.features.partition_writer import ComputedPartitions, compute_partitions
+from mlp_assets.features.source_rows import source_table
 from mlp_assets.nouns.cadence import Moments
 from mlp_assets.nouns.feature_view import FeatureView
+from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.check_names import COMPLETE_HISTORY, USUAL_ROWS
 from mlp_assets.orchestration.code_version import code_version
-from mlp_assets.orchestration.complete_history import (
-    complete_history,
+from mlp_assets.orchestration.facts import CODE_VERSION, DATA_VERSION
+from mlp_assets.orchestration.history_checks import (
     complete_history_spec,
     materialized_partitions,
+    usual_rows_spec,
+    warning,
 )
-from mlp_assets.orchestration.facts import CODE_VERSION, DATA_VERSION
 from mlp_assets.orchestration.metadata import Cost, column_lineage, markdown_table, measured, picture, table_metadata
 from mlp_assets.orchestration.partitions import BY_PARTITION, Windows, input_dep, partitions_of, windows_of
 from mlp_assets.orchestration.scope import Scope
@@ -33,13 +38,14 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
     A run computes its own partitions, and earlier ones that changes of the source have touched since.
     """
     key = keys.features(scope.project.name, view)
+    in_place = view.source if isinstance(view.source, Source) and not view.source.ingested else None
 
     @scope.asset(
         key=key,
         deps=[input_dep(_source_key(scope, view), view.source)],
         partitions_def=partitions_of(view.root, view.every),
         backfill_policy=BY_PARTITION,
-        check_specs=[complete_history_spec(key)],
+        check_specs=[complete_history_spec(key), *([usual_rows_spec(key)] if in_place is not None else [])],
         spec=view,
         kinds=["polars", "deltalake"],
         what=f"Features of {view.entity.name}.",
@@ -59,7 +65,10 @@ def features_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata=_metadata(scope, view, computed, facts, cost),
             data_version=dg.DataVersion(computed.digest[:16]),
-            check_results=[_history(context, scope, view, key)],
+            check_results=[
+                _history(context, scope, view, key),
+                *([_feed(scope, view, in_place, windows, computed)] if in_place is not None else []),
+            ],
         )
 
     return compute
@@ -81,7 +90,16 @@ def _history(
 ) -> dg.AssetCheckResult:
     """Whether the table has a hole, or a window of its moments reads one."""
     holes = find_holes(scope, view, computed_span(scope, view), materialized_partitions(scope, context.instance))
-    return complete_history(key, holes.describe(scope.project.name) if holes else None, holes.facts)
+    return warning(key, COMPLETE_HISTORY, holes.describe(scope.project.name) if holes else None, holes.facts)
+
+
+def _feed(
+    scope: Scope, view: FeatureView, source: Source, windows: Windows, computed: ComputedPartitions
+) -> dg.AssetCheckResult:
+    """Whether a source that is read in place brought the usual rows; one that is ingested has this check itself."""
+    unusual = unusual_in_place(scope, view, windows, computed.versions[str(source_table(scope, source))])
+    key = keys.features(scope.project.name, view)
+    return warning(key, USUAL_ROWS, describe_unusual(source, unusual), {"unusual": len(unusual)})
 
 
 def _source_key(scope: Scope, view: FeatureView) -> dg.AssetKey:

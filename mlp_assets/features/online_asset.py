@@ -9,18 +9,14 @@ from mlp_assets.features.definitions.publishing import (
     publish_earlier,
     publish_view,
 )
-from mlp_assets.features.holes import find_holes, near_newest
+from mlp_assets.features.history.holes import find_holes, near_newest
 from mlp_assets.features.parity_check import Parity, compare_online_with_offline
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration import keys
-from mlp_assets.orchestration.check_names import ONLINE_EQUALS_OFFLINE, SERVED_LAG
-from mlp_assets.orchestration.complete_history import (
-    complete_history,
-    complete_history_spec,
-    materialized_partitions,
-)
+from mlp_assets.orchestration.check_names import COMPLETE_HISTORY, ONLINE_EQUALS_OFFLINE, SERVED_LAG
+from mlp_assets.orchestration.history_checks import complete_history_spec, materialized_partitions, warning
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.served_lag import served_lag
@@ -93,7 +89,7 @@ def _history(
     moments = near_newest(view, times.max()) if len(times) else times  # type: ignore[arg-type]  # a column of times
     holes = find_holes(scope, view, moments, materialized_partitions(scope, context.instance))
     missing = holes.describe(scope.project.name) if holes else None
-    return complete_history(keys.online(scope.project.name, view), missing, holes.facts)
+    return warning(keys.online(scope.project.name, view), COMPLETE_HISTORY, missing, holes.facts)
 
 
 def _earlier_facts(earlier: EarlierDefinitions) -> dict[str, dg.MetadataValue]:

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from mlp_assets.features.completeness import check_ingested
+from mlp_assets.features.history.completeness import check_ingested
+from mlp_assets.features.history.feed_rows import describe_unusual, unusual_ingested
 from mlp_assets.features.moments.moments_to_compute import step_windows
 from mlp_assets.features.source_rows import source_rows, source_table, source_versions
 from mlp_assets.features.source_writer import ingest_partitions
@@ -10,7 +11,8 @@ from mlp_assets.features.table_notes import check_grid
 from mlp_assets.nouns.cadence import Moments
 from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration import keys
-from mlp_assets.orchestration.complete_history import materialized_partitions
+from mlp_assets.orchestration.check_names import USUAL_ROWS
+from mlp_assets.orchestration.history_checks import materialized_partitions, usual_rows_spec, warning
 from mlp_assets.orchestration.metadata import column_schema, measured, table_metadata
 from mlp_assets.orchestration.partitions import BY_PARTITION, input_dep, partitions_of, windows_of
 from mlp_assets.orchestration.scope import Scope
@@ -43,6 +45,7 @@ def _ingested(scope: Scope, source: Source) -> dg.AssetsDefinition:
         deps=[input_dep(keys.source(scope.home(other), other), other) for other in source.inputs],
         partitions_def=partitions_of(source, source.every),
         backfill_policy=BY_PARTITION,
+        check_specs=[usual_rows_spec(key)],
         spec=source,
         kinds=["polars", "deltalake"],
         what=f"Rows of {source.name}, ingested as they become known.",
@@ -61,11 +64,13 @@ def _ingested(scope: Scope, source: Source) -> dg.AssetsDefinition:
             versions = source_versions(scope, source.inputs)
             inputs = [source_rows(scope, other, versions[str(source_table(scope, other))]) for other in source.inputs]
             ingested = ingest_partitions(scope, source, windows, inputs, materialized(source))
+            unusual = unusual_ingested(scope, source, windows, materialized(source))
         return dg.MaterializeResult(
             metadata=table_metadata(ingested.first, ingested.written, versions)
             | cost.shown
             | {"dagster/row_count": ingested.sums.rows, "groups": ingested.groups},
             data_version=dg.DataVersion(ingested.sums.digest()[:16]),
+            check_results=[warning(key, USUAL_ROWS, describe_unusual(source, unusual), {"unusual": len(unusual)})],
         )
 
     return ingest

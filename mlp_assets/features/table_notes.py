@@ -32,7 +32,8 @@ class FeatureDefinition:
 
 def definitions_of(view: FeatureView) -> dict[str, FeatureDefinition]:
     """Feature -> its current definition."""
-    aggregated = {name: fingerprint(feature) for name, feature in view.features.items()}
+    how = {"empty": view.empty} if view.empty != "zero" else None
+    aggregated = {name: fingerprint((feature, how) if how else feature) for name, feature in view.features.items()}
     return {
         name: FeatureDefinition(formula(view, name), aggregated.get(name) or fingerprint(view.derived[name]))
         for name in view.feature_names

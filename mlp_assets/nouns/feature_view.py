@@ -52,6 +52,8 @@ class FeatureView(Noun):
             when they arrive. The source is then one that others write to, in Delta.
         publish_delay: how long after the start of its scheduled run, or after a late row arrived, a view is online at
             the latest, where no record says so. Default: a tenth of the cadence, at most an hour.
+        empty: what ``mlp.total``, ``mlp.count`` and ``mlp.count_distinct`` are for a window without any event of the
+            entity: 0, or missing, for a feed whose silence says nothing.
         describe: derived feature name -> one sentence. Default: the first line of the docstring of ``derive``.
     """
 
@@ -70,6 +72,7 @@ class FeatureView(Noun):
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     publish_delay: str | None = later_field(None)
     publish: Literal["on_schedule", "on_arrival"] = later_field("on_schedule")
+    empty: Literal["zero", "missing"] = later_field("zero")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", texts.frozen_mapping(self.features))

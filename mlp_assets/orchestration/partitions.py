@@ -42,7 +42,7 @@ def input_dep(key: dg.AssetKey, rows: Source | FeatureView) -> dg.AssetDep:
 
     These are the same days, if both are daily. Earlier partitions that a window or an attribute reads are left out. If
     Dagster knew of them, a backfill of one day would also compute each later day that reads it.
-    ``features/completeness.py`` looks at them instead. A table that is read in place has no partitions.
+    ``features/history/completeness.py`` looks at them instead. A table that is read in place has no partitions.
     """
     if isinstance(rows, Source) and not rows.ingested:
         return dg.AssetDep(key)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from mlp_assets.features.holes import Holes, Materialized, find_holes
+from mlp_assets.features.history.holes import Holes, Materialized, find_holes
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.as_of_join import FeatureTable

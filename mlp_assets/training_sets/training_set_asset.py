@@ -14,12 +14,8 @@ from mlp_assets.nouns.checks.texts import moment
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration import keys
-from mlp_assets.orchestration.check_names import LEAK_CERTIFICATE
-from mlp_assets.orchestration.complete_history import (
-    complete_history,
-    complete_history_spec,
-    materialized_partitions,
-)
+from mlp_assets.orchestration.check_names import COMPLETE_HISTORY, LEAK_CERTIFICATE
+from mlp_assets.orchestration.history_checks import complete_history_spec, materialized_partitions, warning
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured, table_metadata
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.publications.outages import count_at_moments, count_touched, outages
@@ -203,7 +199,7 @@ def _history(
     views = training_set.features if training_set.logged_by is None else ()
     over = rows_over_holes(scope, views, recipe, materialized_partitions(scope, context.instance))
     key = keys.training_set(scope.project.name, training_set)
-    return complete_history(key, over.describe(scope.project.name), {"rows_over_holes": over.rows})
+    return warning(key, COMPLETE_HISTORY, over.describe(scope.project.name), {"rows_over_holes": over.rows})
 
 
 def _lineage(scope: Scope, training_set: TrainingSet) -> dg.TableColumnLineage:

@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from mlp_assets.features.holes import listed
+from mlp_assets.features.history.holes import listed
 from mlp_assets.orchestration.check_names import COMPLETE_HISTORY
 from mlp_resources.ports.lake import Table
 from tests.support import shop

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import mlp_assets as mlp
 from mlp_assets import testing
 from mlp_assets.errors import LakeError
-from mlp_assets.features.completeness import check_ingested
+from mlp_assets.features.history.completeness import check_ingested
 from mlp_assets.features.moments.held_moments import held_moments, incomplete_partitions
 from mlp_assets.features.partition_writer import SOURCE_READ, ComputedPartitions, compute_partitions
 from mlp_assets.features.source_rows import lake_table

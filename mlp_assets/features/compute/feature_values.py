@@ -19,7 +19,7 @@ def feature_values(steps: Steps, contents: pl.DataFrame) -> pl.DataFrame:
         contents: rows as ``WindowContents.of`` returns them.
     """
     view = steps.view
-    zero = [place for place, part in steps.parts.items() if part.traits.zero_without_events]
+    zero = [place for place, part in steps.parts.items() if part.traits.zero_without_events and view.empty == "zero"]
     check_representable(view, steps.parts, contents)
     rows = contents.with_columns(pl.col(zero).fill_null(0)).with_columns(_features(steps))
     derived = with_derived(rows.select(ID, *view.features), view.derived, view.features)

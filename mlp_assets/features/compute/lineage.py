@@ -27,7 +27,7 @@ def formula(view: FeatureView, name: str) -> str:
     """How a feature is computed, written as a call."""
     if name in view.derived:
         return _readable(str(view.derived[name]))
-    return " / ".join(_call(part) for part in view.features[name].parts)
+    return " / ".join(_call(part, view.empty) for part in view.features[name].parts)
 
 
 def _readable(expression: str) -> str:
@@ -37,13 +37,14 @@ def _readable(expression: str) -> str:
     return plain.replace("([", "(").replace("])", ")").removeprefix("[").removesuffix("]")
 
 
-def _call(part: Aggregation) -> str:
+def _call(part: Aggregation, empty: str) -> str:
     arguments: list[str] = []
     if part.column is not None:
         arguments.append(repr(part.column) if isinstance(part.column, str) else _readable(str(part.column)))
     arguments += [f"over={part.over!r}"] if part.over is not None else []
     arguments += [f"until={part.until!r}"] if part.until is not None else []
     arguments += [f"where={_readable(str(part.where))}"] if part.where is not None else []
+    arguments += [f"empty={empty!r}"] if part.traits.zero_without_events and empty != "zero" else []
     return f"{part.kind}({', '.join(arguments)})"
 
 

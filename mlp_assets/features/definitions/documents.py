@@ -38,7 +38,7 @@ def view_document(view: FeatureView) -> str | None:
     derived = expressions_to_texts(view.derived)
     if derived is None or None in features.values():
         return None
-    return json.dumps({"features": features, "derived": derived, "ttl": view.ttl})
+    return json.dumps({"features": features, "derived": derived, "ttl": view.ttl, "empty": view.empty})
 
 
 def view_of_document(
@@ -59,7 +59,8 @@ def view_of_document(
     features = {each: _feature_of_dict(facts) for each, facts in stored["features"].items() if each in wanted}
     texts = {each: text for each, text in stored["derived"].items() if each in wanted}
     derive = StoredDerive(expressions_from_texts(texts)) if texts else None
-    return replace(view, name=name, source=source, features=features, derive=derive, ttl=stored["ttl"])
+    empty = stored.get("empty", "zero")  # earlier releases had nothing else
+    return replace(view, name=name, source=source, features=features, derive=derive, ttl=stored["ttl"], empty=empty)
 
 
 def _feature_to_dict(feature: Feature) -> dict[str, Any] | None:

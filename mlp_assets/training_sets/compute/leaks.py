@@ -75,7 +75,8 @@ class ViewEvidence:
             return dict.fromkeys(features, MISSING)
         if events.filter(within(self._time, moment, lookback)).is_empty():
             return dict.fromkeys(features, MISSING)
-        return {name: recompute(feature, events, self._time, moment) for name, feature in features.items()}
+        empty = self.view.empty
+        return {name: recompute(each, events, self._time, moment, empty=empty) for name, each in features.items()}
 
     def _events(self, row: Row) -> pl.DataFrame:
         return self._by_entity.get(tuple(row[key] for key in self.view.entity.keys), self._no_events)

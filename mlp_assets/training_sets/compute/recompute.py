@@ -37,14 +37,17 @@ class Recomputed:
 MISSING = Recomputed(None)
 
 
-def recompute(feature: Feature, events: pl.DataFrame, time: str, end: datetime) -> Recomputed:
+def recompute(
+    feature: Feature, events: pl.DataFrame, time: str, end: datetime, *, empty: Literal["zero", "missing"] = "zero"
+) -> Recomputed:
     """The value of a feature for the window that ends at ``end``.
 
     Args:
         events: the rows of one entity that were known at the time in question.
         time: the column of the time at which an event happened.
+        empty: what a sum or count of a window without events is.
     """
-    parts = [_part(part, events, time, end) for part in feature.parts]
+    parts = [_part(part, events, time, end, empty) for part in feature.parts]
     if len(parts) == 1:
         return parts[0]
     above, below = parts
@@ -66,8 +69,10 @@ def moment_of(time: datetime) -> pl.Expr:
     return pl.lit(time)
 
 
-def _part(part: Aggregation, events: pl.DataFrame, time: str, end: datetime) -> Recomputed:
+def _part(part: Aggregation, events: pl.DataFrame, time: str, end: datetime, empty: str) -> Recomputed:
     rows = events.filter(within(time, end, part.window))
+    if rows.is_empty() and empty == "missing":
+        return MISSING
     if part.where is not None:
         rows = rows.filter(part.where)
     rows = rows.sort(time, "declared_at", "known_at", *part.columns)

@@ -1,4 +1,4 @@
-"""The check that nothing is missing of what an asset reads: no partition was left out of its inputs' histories."""
+"""The checks of what an asset reads: every partition is there, and the feed brought as many rows as it usually does."""
 
 from collections.abc import Callable, Mapping, Set
 from typing import Any
@@ -7,7 +7,7 @@ import dagster as dg
 
 from mlp_assets.nouns.feature_view import ViewInput
 from mlp_assets.orchestration import keys
-from mlp_assets.orchestration.check_names import COMPLETE_HISTORY
+from mlp_assets.orchestration.check_names import COMPLETE_HISTORY, USUAL_ROWS
 from mlp_assets.orchestration.scope import Scope
 
 
@@ -17,18 +17,24 @@ def complete_history_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
     )
 
 
-def complete_history(asset: dg.AssetKey, missing: str | None, facts: Mapping[str, Any]) -> dg.AssetCheckResult:
-    """A warning where something is missing.
+def usual_rows_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        USUAL_ROWS, asset=asset, description="The feed brought about as many rows as for the 28 partitions before."
+    )
+
+
+def warning(asset: dg.AssetKey, check: str, wrong: str | None, facts: Mapping[str, Any]) -> dg.AssetCheckResult:
+    """The result of a check that warns and stops nothing.
 
     Args:
-        missing: what is missing, and what to do.
+        wrong: what is wrong, and what to do; None if nothing is.
     """
     return dg.AssetCheckResult(
         asset_key=asset,
-        check_name=COMPLETE_HISTORY,
-        passed=missing is None,
+        check_name=check,
+        passed=wrong is None,
         severity=dg.AssetCheckSeverity.WARN,
-        description=missing,
+        description=wrong,
         metadata=facts,
     )
 
