@@ -28,7 +28,8 @@ WEEKS = weeks("2024-01-01", "2024-01-08")
 def project(
     start: str = "2024-01-01", every: str = "1w", derive: Derive | None = None, **features: mlp.Aggregation
 ) -> mlp.Project:
-    purchases, outcomes = (replace(source, start=start, every=every) for source in shop.ingested())
+    moved = {"start": start, "every": every, **({} if start == "2024-01-01" else {"end": "2024-05-08"})}
+    purchases, outcomes = (replace(source, **moved) for source in shop.ingested())  # type: ignore[arg-type]
     outcomes = replace(outcomes, inputs=[purchases])
     return shop.make(sources=(purchases, outcomes), features=features)
 
