@@ -4,14 +4,17 @@ Endpoint, region and credentials of an object store are the standard ``AWS_*`` v
 Polars and Arrow read them themselves, so no location, log or metadata holds them.
 """
 
+import re
 from collections.abc import Collection, Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import polars as pl
 
-from mlp_assets.errors import LostVersionError
+from mlp_assets.errors import LakeError, LostVersionError
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -26,10 +29,59 @@ def storage_options(location: str) -> dict[str, str]:
 
 
 def open_delta(location: str, version: int | None = None) -> "DeltaTable":
-    """The Delta table at a version, the newest by default. Raises TableNotFoundError where there is none."""
+    """The Delta table at a version, the newest by default.
+
+    Raises:
+        TableNotFoundError: there is none.
+        LakeError: delta-rs or Polars cannot read what is at such a path.
+    """
+    unusable = unusable_in_path(location)
+    if unusable is not None:
+        raise LakeError(
+            f"A Delta table at {location} cannot be read: its path holds {unusable!r}. Rename the folder, or move the "
+            "table."
+        )
+    return _delta_class()(location, version=version, storage_options=storage_options(location))
+
+
+def unusable_in_path(location: str, also: str = "") -> str | None:
+    """The first character or code in a local path with which delta-rs or Polars go astray; None for a usable path.
+
+    delta-rs refuses some, takes others for folders, and reads ``%20`` as a space. Polars takes ``=`` for a partition.
+
+    Args:
+        also: further characters that the path must not hold.
+    """
+    local = location.removeprefix("file://")
+    if "://" in local:
+        return None
+    code = "|%[0-9A-Fa-f]{2}" if local == location else ""  # in an address, it stands for a character
+    found = re.search(rf"[][=\\^|{re.escape(also)}]{code}", local)
+    return found[0] if found else None
+
+
+@cache
+def _delta_class() -> "type[DeltaTable]":
+    """Delta tables that name local files by their paths.
+
+    delta-rs quotes them as in an address (``%20`` for a space), and Polars and the file system take that for a name.
+    """
     from deltalake import DeltaTable
 
-    return DeltaTable(location, version=version, storage_options=storage_options(location))
+    class PlainPaths(DeltaTable):
+        @property
+        def table_uri(self) -> str:
+            return _plain(super().table_uri)
+
+        def file_uris(self, *arguments: Any, **options: Any) -> list[str]:
+            return [_plain(uri) for uri in super().file_uris(*arguments, **options)]
+
+    return PlainPaths
+
+
+def _plain(uri: str) -> str:
+    local = uri.removeprefix("file://")
+    return uri if "://" in local else unquote(local)
 
 
 def scan_delta(location: str, version: int | None = None) -> pl.LazyFrame:
@@ -54,6 +106,8 @@ def scan_delta(location: str, version: int | None = None) -> pl.LazyFrame:
 
 def scan_parquet(location: str) -> pl.LazyFrame:
     """The rows of a Parquet file, or of the files that match a pattern."""
+    if Path(location).is_file():
+        return scan_file(location)  # its name may hold what else begins a pattern
     return pl.scan_parquet(location, storage_options=storage_options(location) or None)
 
 

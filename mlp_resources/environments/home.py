@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
+from mlp_assets.errors import MlpError
 from mlp_assets.files import replace_text
+from mlp_assets.tables.storage import unusable_in_path
 
 _DAGSTER_YAML = """\
 # Written by the platform; yours to change. While you have not, max_concurrent_runs follows the memory.
@@ -28,9 +30,24 @@ _EARLIER = _DAGSTER_YAML.replace(_DAGSTER_YAML.splitlines()[0], "# Written once 
 _MOST_RUNS = 2
 
 
+# SQLAlchemy ends the address of a database at them, so the state of MLflow would lie elsewhere.
+_ENDS_ADDRESS = "#?"
+
+
 def home(beside: Path | None = None) -> Path:
-    """Absolute path of the home: ``MLP_HOME``, else ``.mlp`` below ``beside`` (the working directory by default)."""
-    return Path(os.environ.get("MLP_HOME") or (beside or Path()) / ".mlp").expanduser().resolve()
+    """Absolute path of the home: ``MLP_HOME``, else ``.mlp`` below ``beside`` (the working directory by default).
+
+    Raises:
+        MlpError: the path cannot hold all state.
+    """
+    folder = Path(os.environ.get("MLP_HOME") or (beside or Path()) / ".mlp").expanduser().resolve()
+    unusable = unusable_in_path(str(folder), _ENDS_ADDRESS)
+    if unusable is not None:
+        raise MlpError(
+            f"The platform cannot keep its state in {folder}: a database or a table below a folder with {unusable!r} "
+            "in its name would lie elsewhere, or could not be read. Write MLP_HOME=/another/folder, or rename it."
+        )
+    return folder
 
 
 def prepare_home() -> Path:

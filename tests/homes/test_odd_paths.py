@@ -1,0 +1,75 @@
+"""State and tables may lie below folders with spaces, umlauts and quotes; folders that cannot hold them are told."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import mlp_assets as mlp
+from mlp_assets.errors import LakeError, MlpError
+from mlp_assets.tables.storage import open_delta, scan_parquet, unusable_in_path
+from mlp_resources.environments.home import home as home_of
+from tests.support import samples as s
+from tests.support import shop
+from tests.support.platform import Platform, infer_body, weeks
+
+ODD = "ü %\"{x}' & *b"
+
+
+def test_a_project_lives_from_its_source_to_its_monitors_below_an_odd_folder(tmp_path: Path) -> None:
+    made = Platform(shop.make(), tmp_path / ODD / "home")
+    made.run("source", "features", tags=weeks("2024-01-01", "2024-03-25"))
+    made.run("online", "training_set", "candidate", "champion")
+    client, model = made.serve()
+    body = infer_body([1, 2], shop.DEPLOYED + timedelta(hours=9))
+    assert client.post(f"/v2/models/{model.plan.endpoint}/infer", json=body).status_code == 200
+    made.run("source", "features", tags=weeks("2024-04-01", "2024-04-01"))
+    made.run(*shop.MONITORED)
+    assert [path.name for path in tmp_path.iterdir()] == [ODD]  # nothing was written beside it
+
+
+@pytest.mark.parametrize("odd", [ODD, "a#b", "a?b"])
+@pytest.mark.parametrize("kind", ["delta", "parquet"])
+def test_a_table_of_others_is_read_below_an_odd_folder(home: Path, tmp_path: Path, odd: str, kind: str) -> None:
+    folder = tmp_path / odd / "orders"
+    folder.mkdir(parents=True)
+    rows = pl.DataFrame({"user_id": [1], "amount": [2.0], "at": ["2024-01-01 05:00"]})
+    rows = rows.with_columns(pl.col("at").str.to_datetime(time_zone="UTC"))
+    if kind == "delta":
+        rows.write_delta(str(folder))
+    else:
+        rows.write_parquet(folder / "rows.parquet")
+    location = str(folder) if kind == "delta" else str(folder / "rows.parquet")
+    events = s.source(read=None, start="2024-01-01", **{kind: location})
+    view = s.view(source=events, features={"spend": mlp.total("amount", over="3d")})
+    made = Platform(mlp.Project("shop", owner="team:shop", assets=[view]), home)
+    made.run("features", tags={"dagster/partition": "2024-01-01"})
+    assert made.metadata("features", "spending")["dagster/row_count"] == 1
+
+
+@pytest.mark.parametrize("odd", ["a=b", "a[b]", "a\\b", "a%20b", "a^b", "a|b"])
+def test_a_folder_that_cannot_hold_a_table_is_told(tmp_path: Path, odd: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LakeError, match="cannot be read: its path holds"):
+        open_delta(str(tmp_path / odd))
+    monkeypatch.setenv("MLP_HOME", str(tmp_path / odd))
+    with pytest.raises(MlpError, match=r"cannot keep its state in .* Write MLP_HOME=/another/folder"):
+        home_of()
+
+
+@pytest.mark.parametrize("odd", ["a#b", "a?b"])
+def test_a_home_that_cannot_hold_a_database_is_told(tmp_path: Path, odd: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLP_HOME", str(tmp_path / odd))
+    with pytest.raises(MlpError, match="a folder with '[#?]' in its name"):
+        home_of()
+
+
+def test_addresses_keep_their_codes() -> None:
+    assert unusable_in_path("file:///a%20b") is None
+    assert unusable_in_path("s3://bucket/day=1") is None
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> None:
+    (tmp_path / "a[1]").mkdir()
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "a[1]" / "x.parquet")
+    assert scan_parquet(str(tmp_path / "a[1]" / "x.parquet")).collect().height == 1
