@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from mlp_resources.serving.ray_head import HOOKS
 from mlp_resources.serving.ray_token import authorization, ensure_token
 
 _HERE = "127.0.0.1"
+_PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
 _SOCKET_PATH_LIMIT = 40
 _RAY = {
     # Ray's switch for a single machine. Without it, every server of Ray listens on all interfaces.
@@ -144,8 +146,11 @@ def ray_folder() -> Path:
 
 
 def _socket_folder(name: str) -> Path:
-    """A folder of Unix sockets: below the home, or a short path where the home's is too long for a socket."""
+    """A folder of Unix sockets: below the home, or a short and plain path where the home's is neither.
+
+    A long one does not fit a socket, and Ray takes braces, quotes and signs of percent in a path for its own.
+    """
     folder = home() / name
-    if len(str(folder)) <= _SOCKET_PATH_LIMIT:
+    if len(str(folder)) <= _SOCKET_PATH_LIMIT and _PLAIN.fullmatch(str(folder)):
         return folder
     return Path(tempfile.gettempdir()) / f"mlp-{hashlib.sha256(str(folder).encode()).hexdigest()[:10]}"

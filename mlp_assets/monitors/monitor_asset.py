@@ -111,7 +111,9 @@ def _drift(scope: Scope, monitor: Monitor, watched: WatchedVersion, versions: Ve
         features=[*features, *watched.categories, *task.answer_columns],
         minimum_rows=monitor.minimum_rows,
     )
-    quality = quality_figures(watched.reference, watched.windows, features, minimum_rows=monitor.minimum_rows)
+    quality = quality_figures(
+        watched.reference, watched.windows, [*features, *watched.categories], minimum_rows=monitor.minimum_rows
+    )
     return pl.concat([drift, quality])
 
 

@@ -1,6 +1,7 @@
 """Drift and estimated performance with NannyML. No other module imports it."""
 
 import logging
+import math
 import warnings
 from collections.abc import Sequence
 from functools import cache
@@ -99,14 +100,40 @@ def _distances(reference: pl.DataFrame, windows: pl.DataFrame, features: Sequenc
 
 def _distances_of(reference: pl.DataFrame, windows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
     usable = [name for name in features if reference[name].drop_nulls().n_unique() > 1]
+    constant = [name for name in features if name not in usable]
     values: dict[tuple[str, str], tuple[str, str, str, float, int]] = {}
+    for window, rows in by_window(windows.select("window", *constant)):
+        distances = {name: _distance_from_constant(reference[name], rows[name]) for name in constant}
+        values |= {(window, n): (window, n, _METHOD, value, rows.height) for n, value in distances.items()}
     # Features do not affect each other, and NannyML copies the frames that it is given several times.
     for names in column_groups(usable):
         calculator = _drift_calculator(reference.select(names))
         for window, rows in by_window(windows.select("window", *names)):
             distances = _distances_of_window(calculator, rows.drop("window"))
             values |= {(window, n): (window, n, _METHOD, value, rows.height) for n, value in distances.items()}
-    return _as_frame([values[window, name] for window in windows["window"].unique().sort() for name in usable])
+    return _as_frame([values[window, name] for window in windows["window"].unique().sort() for name in features])
+
+
+def _distance_from_constant(reference: pl.Series, column: pl.Series) -> float:
+    """The distance of a column from one that has at most one value, for which NannyML makes no bins.
+
+    It is the largest where one of them has values and the other has none.
+    """
+    known, values = reference.drop_nulls(), column.drop_nulls()
+    if known.is_empty() or values.is_empty():
+        return 0.0 if known.is_empty() and values.is_empty() else _GONE
+    others = int((values != known[0]).sum())
+    return _divergence(others / len(values)) ** 0.5
+
+
+def _divergence(others: float) -> float:
+    """The Jensen-Shannon divergence, in bits, of a certain value from one that is another with this probability.
+
+    Source: Lin, Divergence Measures Based on the Shannon Entropy (IEEE Transactions on Information Theory, 1991).
+    """
+    same, both = 1 - others, 1 - others / 2  # of the value, and of it in the mixture of the two
+    own = math.log2(1 / both) + (same * math.log2(same / both) if same else 0.0)
+    return (own + others) / 2
 
 
 def _drift_calculator(reference: pl.DataFrame) -> Any:

@@ -1,5 +1,7 @@
 """Which windows alarm, which alarms form one episode, and that insufficient data never count as calm."""
 
+from typing import Any
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -139,3 +141,50 @@ def test_a_figure_without_a_value_gives_no_verdict(value: float | None) -> None:
     reference = values_frame([("r", "x", "m", 0.1, 900)])
     row = add_limits(windows, reference, floor=0.1, minimum_rows=1).row(0, named=True)
     assert (row["exceeded"], row["sufficient"]) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("method", "ordinary", "one_sided", "judged"),
+    [
+        ("jensen_shannon", [0.4, 1.0], True, False),  # one window of the reference is as far from the others as can be
+        ("jensen_shannon", [0.4, 0.9], True, True),
+        ("realised_roc_auc", [0.9, 0.1], False, False),  # the lower limit is below 0
+        ("realised_roc_auc", [0.8, 0.7], False, True),
+        ("realised_brier", [0.9, 0.1], False, False),  # the upper limit is above 1
+        ("realised_brier", [0.02, 0.2], False, True),  # the lower limit is below 0, but less is better
+        ("realised_mae", [90.0, 1.0], False, True),
+    ],
+)
+def test_a_limit_that_nothing_can_exceed_gives_no_verdict(
+    method: str, ordinary: list[float], one_sided: bool, judged: bool
+) -> None:
+    reference = values_frame(("r", "prediction", method, value, 500) for value in ordinary)
+    windows = values_frame([("2024-01-01", "prediction", method, 0.5, 500)])
+    judged_figures = add_limits(windows, reference, floor=0.1, minimum_rows=100, one_sided=one_sided)
+    assert judged_figures["sufficient"].to_list() == [judged]
+    metric = method.partition("_")[2]
+    alarm: Any = mlp.DriftAlarm() if one_sided else mlp.PerformanceAlarm(metric, kind="realised")
+    (verdict,) = judge_windows(alarm, judged_figures)
+    assert (verdict.alarm is None) == (not judged)
+    if not judged:
+        assert verdict.message.startswith(f"cannot judge {method}: too few rows a window, so that the windows of the")
+        (state,) = combine_verdicts([(alarm, [verdict])], {"2024-01-01": "1"})
+        assert (state.alarm, state.message) == (None, verdict.message)
+
+
+def test_what_cannot_be_judged_is_told_beside_what_was_judged() -> None:
+    reference = values_frame(("r", "prediction", "realised_roc_auc", value, 500) for value in (0.9, 0.1))
+    windows = values_frame([("2024-01-01", "prediction", "realised_roc_auc", 0.5, 500)])
+    unreachable = add_limits(windows, reference, floor=0.0, minimum_rows=100, one_sided=False)
+    frame = pl.concat([figures({"a": [0.05]}), unreachable])
+    alarms: list[Any] = [mlp.DriftAlarm(), mlp.PerformanceAlarm("roc_auc", kind="realised")]
+    (state,) = combine_verdicts([(alarm, judge_windows(alarm, frame)) for alarm in alarms], {"2024-01-01": "1"})
+    assert state.alarm is False
+    assert state.message.startswith("cannot judge realised_roc_auc")
+
+
+def test_missing_texts_are_counted() -> None:
+    reference = pl.DataFrame({"window": ["a"] * 100 + ["b"] * 100, "city": ["x"] * 200})
+    windows = pl.DataFrame({"window": ["c"] * 100, "city": ["x"] * 60 + [None] * 40})
+    (row,) = quality_figures(reference.lazy(), windows.lazy(), ["city"], minimum_rows=50).to_dicts()
+    assert (row["method"], row["value"], row["exceeded"]) == ("missing_share", 0.4, True)

@@ -1,11 +1,13 @@
 """Decides which windows alarm, and which alarms form one episode."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
 
 from mlp_assets.metrics.metrics import METRICS
+from mlp_assets.metrics.window_figures import reachable
 from mlp_assets.nouns.monitor import Alarm, DriftAlarm, PerformanceAlarm, QualityAlarm
 
 MESSAGE_COLUMN = "told"
@@ -14,6 +16,9 @@ _DRIFT = ("jensen_shannon",)
 _QUALITY = ("missing_share", "out_of_range_share")
 _FEATURES_NAMED = 3
 INSUFFICIENT = "insufficient data"
+_UNREACHABLE = (
+    "too few rows a window, so that the windows of the reference differ as far as any can; write a longer every"
+)
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,19 @@ def _relevant(alarm: Alarm, figures: pl.DataFrame) -> pl.DataFrame:
 def _verdict(alarm: Alarm, window: str, figures: pl.DataFrame) -> Verdict:
     sufficient = figures.filter(pl.col("sufficient"))
     if sufficient.is_empty():
-        return Verdict(window, None, INSUFFICIENT)
+        return Verdict(window, None, _why_not_judged(alarm, figures))
     if isinstance(alarm, PerformanceAlarm):
         return _judge_performance(alarm, window, sufficient.row(0, named=True))
     return _judge_shares(alarm, window, sufficient)
+
+
+def _why_not_judged(alarm: Alarm, figures: pl.DataFrame) -> str:
+    shares = not isinstance(alarm, PerformanceAlarm)
+    limited = figures.filter(pl.col("upper").is_not_null())
+    unreachable = (
+        limited.filter(~reachable(one_sided=shares)).select(pl.col("method").unique().sort()).to_series().to_list()
+    )
+    return f"cannot judge {', '.join(unreachable)}: {_UNREACHABLE}" if unreachable else INSUFFICIENT
 
 
 def _judge_shares(alarm: DriftAlarm | QualityAlarm, window: str, figures: pl.DataFrame) -> Verdict:
@@ -96,7 +110,8 @@ def _judge_performance(alarm: PerformanceAlarm, window: str, row: Mapping[str, f
     value, reference = row["value"], row["reference"]
     limit = row["lower"] if higher_is_better else row["upper"]
     beyond = value < limit if higher_is_better else value > limit
-    drop = (reference - value if higher_is_better else value - reference) / abs(reference)
+    worse = reference - value if higher_is_better else value - reference
+    drop = worse / abs(reference) if reference else math.inf  # nothing is a share of 0
     message = f"{alarm.kind} {alarm.metric} is {value:.4f}, the reference {reference:.4f}, the limit {limit:.4f}"
     return Verdict(window, beyond and drop >= alarm.drop, message)
 
@@ -111,6 +126,7 @@ def combine_verdicts(
         versions: window -> the version that was live in it.
     """
     messages: dict[str, list[str]] = {window: [] for window in versions}
+    not_judged: dict[str, list[str]] = {window: [] for window in versions}
     sufficient: set[str] = set()
     for alarm, verdicts in judged:
         in_a_row, version = 0, ""
@@ -120,15 +136,16 @@ def combine_verdicts(
             if versions[verdict.window] != version:
                 in_a_row, version = 0, versions[verdict.window]
             if verdict.alarm is None:
+                not_judged[verdict.window] += [verdict.message] if verdict.message != INSUFFICIENT else []
                 continue
             sufficient.add(verdict.window)
             in_a_row = in_a_row + 1 if verdict.alarm else 0
             if in_a_row >= alarm.consecutive:
                 messages[verdict.window].append(verdict.message)
     return [
-        WindowState(window, versions[window], bool(raised), "; ".join(raised))
+        WindowState(window, versions[window], bool(raised), "; ".join([*raised, *not_judged[window]]))
         if window in sufficient
-        else WindowState(window, versions[window], None, INSUFFICIENT)
+        else WindowState(window, versions[window], None, "; ".join(not_judged[window]) or INSUFFICIENT)
         for window, raised in sorted(messages.items())
     ]
 

@@ -9,6 +9,7 @@ from mlp_assets.tables.batches import column_groups
 
 _FLOOR = 0.05
 _OUTER = 0.001
+_Range = tuple[float | None, float | None]
 
 
 def quality_figures(
@@ -19,29 +20,37 @@ def quality_figures(
     The range of a feature excludes the outermost 0.1 % of the reference's values on each side.
 
     Args:
-        reference, windows: rows with ``window`` (String) and the features (Float64).
+        reference, windows: rows with ``window`` (String) and the features. Those that are texts have no range.
     """
     figures: list[pl.DataFrame] = []
     for names in column_groups(features):
-        values = {name: pl.col(name).fill_nan(None) for name in names}
-        columns = reference.select(**values).collect()
-        ranges = {name: (columns[name].quantile(_OUTER), columns[name].quantile(1 - _OUTER)) for name in names}
+        texts = {name for name in names if reference.collect_schema()[name] == pl.String}
+        values = {name: pl.col(name) if name in texts else pl.col(name).fill_nan(None) for name in names}
+        columns = reference.select(**{name: values[name] for name in names if name not in texts}).collect()
+        ranges = {name: None if name in texts else _range(columns[name]) for name in names}
         shares = (_shares(rows.select("window", **values), ranges) for rows in (windows, reference))
         figures.append(add_limits(*shares, floor=_FLOOR, minimum_rows=minimum_rows))
     return pl.concat(figures) if figures else no_figures()
 
 
-def _shares(rows: pl.LazyFrame, ranges: Mapping[str, tuple[float | None, float | None]]) -> pl.DataFrame:
+def _range(column: pl.Series) -> _Range:
+    return column.quantile(_OUTER), column.quantile(1 - _OUTER)
+
+
+def _shares(rows: pl.LazyFrame, ranges: Mapping[str, _Range | None]) -> pl.DataFrame:
     counts = {"rows": pl.len()}
-    for name, (bottom, top) in ranges.items():
+    for name, each in ranges.items():
         column = pl.col(name)
-        known = bottom is not None and top is not None
         counts[f"{name} missing"] = column.null_count()
-        counts[f"{name} outside"] = ((column < bottom) | (column > top)).sum() if known else pl.lit(0)
+        if each is not None:
+            bottom, top = each
+            known = bottom is not None and top is not None
+            counts[f"{name} outside"] = ((column < bottom) | (column > top)).sum() if known else pl.lit(0)
     by_window = rows.group_by("window").agg(**counts).sort("window").collect(engine="streaming")
     return values_frame(
         (row["window"], name, method, row[f"{name} {count}"] / row["rows"], row["rows"])
         for row in by_window.iter_rows(named=True)
         for name in ranges
         for count, method in (("missing", "missing_share"), ("outside", "out_of_range_share"))
+        if f"{name} {count}" in row
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from scipy.spatial.distance import jensenshannon
 
 from mlp_assets.nouns.task import BINARY, REGRESSION, Task
 from mlp_resources.monitoring.nannyml import NannyMonitoring
@@ -152,3 +153,40 @@ def test_features_do_not_affect_each_other(tmp_path: Path) -> None:
     alone = [engine.drift(reference.lazy(), windows.lazy(), features=[name], minimum_rows=100) for name in names]
     assert together.equals(pl.concat(alone))
     assert together["exceeded"].to_list() == [False] * 8 + [True]
+
+
+CONSTANT = REFERENCE.select(
+    "window",
+    tariff=pl.lit("basic"),
+    zero=pl.lit(0.0),
+    never=pl.lit(None, dtype=pl.Float64),
+    never_text=pl.lit(None, dtype=pl.String),
+)
+
+
+def moved(share: float) -> pl.DataFrame:
+    """A window in which this share of each column is something that the reference never had."""
+    new = pl.int_range(pl.len()) < pl.len() * share
+    return CONSTANT.head(400).select(
+        window=pl.lit("2024-02-01"),
+        tariff=pl.when(new).then(pl.lit("gold")).otherwise("tariff"),
+        zero=pl.when(new).then(3.0).otherwise("zero"),
+        never=pl.when(new).then(1.0),
+        never_text=pl.when(new).then(pl.lit("x")),
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.25, 1.0])
+def test_what_was_constant_or_never_there_has_a_row_and_drifts(tmp_path: Path, share: float) -> None:
+    names = [name for name in CONSTANT.columns if name != "window"]
+    engine = NannyMonitoring(tmp_path)
+    figures = engine.drift(CONSTANT.lazy(), moved(share).lazy(), features=names, minimum_rows=100)
+    assert sorted(figures["feature"]) == sorted(names)
+    assert figures["sufficient"].all()
+    expected = float(jensenshannon([1.0, 0.0], [1.0 - share, share], base=2))
+    values = {name: value for name, (value, _) in by_feature(figures).items()}
+    assert values["tariff"] == values["zero"] == pytest.approx(expected, abs=1e-9)
+    assert values["never"] == values["never_text"] == float(share > 0)
+    exceeded = {name: out for name, (_, out) in by_feature(figures).items()}
+    assert exceeded["tariff"] == exceeded["zero"] == (share >= 0.25)  # the smallest limit is 0.1
+    assert exceeded["never"] == (share > 0)
