@@ -17,7 +17,7 @@ from mlp_assets.nouns.checks.features import feature_problems
 from mlp_assets.nouns.checks.named import shown
 from mlp_assets.nouns.entity import Entity
 from mlp_assets.nouns.noun import Noun, later_field
-from mlp_assets.nouns.source import Columns, Source, column_types
+from mlp_assets.nouns.source import Columns, Source, column_types, held_problems
 
 _LONGEST_DELAY = timedelta(hours=1)
 Derive = Callable[[], Mapping[str, pl.Expr]]
@@ -165,6 +165,8 @@ class FeatureView(Noun):
         if isinstance(self.source, FeatureView) and self.source.problems():
             return []  # the source reports its own problems, and its columns may be wrong
         problems = texts.column_problems(self.where, self.entity.keys, self.source.columns, self.source.where)
+        if isinstance(self.source, Source) and not self.source.ingested:
+            problems += held_problems(self.where, self.entity.keys, self.source)
         for name, feature in self.features.items():
             problems += feature_problems(self.where, name, feature, self.source, taken=self.entity.keys)
         return problems + self._derive_problems()

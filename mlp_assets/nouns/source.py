@@ -10,6 +10,7 @@ import polars as pl
 from mlp_assets.errors import Problem
 from mlp_assets.nouns.checks import texts
 from mlp_assets.nouns.checks.cadences import cadence_problems
+from mlp_assets.nouns.checks.held_types import held_type, not_held
 from mlp_assets.nouns.noun import Noun
 
 DataType = type[pl.DataType] | pl.DataType
@@ -47,7 +48,8 @@ class Source(Noun):
 
     Args:
         name: lower-case identifier.
-        columns: name -> Polars type of each column that the project uses. Other columns are ignored.
+        columns: name -> Polars type of each column that the project uses. Other columns are ignored. Unsigned integers
+            are held as the next signed type, categories as ``pl.String`` and arrays as lists.
         event_time: the column with the time at which the row happened.
         delta: location of a Delta table.
         parquet: location of Parquet files.
@@ -81,7 +83,10 @@ class Source(Noun):
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "columns", texts.frozen_mapping(self.columns))
+        columns = self.columns
+        if isinstance(columns, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # users write anything
+            columns = {name: held_type(dtype) for name, dtype in columns.items()}
+        object.__setattr__(self, "columns", texts.frozen_mapping(columns))
         object.__setattr__(self, "inputs", texts.frozen_sequence(self.inputs))
         object.__setattr__(self, "tags", texts.frozen_mapping(self.tags))
 
@@ -152,6 +157,8 @@ class Source(Noun):
                 what = f"{field_name}={column!r} is declared as {type_name(self.columns[column])}"
                 fix = f"Write columns={{{column!r}: pl.Datetime}}: a date counts as its midnight in UTC."
                 problems.append(Problem(self.where, f"{what}, which is not a time", fix))
+        if self.ingested:
+            problems += held_problems(self.where, self.columns, self)
         taken = {"partition", "known_at", "event_time"} - set(times.values())
         taken |= {"ingested_at", "withdrawn_at", "late"}
         # The platform adds columns known_at and visible_at to the rows.
@@ -220,6 +227,22 @@ def number_problems(where: str, what: str, names: Iterable[str], source: Source)
         for name in names
         if name in source.columns and not is_number(source.columns[name])
     ]
+
+
+def held_problems(where: str, names: Iterable[str], source: Source) -> list[Problem]:
+    """Those of the columns that the source has must be of types that Delta tables hold."""
+    wrong = {name: not_held(source.columns[name]) for name in names if name in source.columns}
+    return [
+        Problem(
+            where, f"column {name!r} is {type_name(source.columns[name])}, which no Delta table holds", _fix(instead)
+        )
+        for name, instead in wrong.items()
+        if instead is not None
+    ]
+
+
+def _fix(instead: str) -> str:
+    return f"Write {instead}, and convert the column where it is read."
 
 
 def request_problems(where: str, names: Iterable[str], source: Source) -> list[Problem]:

@@ -14,7 +14,7 @@ from mlp_assets.nouns.checks.named import Named
 from mlp_assets.nouns.entity import Entity
 from mlp_assets.nouns.feature_view import Derive, FeatureView, derive_problems, exact_derived
 from mlp_assets.nouns.noun import LATER, Noun, later_field
-from mlp_assets.nouns.source import Source, column_types, is_number, request_problems, type_name
+from mlp_assets.nouns.source import Source, column_types, held_problems, is_number, request_problems, type_name
 
 if TYPE_CHECKING:
     from mlp_assets.nouns.endpoint import Endpoint
@@ -183,6 +183,8 @@ class TrainingSet(Noun):
             spot = f"{self.where}, keys of entity {self.entity.name!r}"
             problems += texts.column_problems(spot, self.entity.keys, self.labels.columns, labels)
         problems += self._target_problems() + request_problems(self.where, sent, self.labels)
+        if not self.labels.ingested:
+            problems += held_problems(self.where, [*self.keys, *sent], self.labels)
         for view in self.features:
             spot = f"{self.where}, keys of view {view.name!r}"
             problems += texts.column_problems(spot, view.entity.keys, self.labels.columns, labels)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import polars as pl
 
 from mlp_assets.errors import UnknownSourceColumn
+from mlp_assets.nouns.checks.held_types import held_type
 from mlp_assets.nouns.checks.texts import did_you_mean, duration, moment
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.source import DataType, Source
@@ -66,7 +67,7 @@ def _typed(source: Source, column: str, stored: pl.DataType) -> pl.Expr:
             return expression.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
         if stored == pl.Date or isinstance(stored, pl.Datetime):
             return expression.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    elif wanted == stored or (wanted.is_numeric() and stored.is_numeric() and not _truncates(stored, wanted)):
+    elif wanted == stored or _fits(stored, wanted):
         return expression.cast(wanted)
     problem = f"{source.where}: column {column!r} is declared as {wanted} but its data holds {stored}."
     if column in (source.event_time, source.known_at):
@@ -74,6 +75,13 @@ def _typed(source: Source, column: str, stored: pl.DataType) -> pl.Expr:
     raise UnknownSourceColumn(
         f"{problem} Write columns={{{column!r}: pl.{stored.base_type().__name__}}}, or fix the data."
     )
+
+
+def _fits(stored: pl.DataType, wanted: DataType) -> bool:
+    """Whether a column can be held in the wanted type without losing what it says."""
+    if stored == pl.Null or held_type(stored) == wanted:
+        return True
+    return wanted.is_numeric() and stored.is_numeric() and not _truncates(stored, wanted)
 
 
 def _truncates(stored: pl.DataType, wanted: DataType) -> bool:
