@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import polars as pl
 
 from mlp_assets.errors import LakeError
+from mlp_assets.features.parquet_rows import scan_years
 from mlp_assets.nouns.feature_view import ViewInput
 from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.events import as_declared, as_events
-from mlp_assets.tables.storage import scan_parquet
 from mlp_resources.ports import tables
 from mlp_resources.ports.lake import Table
 
@@ -37,8 +37,8 @@ def raw_rows(scope: Scope, source: Source, version: int | None = None) -> pl.Laz
     """All columns of a source's table, declared or not. Raises LakeError if its Parquet cannot be read."""
     if source.parquet is None:
         return scope.environment.lake.scan(source_table(scope, source), version)
-    rows = scan_parquet(source.parquet)
     try:
+        rows = scan_years(source.parquet, source.columns)
         rows.collect_schema()
     except (OSError, pl.exceptions.ComputeError) as error:
         raise LakeError(f"{source.where}: its Parquet at {source.parquet} cannot be read: {error}") from error
