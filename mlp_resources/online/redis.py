@@ -4,7 +4,7 @@ The keys of a view begin with ``mlp:<project>/<view>``:
 
 - ``:live`` is the pointer, "version.attempt".
 - ``:staged`` is the set of publications that are not live: being written, left by a killed publisher, or replaced.
-- ``:<version>.<attempt>`` is a hash of packed key -> packed row, and the description and the note under own fields.
+- ``:<version>.<attempt>`` is a hash of packed key -> packed row, description and note. Changes of rows rename it.
 """
 
 import contextlib

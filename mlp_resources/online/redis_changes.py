@@ -15,6 +15,7 @@ from mlp_resources.online.rows import ABOUT, NOTE, description, pack_keys, pack_
 from mlp_resources.ports.serving import Changes
 
 _CHUNK = 2000
+_MOST = 100_000  # rows; Redis answers nobody during a transaction
 
 
 def change_live_rows(
@@ -27,12 +28,14 @@ def change_live_rows(
     version: int,
     note: Callable[[], str],
 ) -> int | None:
-    """Returns the number of rows; None if another publication than ``base`` is live.
+    """Returns the number of rows; None if another publication than ``base`` is live, or if there are too many changes.
 
     Args:
         layout: the names of the keys and of the features.
         base: the note of the live publication.
     """
+    if changes.rows.height + changes.removed.height > _MOST:
+        return None
     newest, removed = microseconds(changes.newest), pack_keys(changes.removed)
     rows = pack_rows(*layout, changes.rows, newest)
     publication = f"{version}.{secrets.token_hex(6)}"

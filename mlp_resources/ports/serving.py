@@ -143,7 +143,7 @@ class OnlineStore(Protocol):
 
         Returns:
             The number of rows that are online then; None if nothing was done, because another publication than ``base``
-            is online, or one with other features.
+            is online, or one with other features, or because there are more changes than the store makes at once.
         """
         ...
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_assets.features.definitions import publishing
+from mlp_assets.features.definitions import changed_rows, publishing
 from mlp_assets.features.definitions.publishing import WrittenRows
 from mlp_assets.features.moments import changed_moments
 from mlp_assets.features.source_rows import lake_table
+from mlp_assets.tables.standing_rows import UNTIL
 from tests.support.published_views import HOUR, START, USERS, Order, Shop
 from tests.support.redis_server import NEEDED, redis_server
 
@@ -37,7 +38,7 @@ chains = st.fixed_dictionaries(
     {
         "start": st.sampled_from([1.0, 10.0, 20.0]),
         "ttl": st.sampled_from([None, "2h", "5h"]),
-        "times": st.sampled_from([{"known_at": "arrived_at"}] * 3 + [{"delay": "2h"}]),
+        "times": st.sampled_from([{"known_at": "arrived_at"}] * 4 + [{"delay": "2h"}, {"delay": "13h"}]),
         "steps": st.lists(steps, min_size=4, max_size=9),
     }
 )
@@ -87,11 +88,15 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         yield Shop(tmp_path)
 
 
-def hour_of(shop: Shop, hour: float, *orders: Order) -> WrittenRows:
-    """Computes and publishes an hour's orders."""
+def compute_at(shop: Shop, hour: float, *orders: Order) -> None:
     shop.now = START + hour * HOUR
     shop.arrive(*orders)
     shop.compute()
+
+
+def hour_of(shop: Shop, hour: float, *orders: Order) -> WrittenRows:
+    """Computes and publishes an hour's orders."""
+    compute_at(shop, hour, *orders)
     return shop.publish().written
 
 
@@ -109,12 +114,69 @@ def test_an_hour_publishes_the_rows_that_changed(shop: Shop) -> None:
     assert hour_of(shop, 25).changed is None  # another day
 
 
+def test_all_rows_are_replaced_where_many_changed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changed_rows, "_FEW", 1)
+    hour_of(shop, 9, *((user, 2.0, 8.7, 8.7) for user in range(USERS)))
+    assert hour_of(shop, 10, (1, 5.0, 9.5, 9.5)).changed == 1
+    assert hour_of(shop, 11, (2, 5.0, 10.5, 10.5), (3, 5.0, 10.5, 10.5)).changed is None
+
+
 def test_an_entity_that_went_quiet_is_removed_and_comes_back(shop: Shop) -> None:
-    hour_of(shop, 9, (1, 2.0, 8.7, 8.7), (2, 2.0, 8.7, 8.7), (2, 2.0, 12.5, 12.5))
-    kept = [hour_of(shop, hour).online for hour in (11, 13, 15)]
+    hour_of(shop, 2, (1, 2.0, 1.2, 1.2), (2, 2.0, 1.2, 1.2), (2, 2.0, 12.5, 12.5))
+    kept = [hour_of(shop, hour).online for hour in (4, 13, 15)]
     assert kept == [2, 2, 1]
     back = hour_of(shop, 16, (1, 3.0, 15.5, 15.5))
     assert (back.changed, back.online) == (1, 2)
+
+
+def test_a_version_that_was_online_ends_with_its_moment(tmp_path: Path) -> None:
+    """A late order of 06:12 counts at 10:00 for the last time. The row of 11:00 is that of 10:00 as known then."""
+    shop = Shop(tmp_path)
+    hour_of(shop, 10, (1, 2.0, 9.9, 9.9))
+    late = hour_of(shop, 10.25, (1, 1.0, 6.2, 10.1))
+    assert late.rows["spend"].to_list() == [3.0]
+    ended = hour_of(shop, 11)
+    assert (ended.changed, ended.rows["spend"].to_list()) == (1, [2.0])
+
+
+def test_a_version_of_a_moment_between_hides_no_row_that_reaches_further(tmp_path: Path) -> None:
+    """A late order of 05:12 changes the rows from 06:00 to 09:00. The row of 05:00 stands for 10:00."""
+    shop = Shop(tmp_path)
+    hour_of(shop, 8, (1, 2.0, 0.9, 0.9), (2, 2.0, 7.9, 7.9))
+    compute_at(shop, 9.25, (1, 1.0, 5.2, 9.1))
+    ten = hour_of(shop, 10)
+    assert ten.changed is not None
+    assert ten.rows.filter(pl.col("user_id") == 1)["event_time"].to_list() == [START + 10 * HOUR]
+
+
+def test_an_order_that_a_repair_removed_is_gone(tmp_path: Path) -> None:
+    """Without it, the rows from 08:00 on are those of the hours before, so none of them begins then."""
+    shop = Shop(tmp_path)
+    hour_of(shop, 7, (1, 2.0, 0.9, 0.9), (1, 1.0, 7.2, 7.2))
+    nine = hour_of(shop, 9)
+    shop.withdraw(1)
+    ten = hour_of(shop, 10)
+    assert (nine.rows["orders"].to_list(), ten.rows["orders"].to_list()) == ([0.0], [0.0])
+    assert (nine.rows["spend"].to_list(), ten.rows["spend"].to_list()) == ([1.0], [0.0])
+
+
+def test_a_row_of_an_earlier_moment_that_becomes_known_is_published_until_its_ttl(tmp_path: Path) -> None:
+    """An order that is known only after all windows have passed is in versions alone, the last one of 12:00."""
+    shop = Shop(tmp_path, {"ttl": "2h"})
+    hour_of(shop, 13, (2, 2.0, 12.5, 12.5), (1, 2.0, 0.4, 13.4))
+    hours = [hour_of(shop, hour) for hour in (14, 15, 16)]
+    assert [(each.changed, each.online) for each in hours] == [(None, 2), (None, 1), (0, 1)]
+
+
+def test_an_entity_whose_rows_end_without_a_closing_one_is_not_trusted(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    hour_of(shop, 9, *((user, 2.0, 8.7, 8.7) for user in range(USERS)))
+    compute_at(shop, 10, (1, 2.0, 9.5, 9.5))
+    lake, table = shop.scope.environment.lake, lake_table(shop.scope, shop.view)
+    rows, notes = lake.scan(table).collect(), lake.notes(table)
+    cut = pl.when(pl.col("user_id") == 3).then("event_time").otherwise(UNTIL).alias(UNTIL)
+    lake.write_partitions(table, rows.with_columns(cut), list(rows["partition"].unique()), notes=notes)
+    assert shop.publish().written.changed is None
 
 
 def test_a_publication_that_was_overtaken_replaces_all_rows(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

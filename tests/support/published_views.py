@@ -53,7 +53,7 @@ class Shop:
         features = {
             "spend": mlp.total("amount", over="4h"),
             "orders": mlp.count(over="90m"),
-            "large": mlp.maximum("amount", over="6h", where=pl.col("amount") > 1),
+            "large": mlp.maximum("amount", over="12h", where=pl.col("amount") > 1),
         }
         entity = mlp.Entity("user", keys=["user_id"])
         self.view = mlp.FeatureView("spending", entity, source, features, online=True, **{"every": "1h"} | self.fields)

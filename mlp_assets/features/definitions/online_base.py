@@ -72,7 +72,7 @@ class OnlineBase:
         version: of the table.
         seen_until: it shows what became known up to this time.
         spans: the table's moments that it shows.
-        newest: the newest of them. An entity has a row of it online.
+        newest: the newest of them. The table has a row of it.
         oldest: the time of the oldest row online that is older than ``newest``, or earlier; None if there is none.
         unseen: when the next row of these moments becomes known, or earlier; None if no such row is in the table.
     """

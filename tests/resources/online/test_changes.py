@@ -17,6 +17,8 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlp_resources.online import lmdb as online_lmdb
+from mlp_resources.online import redis_changes
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from mlp_resources.online.open_view import open_view
 from mlp_resources.online.redis import RedisOnlineStore
@@ -208,6 +210,15 @@ def test_chains_of_changes_are_publications_of_all_rows(
 
 
 @NEEDED
+def test_redis_is_not_kept_busy_by_many_changes(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = RedisOnlineStore(server)
+    location = publish(store, at(1.0, 1, 1, 2))
+    monkeypatch.setattr(redis_changes, "_MOST", 2)
+    assert change(store, location, at(2.0, 2, 1, 2), [3], base=1, newest=AT + 2 * HOUR) is None
+    assert change(store, location, at(2.0, 2, 1), [3], base=1, newest=AT + 2 * HOUR) == 2
+
+
+@NEEDED
 def test_rows_that_redis_evicted_are_not_changed(server: str) -> None:
     store = RedisOnlineStore(server)
     location = publish(store, at(1.0, 1, *range(20)))
@@ -225,8 +236,6 @@ def test_rows_that_redis_evicted_are_not_changed(server: str) -> None:
 
 def test_a_file_of_an_earlier_release_is_read(tmp_path: Path) -> None:
     """Its head has no newest moment, and its records hold all times."""
-    from mlp_resources.online import lmdb as online_lmdb
-
     store = LmdbOnlineStore(tmp_path)
     location = publish(store, pl.concat([at(1.0, 1, 1), at(1.0, 0, 2)]))
     with online_lmdb._open_environment(location).begin(write=True) as writer:
