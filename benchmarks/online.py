@@ -1,4 +1,4 @@
-"""Reads of online features, embedded and from Redis, in process and over HTTP, against Feast; time to publish 1 M."""
+"""Reads of online features, embedded and from Redis, in process and over HTTP, against Feast; and publications."""
 
 import json
 import os
@@ -27,14 +27,15 @@ from mlp_assets.tables.as_of_join import FeatureTable
 from mlp_resources.online.lmdb import LmdbOnlineStore
 from mlp_resources.online.redis import RedisOnlineStore
 from mlp_resources.online.rows import pack_rows
-from mlp_resources.ports.serving import OnlineStore
+from mlp_resources.ports.serving import Changes, OnlineStore
 
 HERE = Path(__file__).parent
 FEATURES = [f"f{number}" for number in range(10)]
-TTL, NOW = timedelta(days=90), datetime.now(UTC)
+TTL, NOW, TIME = timedelta(days=90), datetime.now(UTC), pl.Datetime("us", "UTC")
 BARS = {
     "embedded_1_p50_us": 10.0, "embedded_100_p50_us": 200.0, "redis_1_ratio": 1.3, "redis_100_ratio": 1.3,
-    "publish_1m_embedded_s": 5.0, "publish_1m_redis_s": 20.0, "differences": 0,
+    "publish_1m_embedded_s": 5.0, "publish_1m_redis_s": 20.0,
+    "publish_10k_of_1m_s": 0.2, "publish_10k_of_1m_redis_s": 0.2, "differences": 0,
 }  # fmt: skip
 TIMES_FEAST = 20
 Figures = dict[str, Any]
@@ -52,7 +53,7 @@ def table(count: int) -> pl.DataFrame:
     nulls = [pl.when(pl.Series(draw.random(count) > 0.05)).then(name).alias(name) for name in FEATURES]
     age = pl.Series(np.where(draw.random(count) < 0.02, 100, 1) * 86_400_000_000, dtype=pl.Duration("us"))
     frame = pl.DataFrame({"user_id": np.arange(count), **values}).with_columns(nulls)
-    return frame.with_columns(event_time=pl.lit(NOW).cast(pl.Datetime("us", "UTC")) - age)
+    return frame.with_columns(event_time=pl.lit(NOW).cast(TIME) - age)
 
 
 def lookup(store: OnlineStore, location: str, derive: bool = False) -> Lookup:
@@ -93,6 +94,25 @@ def publishing(name: str, store: OnlineStore, million: pl.DataFrame) -> Figures:
         taken.append(time.perf_counter() - begun)
     log(f"  publish 1 M, {name}: {', '.join(f'{seconds:.2f}' for seconds in taken)} s")
     return {f"publish_1m_{name}_s": round(statistics.median(taken[1:]), 2)}
+
+
+def publishing_changes(name: str, store: OnlineStore, million: pl.DataFrame) -> Figures:
+    """Seconds to publish ten thousand changed rows of a million that are online, packing included."""
+    location, taken = store.location("bench", "changed"), []
+    store.publish(location, ["user_id"], FEATURES, million, version=0, note=lambda: "0")
+    for version in range(1, ROUNDS + 2):
+        newest = NOW + timedelta(hours=version)
+        rows = million.sample(10_000, seed=version).with_columns(event_time=pl.lit(newest).cast(TIME))
+        changes = Changes(rows, rows.select("user_id").clear(), newest)
+        options: dict[str, Any] = {"base": str(version - 1), "version": version, "note": lambda: str(version)}  # noqa: B023
+        begun = time.perf_counter()
+        online = store.publish_changes(location, ["user_id"], FEATURES, changes, **options)
+        taken.append(time.perf_counter() - begun)
+        if online != million.height:
+            raise SystemExit(f"{name}: {online} rows are online after a publication of changes, not {million.height}.")
+    log(f"  publish 10 k of 1 M, {name}: {', '.join(f'{seconds:.3f}' for seconds in taken)} s")
+    suffix = "" if name == "embedded" else f"_{name}"
+    return {f"publish_10k_of_1m{suffix}_s": round(statistics.median(taken[1:]), 3)}
 
 
 def differences(store: OnlineStore, location: str, rows: pl.DataFrame) -> tuple[int, int]:
@@ -140,7 +160,8 @@ def of_store(name: str, store: OnlineStore, folder: Path, bare: redis.Redis | No
             bare.mset({b"bare:%d" % user: packed[user] for user in range(start, start + 1000)})
     differ, values = differences(store, location, rows)
     figures = in_process(name, store, location, bare) | over_http(name, location, folder)
-    figures |= publishing(name, store, table(1_000_000))
+    million = table(1_000_000)
+    figures |= publishing(name, store, million) | publishing_changes(name, store, million)
     return figures | {f"differences_{name}": differ, f"compared_{name}": values}
 
 

@@ -11,7 +11,11 @@ from mlp_assets.tables.standing_rows import as_newest, up_to
 
 
 def newest_rows(
-    view: FeatureView, rows: pl.LazyFrame, now: datetime, entities: pl.DataFrame | None = None
+    view: FeatureView,
+    rows: pl.LazyFrame,
+    now: datetime,
+    entities: pl.DataFrame | None = None,
+    newest: datetime | None = None,
 ) -> pl.DataFrame:
     """The newest row of each entity, as known at ``now``, if it may be within its TTL: keys, ``event_time``, features.
 
@@ -19,11 +23,12 @@ def newest_rows(
 
     Args:
         entities: keys; only the rows of these entities are returned. By default, of all.
+        newest: the newest moment of the table, from which the TTL counts; by default that of ``rows``.
     """
     entity_keys = list(view.entity.keys)
     rows = as_newest(up_to(rows, now, duration(view.every)))
     if view.ttl_length is not None:
-        newest = rows.select(pl.col("event_time").max()).collect().item()
+        newest = newest or rows.select(pl.col("event_time").max()).collect().item()
         if newest is not None:
             rows = rows.filter(pl.col("event_time") >= newest - view.ttl_length)
     if entities is not None:

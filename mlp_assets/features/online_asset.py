@@ -3,12 +3,7 @@
 import dagster as dg
 
 from mlp_assets.features.definitions.definition_note import shown
-from mlp_assets.features.definitions.publishing import (
-    EarlierDefinitions,
-    PublishedView,
-    publish_earlier,
-    publish_view,
-)
+from mlp_assets.features.definitions.publishing import EarlierDefinitions, WrittenRows, publish_earlier, publish_view
 from mlp_assets.features.history.holes import find_holes, near_newest
 from mlp_assets.features.parity_check import Parity, compare_online_with_offline
 from mlp_assets.features.view_plan import ViewPlan
@@ -55,14 +50,16 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             plan = ViewPlan.of(view, published.location)
             online = scope.environment.online.open_view(plan.location, plan.features)
             parity = compare_online_with_offline(plan, FeatureTable.of(view, published.rows), online, published.now)
-        newest, table = published.newest, keys.table(features_key)
+        written, table = published.written, keys.table(features_key)
+        schema = written.rows.schema
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": newest.height,
-                "dagster/column_schema": column_schema(newest.schema),
-                "dagster/column_lineage": column_lineage({name: [(features_key, name)] for name in newest.columns}),
-                "preview": dg.MetadataValue.md(markdown_table(newest.head(5))),
-                "as_of": str(newest["event_time"].max()),
+                "dagster/row_count": written.online,
+                "dagster/column_schema": column_schema(schema),
+                "dagster/column_lineage": column_lineage({name: [(features_key, name)] for name in schema}),
+                "preview": dg.MetadataValue.md(markdown_table(written.rows.head(5))),
+                "as_of": str(written.newest),
+                "published": _amount(written),
                 "delta_versions_read": dg.MetadataValue.json({str(table): published.version}),
                 "location": published.location,
                 **_earlier_facts(earlier),
@@ -74,22 +71,22 @@ def online_asset(scope: Scope, view: FeatureView) -> dg.AssetsDefinition:
             check_results=[
                 _check_result(parity),
                 _lag_result(scope, view),
-                _history(context, scope, view, published),
+                _history(context, scope, view),
             ],
         )
 
     return publish
 
 
-def _history(
-    context: dg.AssetExecutionContext, scope: Scope, view: FeatureView, published: PublishedView
-) -> dg.AssetCheckResult:
+def _history(context: dg.AssetExecutionContext, scope: Scope, view: FeatureView) -> dg.AssetCheckResult:
     """Whether moments are missing that what is online depends on."""
-    times = published.newest["event_time"]
-    moments = near_newest(view, times.max()) if len(times) else times  # type: ignore[arg-type]  # a column of times
-    holes = find_holes(scope, view, moments, materialized_partitions(scope, context.instance))
+    holes = find_holes(scope, view, near_newest(scope, view), materialized_partitions(scope, context.instance))
     missing = holes.describe(scope.project.name) if holes else None
     return warning(keys.online(scope.project.name, view), COMPLETE_HISTORY, missing, holes.facts)
+
+
+def _amount(written: WrittenRows) -> str:
+    return "all rows" if written.changed is None else f"{written.changed:,} changed of {written.online:,}"
 
 
 def _earlier_facts(earlier: EarlierDefinitions) -> dict[str, dg.MetadataValue]:

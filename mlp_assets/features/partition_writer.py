@@ -10,6 +10,7 @@ import polars as pl
 from mlp_assets.errors import LakeError
 from mlp_assets.features.definitions.view_definition import next_definition, record_document
 from mlp_assets.features.feature_batches import BatchWork, batches_of
+from mlp_assets.features.moments.changed_moments import changed_from_note
 from mlp_assets.features.moments.held_moments import held_moments
 from mlp_assets.features.moments.kept_rows import with_kept_rows
 from mlp_assets.features.moments.late_changes import changed_times
@@ -99,9 +100,11 @@ def compute_partitions(
         touched = planner.touched(others)
         parts = [*planner.of_run(windows), *touched]
         after = planner.held_after(parts)
+        changed = changed_from_note(planner.first_changed(parts))
         notes = notes_for(view) | _note_columns(scope, view, table, version) | change.after.to_notes()
         progress = progress_after(scope, view, after.times, steps, version, now)
         both = (lake.notes(table, written) or notes_for(view), notes | after.to_notes(view) | progress.to_notes())
+        both = (both[0] | changed, both[1] | changed)
         record_document(scope, view, change.after)
         result = _write_batches(scope, view, parts, Versions(version, before, written), both)
         if result is not None:

@@ -6,10 +6,10 @@ online store holds: the store keeps the id of each publication with its rows.
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import uuid4
 
 import polars as pl
@@ -31,6 +31,12 @@ _SCHEMA = {
     "table_version": pl.Int64, "known_until": UTC_TIME, "moments": pl.String, "begun": UTC_TIME, "visible": UTC_TIME,
     "outcome": pl.String,
 }  # fmt: skip
+
+
+class Note(Protocol):
+    """Writes the note of a publication: its id, the time, and further facts."""
+
+    def __call__(self, facts: Mapping[str, Any] | None = None) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class PublicationRecord:
         self.store = location or environment.online.location(project, view.name)
 
     @contextlib.contextmanager
-    def recording(self, table_version: int, progress: Progress, definition: str = "") -> Iterator[Callable[[], str]]:
+    def recording(self, table_version: int, progress: Progress, definition: str = "") -> Iterator[Note]:
         """Records a publication that the block makes. Yields the note that the block gives to the online store.
 
         Args:
@@ -87,7 +93,7 @@ class PublicationRecord:
         begun = Publication(name, self.store, cadence, definition, table_version, progress, now(), None, "begun")
         self._append(begun)
         try:
-            yield lambda: json.dumps({"publication": name, "at": now().isoformat()})
+            yield lambda facts=None: json.dumps({"publication": name, "at": now().isoformat(), **(facts or {})})
         except BaseException:
             with contextlib.suppress(OnlineUnavailableError):  # the next publication completes the record
                 self._settle(begun)

@@ -89,6 +89,13 @@ class DeltaLake:
         notes = (notes_of(commit) for commit in commits[newer:])
         return next((texts for texts in notes if texts), {})
 
+    def notes_between(self, table: Table, before: int, now: int) -> list[dict[str, str]] | None:
+        handle = self._handle(table)
+        commits = [] if handle is None or handle.version() <= before else handle.history(handle.version() - before)
+        noted = {commit["version"]: notes_of(commit) for commit in commits}
+        wanted = range(before + 1, now + 1)
+        return [noted[version] for version in wanted] if noted.keys() >= set(wanted) else None
+
     def history(self, table: Table) -> TableHistory | None:
         return None if self._handle(table) is None else read_history(self.location(table))
 

@@ -4,7 +4,7 @@ The keys of a view begin with ``mlp:<project>/<view>``:
 
 - ``:live`` is the pointer, "version.attempt".
 - ``:staged`` is the set of publications that are not live: being written, left by a killed publisher, or replaced.
-- ``:<version>.<attempt>`` is a hash of packed key -> packed row, and the description and the note under own fields.
+- ``:<version>.<attempt>`` is a hash of packed key -> packed row, description and note. Changes of rows rename it.
 """
 
 import contextlib
@@ -17,11 +17,27 @@ import polars as pl
 import redis
 
 from mlp_assets.errors import MlpError
-from mlp_resources.online.redis_address import WRITE_SECONDS, Address, shared_client
-from mlp_resources.online.rows import NEVER, Layout, description, pack_key, pack_rows
-from mlp_resources.ports.serving import Key, OnlineRow, OnlineRows, OnlineUnavailableError, StalePublicationError
+from mlp_resources.online.redis_address import WRITE_SECONDS, Address, shared_client, unavailable
+from mlp_resources.online.redis_changes import change_live_rows, version_of
+from mlp_resources.online.rows import (
+    ABOUT,
+    NEVER,
+    NOTE,
+    Layout,
+    description,
+    newest_moment,
+    pack_key,
+    pack_rows,
+)
+from mlp_resources.ports.serving import (
+    Changes,
+    Key,
+    OnlineRow,
+    OnlineRows,
+    OnlineUnavailableError,
+    StalePublicationError,
+)
 
-_ABOUT, _NOTE = b"\x00about", b"\x00note"
 _CHUNK = 2000
 _ATTEMPTS = 20
 # Moves the pointer unless a newer version is live or staged rows are missing. Returns what is live, or why it refused.
@@ -66,25 +82,43 @@ class RedisOnlineStore:
         note: Callable[[], str] | None = None,
     ) -> None:
         client, name = shared_client(location, WRITE_SECONDS, self._password)
-        packed = pack_rows(keys, features, frame)
+        newest = newest_moment(frame)
+        packed = pack_rows(keys, features, frame, newest)
         publication = f"{version}.{secrets.token_hex(6)}"
         try:
             live = client.get(f"{name}:live")
-            if live is not None and _version(live) > version:
-                raise _stale(name, _version(live), version)
+            if live is not None and version_of(live) > version:
+                raise _stale(name, version_of(live), version)
             try:
-                _stage(client, name, publication, description(keys, features, frame.height), packed)
-                client.hset(f"{name}:{publication}", _NOTE, note() if note is not None else "")
+                _stage(client, name, publication, description(keys, features, frame.height, newest), packed)
+                client.hset(f"{name}:{publication}", NOTE, note() if note is not None else "")
                 _switch(client, name, publication, frame.height + 2)
             except BaseException:
                 with contextlib.suppress(redis.RedisError):
                     _remove(client, name, publication)
                 raise
             for staged in client.smembers(f"{name}:staged"):
-                if _version(staged) <= version:  # a newer one may still be written
+                if version_of(staged) <= version:  # a newer one may still be written
                     _remove(client, name, staged.decode())
         except redis.RedisError as error:
-            raise _unavailable(location, error) from error
+            raise unavailable(location, error) from error
+
+    def publish_changes(
+        self,
+        location: str,
+        keys: Sequence[str],
+        features: Sequence[str],
+        changes: Changes,
+        *,
+        base: str,
+        version: int,
+        note: Callable[[], str],
+    ) -> int | None:
+        client, name = shared_client(location, WRITE_SECONDS, self._password)
+        try:
+            return change_live_rows(client, name, (keys, features), changes, base=base, version=version, note=note)
+        except redis.RedisError as error:
+            raise unavailable(location, error) from error
 
     def open_view(self, location: str, features: Sequence[str] | None = None) -> "RedisView":
         return RedisView(location, features, self._password)
@@ -96,15 +130,15 @@ class RedisOnlineStore:
             publications = [publication.decode() for publication in {*staged, *([live] if live else [])}]
             client.unlink(f"{name}:live", f"{name}:staged", *(f"{name}:{each}" for each in publications))
         except redis.RedisError as error:
-            raise _unavailable(location, error) from error
+            raise unavailable(location, error) from error
 
     def note(self, location: str) -> str | None:
         client, name = shared_client(location, password=self._password)
         try:
             live = client.get(f"{name}:live")
-            text = None if live is None else client.hget(f"{name}:{live.decode()}", _NOTE)
+            text = None if live is None else client.hget(f"{name}:{live.decode()}", NOTE)
         except redis.RedisError as error:
-            raise _unavailable(location, error) from error
+            raise unavailable(location, error) from error
         return text.decode() if text else None
 
 
@@ -114,7 +148,7 @@ def _stage(client: Any, name: str, publication: str, about: bytes, packed: tuple
     fields = [part for pair in zip(*packed, strict=True) for part in pair]
     pipeline = client.pipeline(transaction=False)
     pipeline.sadd(staged, publication)
-    pipeline.execute_command("HSET", rows, _ABOUT, about)
+    pipeline.execute_command("HSET", rows, ABOUT, about)
     pipeline.execute()
     for start in range(0, len(fields), 2 * _CHUNK):
         pipeline.sadd(staged, publication)  # again: a newer publisher may have removed it as abandoned
@@ -126,7 +160,7 @@ def _switch(client: Any, name: str, publication: str, rows: int) -> None:
     version = int(publication.partition(".")[0])
     verdict, live = client.eval(_SWITCH, 3, *_names(name, publication), publication, version, rows)
     if verdict == b"stale":
-        raise _stale(name, _version(live), version)
+        raise _stale(name, version_of(live), version)
     if verdict == b"lost":
         raise StalePublicationError(
             f"{name}: another publication of version {version} or newer went online while this one was written, and "
@@ -154,24 +188,25 @@ class RedisView:
         self._location = location
         self._client, self._name = shared_client(location, password=password)
         self._pointer = f"{self._name}:live".encode()
-        self._seen = b"", b"", 0, Layout(self._name, ())
+        self._seen = b"", b"", 0, NEVER, Layout(self._name, ())
         self._wanted = features
-        _, _, layout = self._read([])
+        _, _, _, layout = self._read([])
         self.features = self._wanted = layout.wanted
 
     def get_one(self, key: Key) -> OnlineRow:
-        (packed,), version, layout = self._read([pack_key(key)])
-        time, values = layout.one(packed)
+        (packed,), version, newest, layout = self._read([pack_key(key)])
+        time, values = layout.one(packed, newest)
         return OnlineRow(values, None if time == NEVER else time, version)
 
     def get_many(self, keys: Sequence[Key]) -> OnlineRows:
-        packed, version, layout = self._read([pack_key(key) for key in keys])
-        return layout.many(packed, version)
+        packed, version, newest, layout = self._read([pack_key(key) for key in keys])
+        return layout.many(packed, newest, version)
 
-    def _read(self, keys: list[bytes]) -> tuple[list[bytes | None], int, Layout]:
+    def _read(self, keys: list[bytes]) -> tuple[list[bytes | None], int, int, Layout]:
+        """The records of the keys, and the version, newest moment and layout of their publication."""
         for _ in range(_ATTEMPTS):
-            live, about, version, layout = self._seen  # one value, because threads share the view
-            hmget = (b"HMGET", self._name.encode() + b":" + live, _ABOUT, *keys)
+            live, about, version, newest, layout = self._seen  # one value, because threads share the view
+            hmget = (b"HMGET", self._name.encode() + b":" + live, ABOUT, *keys)
             values, pointer = self._ask([hmget, (b"GET", self._pointer)])
             if pointer is None:
                 raise MlpError(f"View {self._name!r} is not online yet. Materialize its online asset.")
@@ -180,15 +215,17 @@ class RedisView:
             elif values[0] != about:
                 raise MlpError(f"The rows of view {self._name!r} are gone from Redis. Materialize its online asset.")
             else:
-                return values[1:], version, layout
+                return values[1:], version, newest, layout
         raise OnlineUnavailableError(f"View {self._name!r} was published {_ATTEMPTS} times during one read.")
 
-    def _read_description(self, live: bytes) -> tuple[bytes, bytes, int, Layout]:
-        """The publication's name, description, version and layout; those seen last when it was just replaced."""
-        (about,) = self._ask([(b"HGET", self._name.encode() + b":" + live, _ABOUT)])
+    def _read_description(self, live: bytes) -> tuple[bytes, bytes, int, int, Layout]:
+        """What ``_seen`` holds, of the live publication; what it holds already if that was just replaced."""
+        (about,) = self._ask([(b"HGET", self._name.encode() + b":" + live, ABOUT)])
         if about is None:
             return self._seen
-        return live, about, _version(live), Layout(self._name, json.loads(about)["features"], self._wanted)
+        described = json.loads(about)
+        layout = Layout(self._name, described["features"], self._wanted)
+        return live, about, version_of(live), described.get("newest", NEVER), layout
 
     def _ask(self, commands: list[tuple[bytes, ...]]) -> list[Any]:
         """Sends the commands together. A broken connection is replaced and tried once more."""
@@ -198,9 +235,9 @@ class RedisView:
             try:
                 return _answers(self._client, commands)
             except redis.RedisError as error:
-                raise _unavailable(self._location, error) from error
+                raise unavailable(self._location, error) from error
         except redis.RedisError as error:
-            raise _unavailable(self._location, error) from error
+            raise unavailable(self._location, error) from error
 
 
 def _answers(client: Any, commands: list[tuple[bytes, ...]]) -> list[Any]:
@@ -216,19 +253,8 @@ def _answers(client: Any, commands: list[tuple[bytes, ...]]) -> list[Any]:
         client.connection_pool.release(connection)
 
 
-def _version(publication: bytes) -> int:
-    return int(publication.partition(b".")[0])
-
-
 def _stale(name: str, live: int, version: int) -> StalePublicationError:
     return StalePublicationError(
         f"{name}: version {live} is online, and version {version} is older. "
         f"If the view's table was created again, remove the key {name}:live from Redis and publish again."
-    )
-
-
-def _unavailable(location: str, error: Exception) -> OnlineUnavailableError:
-    return OnlineUnavailableError(
-        f"Redis at {location} does not answer ({type(error).__name__}: {error}). Check that it runs, that "
-        "MLP_ONLINE names it, and that MLP_REDIS_PASSWORD holds its password if it has one."
     )

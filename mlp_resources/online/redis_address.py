@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from mlp_assets.errors import MlpError
+from mlp_resources.ports.serving import OnlineUnavailableError
 
 SCHEMES = ("redis", "rediss")
 READ_SECONDS, WRITE_SECONDS = 2.0, 60.0
@@ -80,3 +81,11 @@ def password_for(location: str, address: str | None, password: str | None) -> st
         return password
     store = Address.parse(address)
     return store.password if store.shown == Address.parse(location.partition("#")[0]).shown else None
+
+
+def unavailable(location: str, error: Exception) -> OnlineUnavailableError:
+    """The error of a server that does not answer."""
+    return OnlineUnavailableError(
+        f"Redis at {location} does not answer ({type(error).__name__}: {error}). Check that it runs, that "
+        "MLP_ONLINE names it, and that MLP_REDIS_PASSWORD holds its password if it has one."
+    )

@@ -17,6 +17,10 @@ from mlp_resources.ports.serving import Key, OnlineRows
 KEY_BYTES = 500
 NEVER = -(2**63)
 """The event time of a key without a row."""
+STANDING = NEVER + 1
+"""The event time in a record of the publication's newest moment: the record of an unchanged row keeps its bytes."""
+ABOUT, NOTE = b"\x00about", b"\x00note"
+"""The keys of a publication's description and note. They sort before every packed key."""
 _INTEGER, _TEXT, _OTHER, _HASHED = b"\x01", b"\x02", b"\x03", b"\xfe"
 _HALF = 2**63
 _integer = struct.Struct(">cQ").pack
@@ -58,24 +62,36 @@ class Layout:
         self._record = struct.Struct(f"<q{self._width}d")
         self._empty = self._record.pack(NEVER, *[float("nan")] * self._width)
 
-    def one(self, packed: bytes | None) -> tuple[int, tuple[float, ...]]:
-        """(event time, values) of one record; NEVER and NaN for None."""
+    def one(self, packed: bytes | None, newest: int) -> tuple[int, tuple[float, ...]]:
+        """(event time, values) of one record; NEVER and NaN for None.
+
+        Args:
+            newest: the newest moment of the publication.
+        """
         time, *values = self._record.unpack(packed if packed is not None else self._empty)
+        time = newest if time == STANDING else time
         return time, tuple(values if self._places is None else [values[place] for place in self._places])
 
-    def many(self, packed: Sequence[bytes | None], version: int) -> OnlineRows:
+    def many(self, packed: Sequence[bytes | None], newest: int, version: int) -> OnlineRows:
         """The rows of the records, decoded from one buffer."""
         empty = self._empty
         buffer = bytearray().join([empty if record is None else record for record in packed])
         words = np.frombuffer(buffer, dtype="<f8").reshape(len(packed), self._width + 1)
         times: NDArray[np.int64] = words[:, 0].view("<i8")
+        times[times == STANDING] = newest
         values = words[:, 1:] if self._places is None else words[:, 1:][:, self._places]
         return OnlineRows(values, times, times != NEVER, version)
 
 
-def description(keys: Sequence[str], features: Sequence[str], rows: int) -> bytes:
+def description(keys: Sequence[str], features: Sequence[str], rows: int, newest: int) -> bytes:
     """The description of a publication, as JSON."""
-    return json.dumps({"keys": list(keys), "features": list(features), "rows": rows}).encode()
+    return json.dumps({"keys": list(keys), "features": list(features), "rows": rows, "newest": newest}).encode()
+
+
+def newest_moment(frame: pl.DataFrame) -> int:
+    """The newest event time in microseconds; NEVER without rows."""
+    newest = _micros(frame).max()
+    return newest if isinstance(newest, int) else NEVER
 
 
 def fingerprint(keys: Sequence[str], features: Sequence[str]) -> bytes:
@@ -83,16 +99,21 @@ def fingerprint(keys: Sequence[str], features: Sequence[str]) -> bytes:
     return hashlib.sha256(json.dumps([list(keys), list(features)]).encode()).digest()[:8]
 
 
-def pack_rows(keys: Sequence[str], features: Sequence[str], frame: pl.DataFrame) -> tuple[list[bytes], list[bytes]]:
+def pack_rows(
+    keys: Sequence[str], features: Sequence[str], frame: pl.DataFrame, newest: int = NEVER
+) -> tuple[list[bytes], list[bytes]]:
     """The packed keys in rising order, and the record of each.
 
     A record is the event time in microseconds and the features as doubles, NaN for null.
+
+    Args:
+        newest: the newest moment of the publication. It is packed as STANDING.
 
     Raises:
         MlpError: two rows have the same key.
     """
     ordered = frame.sort(keys)
-    packed = _pack_keys(ordered.select(keys))
+    packed = pack_keys(ordered.select(keys))
     if any(key >= after for key, after in pairwise(packed)):
         order = sorted(range(len(packed)), key=packed.__getitem__)
         packed, ordered = [packed[place] for place in order], ordered[order]
@@ -101,13 +122,18 @@ def pack_rows(keys: Sequence[str], features: Sequence[str], frame: pl.DataFrame)
             shown = dict(zip(keys, ordered.select(keys).row(place), strict=True))
             raise MlpError(f"Two rows have the key {shown}. Publish one row per entity.")
     records = np.empty(ordered.height, dtype=[("time", "<i8"), ("values", "<f8", (len(features),))])
-    records["time"] = ordered["event_time"].cast(pl.Datetime("us", "UTC")).to_physical().to_numpy()
+    times = _micros(ordered).to_numpy()
+    records["time"] = np.where(times == newest, STANDING, times)
     records["values"] = ordered.select(pl.col(features).cast(pl.Float64)).fill_null(float("nan")).to_numpy()
     data, size = records.tobytes(), records.itemsize
     return packed, [data[start : start + size] for start in range(0, len(data), size)]
 
 
-def _pack_keys(frame: pl.DataFrame) -> list[bytes]:
+def _micros(frame: pl.DataFrame) -> pl.Series:
+    return frame["event_time"].cast(pl.Datetime("us", "UTC")).to_physical()
+
+
+def pack_keys(frame: pl.DataFrame) -> list[bytes]:
     """``pack_key`` of each row; integer columns are packed as a whole."""
     signed = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32)
     size = 9 * frame.width

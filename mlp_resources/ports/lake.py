@@ -139,6 +139,10 @@ class Lake(Protocol):
         """The notes of the newest write that has any; at a version, of the newest one up to it."""
         ...
 
+    def notes_between(self, table: Table, before: int, now: int) -> list[dict[str, str]] | None:
+        """The notes of each commit after one version up to another; None if the log of one of them is gone."""
+        ...
+
     def replace(self, table: Table, frame: pl.DataFrame) -> WriteResult:
         """Replaces the whole table and its schema."""
         ...

@@ -1,6 +1,7 @@
 """The ports of serving: the online store of features, and the control of endpoints."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -57,6 +58,20 @@ class OnlineRow(NamedTuple):
     version: int
 
 
+class Changes(NamedTuple):
+    """What a publication changes of the one that is online.
+
+    Args:
+        rows: one row for each entity whose row is new or another: its keys, ``event_time`` and the features.
+        removed: keys of the entities that have no row any more. Those that have none online change nothing.
+        newest: the newest moment. The rows of the newest moment that is online become rows of this one.
+    """
+
+    rows: pl.DataFrame
+    removed: pl.DataFrame
+    newest: datetime
+
+
 class OnlineView(Protocol):
     """Reads one view. Every call sees one whole publication, even while a newer one replaces it.
 
@@ -105,6 +120,30 @@ class OnlineStore(Protocol):
 
         Raises:
             StalePublicationError: a newer version is online.
+        """
+        ...
+
+    def publish_changes(
+        self,
+        location: str,
+        keys: Sequence[str],
+        features: Sequence[str],
+        changes: Changes,
+        *,
+        base: str,
+        version: int,
+        note: Callable[[], str],
+    ) -> int | None:
+        """Changes rows of a view at once, like ``publish``: a reader sees none of the changes or all.
+
+        Args:
+            base: the note of the publication that the changes follow.
+            version: of the view's table.
+            note: called just before the rows are switched; its text is kept with them.
+
+        Returns:
+            The number of rows that are online then; None if nothing was done, because another publication than ``base``
+            is online, or one with other features, or because there are more changes than the store makes at once.
         """
         ...
 

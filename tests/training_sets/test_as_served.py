@@ -62,6 +62,7 @@ class Replay:
     now: datetime = START
     arrivals: int = 0
     answers: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    published: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
         self.start = self.now = Moments.of(self.views[0]).start
@@ -170,9 +171,12 @@ class Replay:
     def _execute(self, selected: list[dg.AssetKey], names: list[str]) -> None:
         with freeze_time(max(self.now, datetime.now(UTC))):  # it decides which partitions exist
             # A run that comes before its source's fails, as it would in production.
-            self.platform.job.execute_in_process(
+            result = self.platform.job.execute_in_process(
                 instance=self.platform.instance, asset_selection=selected, tags=range_tags(names), raise_on_error=False
             )
+        for event in result.get_asset_materialization_events():
+            shown = event.materialization.metadata.get("published")
+            self.published += [str(shown.value)] if shown is not None else []
 
     def _ask_until(self, end: datetime) -> None:
         """Looks every user up at a few times up to ``end``, and at ``end`` itself."""
@@ -236,5 +240,7 @@ def test_training_rows_equal_what_look_ups_were_given(case: Any, faults: bool, h
     replay = Replay(case(location), home, location, faults)
     replay.run()
     assert (replay.arrivals > 0) == (case is daily_on_arrival)
+    by_changes = sum(how != "all rows" for how in replay.published)
+    assert by_changes > len(replay.published) / 4 if replay.hourly else by_changes == 0
     different = replay.compare()
     assert different.is_empty(), different

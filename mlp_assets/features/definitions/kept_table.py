@@ -13,6 +13,7 @@ from mlp_assets.features.definitions.definition_note import NOTE, definition_at,
 from mlp_assets.features.definitions.documents import view_of_document
 from mlp_assets.features.definitions.in_use import definitions_in_use
 from mlp_assets.features.definitions.view_definition import read_document, source_definition
+from mlp_assets.features.moments.changed_moments import NOTE as CHANGED_FROM
 from mlp_assets.features.partition_writer import SOURCE_READ, compute_partitions
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.nouns.cadence import Moments
@@ -165,7 +166,7 @@ def _copy(scope: Scope, view: FeatureView, kept: KeptDefinition) -> None:
     rows = lake.scan(origin, kept.ended)
     stands = [UNTIL] if are_standing(rows) else []
     rows = rows.select(*view.entity.keys, "event_time", "known_at", *stands, *kept.view.feature_names, "partition")
-    notes = {name: text for name, text in lake.notes(origin, kept.ended).items() if name != NOTE}
+    notes = {name: text for name, text in lake.notes(origin, kept.ended).items() if name not in (NOTE, CHANGED_FROM)}
     groups = _groups(rows, batch_bytes(scope.environment.shards.memory()))
     for number, names in enumerate(groups, 1):
         frame = rows.filter(pl.col("partition").is_in(names)).collect(engine="streaming")

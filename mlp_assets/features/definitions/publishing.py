@@ -1,5 +1,6 @@
 """Publishes a view online: today's definition, and the earlier ones that live endpoints still look up."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,18 +8,38 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from mlp_assets.features.definitions.changed_rows import find_changes
 from mlp_assets.features.definitions.definition_note import FIRST, definition_at
 from mlp_assets.features.definitions.in_use import definitions_in_use, location_of
 from mlp_assets.features.definitions.kept_table import KeptDefinition, kept_definition, number_of
+from mlp_assets.features.definitions.online_base import OnlineBase, PublishableTable, base_of_all, read_base
 from mlp_assets.features.definitions.view_definition import check_is_followed
 from mlp_assets.features.newest_rows import newest_rows
 from mlp_assets.features.source_rows import lake_table
 from mlp_assets.features.table_progress import progress_of
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration.scope import Scope
-from mlp_assets.publications.record import PublicationRecord
+from mlp_assets.publications.record import Note, PublicationRecord
+from mlp_resources.ports.serving import Changes, OnlineStore, OnlineUnavailableError
 
 _READ_UNTIL = timedelta(hours=1)  # a replica may read for so long after its endpoint has another plan
+
+
+@dataclass(frozen=True)
+class WrittenRows:
+    """What was written online.
+
+    Args:
+        rows: all rows that are online, or those that changed.
+        changed: the number of entities whose row changed or was removed; None if all rows were replaced.
+        online: the number of rows that are online.
+        newest: the time of the newest row; None without rows.
+    """
+
+    rows: pl.DataFrame
+    changed: int | None
+    online: int
+    newest: datetime | None
 
 
 @dataclass(frozen=True)
@@ -28,14 +49,13 @@ class PublishedView:
     Args:
         definition: the name of the definition that the rows follow.
         rows: the table's rows of which the publication holds the newest.
-        newest: the rows that it holds.
     """
 
     location: str
     definition: str
     version: int | None
     rows: pl.LazyFrame
-    newest: pl.DataFrame
+    written: WrittenRows
     now: datetime
 
 
@@ -100,17 +120,66 @@ def _publish(
     *,
     kept: bool = False,
 ) -> PublishedView:
-    environment = scope.environment
+    environment, table = scope.environment, lake_table(scope, view)
     record = PublicationRecord(environment, scope.home(view), view, location if kept else None)
     now = environment.now()
-    rows = environment.lake.scan(lake_table(scope, view), version)
-    progress = progress_of(scope, view, lake_table(scope, view), rows, version, now)
+    rows = environment.lake.scan(table, version)
+    progress = progress_of(scope, view, table, rows, version, now)
+    target = PublishableTable(environment.lake, table, view, version, progress, now)
     rows = progress.publishable(view, rows)
-    newest = newest_rows(view, rows, now)
     number = number_of(version or 0) if kept else version or 0
+    online, note_before = environment.online, _note_online(scope, location)
+    base = read_base(note_before)
+    changes = find_changes(base, target) if base is not None else None
+    newest = newest_rows(view, rows, now) if changes is None else None
     with record.recording(number, progress, definition) as note:
-        environment.online.publish(location, view.entity.keys, view.feature_names, newest, version=number, note=note)
-    return PublishedView(location, definition, version, rows, newest, now)
+        written = None
+        if note_before is not None and changes is not None:
+            written = _write_changes(online, location, view, changes, note_before, number, note)
+        if written is None:
+            newest = newest if newest is not None else newest_rows(view, rows, now)
+            written = _write_all(online, location, newest, target, number, note)
+    return PublishedView(location, definition, version, rows, written, now)
+
+
+def _write_changes(
+    online: OnlineStore,
+    location: str,
+    view: FeatureView,
+    found: tuple[Changes, OnlineBase],
+    base: str,
+    number: int,
+    note: Note,
+) -> WrittenRows | None:
+    """Publishes the changes; None if another publication than the base is online by now."""
+    changes, after = found
+    count = online.publish_changes(
+        location,
+        view.entity.keys,
+        view.feature_names,
+        changes,
+        base=base,
+        version=number,
+        note=lambda: note(after.to_note()),
+    )
+    changed = changes.rows.height + changes.removed.height
+    return WrittenRows(changes.rows, changed, count, changes.newest) if count is not None else None
+
+
+def _write_all(
+    online: OnlineStore, location: str, newest: pl.DataFrame, target: PublishableTable, number: int, note: Note
+) -> WrittenRows:
+    view, base = target.view, base_of_all(target, newest)
+    facts = base.to_note() if base is not None else None
+    online.publish(location, view.entity.keys, view.feature_names, newest, version=number, note=lambda: note(facts))
+    return WrittenRows(newest, None, newest.height, newest.select(pl.col("event_time").max()).item())
+
+
+def _note_online(scope: Scope, location: str) -> str | None:
+    """The note of the publication that is online. If the store does not answer, the publication says so later."""
+    with contextlib.suppress(OnlineUnavailableError):
+        return scope.environment.online.note(location)
+    return None
 
 
 def _last_published(scope: Scope, view: FeatureView, definition: str) -> datetime:

@@ -101,11 +101,15 @@ def computed_span(scope: Scope, view: FeatureView) -> pl.Series:
     return steps_between(view, progress.spans[0][0] - timedelta(microseconds=1), progress.spans[-1][1])
 
 
-def near_newest(view: FeatureView, newest: datetime) -> pl.Series:
-    """The moments up to the newest one that what is read of it now depends on: those within the TTL.
+def near_newest(scope: Scope, view: FeatureView) -> pl.Series:
+    """The moments up to the newest complete one that what is read of it now depends on: those within the TTL.
 
     Without a TTL, an entity's row may be as old as the table.
     """
+    progress = _progress(scope, view)
+    if progress is None or not progress.spans:
+        return pl.Series([], dtype=UTC_TIME)
+    newest = progress.spans[-1][1]
     first = moment(view.root.start) if view.ttl_length is None else newest - view.ttl_length
     return steps_between(view, first, newest)
 

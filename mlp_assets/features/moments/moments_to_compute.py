@@ -93,6 +93,11 @@ class MomentPlanner:
         newest = [part.name for part in parts if self._in_progress(self._moments.named(part.name))]
         return HeldMoments(times, newest[-1], self._definition) if newest else replace(self.held, times=times)
 
+    def first_changed(self, parts: Sequence[PartitionMoments]) -> datetime | None:
+        """The first moment of which a run that writes these partitions may change a row; None if it keeps all rows."""
+        held = [{*self.held.within(self._moments.named(part.name))}.difference(part.keep) for part in parts]
+        return min((at for part, lost in zip(parts, held, strict=True) for at in {*part.compute, *lost}), default=None)
+
     def _in_progress(self, window: Window) -> bool:
         return self._moments.shorter_than_a_day and window.end > self.now
 

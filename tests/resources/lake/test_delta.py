@@ -102,3 +102,15 @@ def test_a_partition_may_add_and_drop_columns_but_not_change_their_type(tmp_path
     assert totals.rows() == [("a", 3.0, 0.0), ("b", 0.0, 21.0)]
     with pytest.raises(LakeError, match="value is String, was Int64"):
         lake.write_partitions(TABLE, rows("b", 2).cast({"value": pl.String}), ["b"])
+
+
+def test_the_notes_of_each_commit_between_two_versions(tmp_path: Path) -> None:
+    lake = DeltaLake(tmp_path)
+    assert lake.notes_between(TABLE, 0, 1) is None
+    first = lake.write_partitions(TABLE, rows("a", 1), ["a"], notes={"number": "1"}).version
+    lake.write_partitions(TABLE, rows("a", 2), ["a"])
+    last = lake.write_partitions(TABLE, rows("a", 3), ["a"], notes={"number": "3"}).version
+    assert lake.notes_between(TABLE, first - 1, last) == [{"number": "1"}, {}, {"number": "3"}]
+    assert lake.notes_between(TABLE, first, last - 1) == [{}]
+    assert lake.notes_between(TABLE, last, last) == []
+    assert lake.notes_between(TABLE, first, last + 1) is None

@@ -4,9 +4,7 @@ import itertools
 import math
 import struct
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,24 +18,11 @@ from mlp_resources.online.lmdb import LmdbOnlineStore
 from mlp_resources.online.redis import RedisOnlineStore
 from mlp_resources.online.rows import pack_key, pack_rows
 from mlp_resources.ports.serving import OnlineStore, StalePublicationError
-from tests.support.redis_server import NEEDED, redis_server
+from tests.support.redis_server import NEEDED
 
 AT = datetime(2024, 1, 1, tzinfo=UTC)
 KEYS, FEATURES = ["user_id", "category"], ["spend", "visits"]
 names = (f"view_{number}" for number in itertools.count())
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as url:
-        yield url
-
-
-@pytest.fixture(params=["lmdb", pytest.param("redis", marks=NEEDED)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> OnlineStore:
-    if request.param == "lmdb":
-        return LmdbOnlineStore(tmp_path)
-    return RedisOnlineStore(request.getfixturevalue("server"))
 
 
 def new_location(store: OnlineStore) -> str:
