@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from mlp_assets.artifact.formats.scorer import LoadedModel, Matrix, ModelFacts
+from mlp_assets.artifact.formats.scorer import ArtifactError, LoadedModel, Matrix, ModelFacts
 
 # Intermediate tensors may be hundreds of times the size of the rows, for example in a transformer's heads.
 _ROWS_AT_ONCE = 1024
@@ -27,8 +27,17 @@ class OnnxScorer(LoadedModel):
         )
         self._input: str = self._session.get_inputs()[0].name
 
-    def predict(self, matrix: Matrix) -> Matrix:
+    def answer(self, matrix: Matrix) -> Matrix:
         rows = matrix.astype(np.float32)
         parts = [rows[begin : begin + _ROWS_AT_ONCE] for begin in range(0, len(rows), _ROWS_AT_ONCE)] or [rows]
-        answers = [self._session.run(None, {self._input: part})[0] for part in parts]
-        return self.reshape(np.concatenate(answers), len(matrix))
+        return self.reshape(np.concatenate([self._run(part) for part in parts]), len(matrix))
+
+    def _run(self, rows: Any) -> Any:
+        try:
+            answer = self._session.run(None, {self._input: rows})[0]
+        except Exception as error:  # its exceptions have no common base, and none of them says which row it was
+            raise ArtifactError(
+                f"The model cannot answer these rows: {str(error).strip()[:200]}. A number of them is probably outside "
+                "of what it takes, such as a position that an embedding does not have."
+            ) from error
+        return np.atleast_1d(answer)  # a network that squeezes gives one row without a dimension

@@ -1,7 +1,10 @@
 """A loaded model, whatever its format."""
 
 import math
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +22,29 @@ class ArtifactError(MlpError):
 
 
 @dataclass(frozen=True)
+class Refusals:
+    """The rows that the model itself refuses, as seen at its export. The stored form might answer them.
+
+    Args:
+        missing: columns of the matrix in which the model takes no missing value.
+        beyond: the largest magnitude of a number that the model and its stored form answer alike; None for any.
+    """
+
+    missing: tuple[str, ...] = ()
+    beyond: float | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.missing) or self.beyond is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"missing": list(self.missing), "beyond": self.beyond}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Refusals":
+        return cls(tuple(stored["missing"]), stored["beyond"])
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """The facts of a model in its manifest."""
 
@@ -26,6 +52,7 @@ class ModelFacts:
     task: str
     digest: str
     classes: Classes = field(default_factory=Classes)
+    refusals: Refusals = field(default_factory=Refusals)
 
 
 class Scorer(Protocol):
@@ -50,6 +77,22 @@ class LoadedModel:
     def encoding(self) -> Encoding:
         return self.facts.encoding
 
+    @abstractmethod
+    def answer(self, matrix: Matrix) -> Matrix:
+        """What the stored form answers: (rows,), or (rows, classes) of a multiclass model."""
+
+    def predict(self, matrix: Matrix) -> Matrix:
+        """The predictions; NaN for the rows that the model itself refuses."""
+        if not self.facts.refusals:
+            return self.answer(matrix)
+        refused = self._refused(matrix)
+        if not refused.any():
+            return self.answer(matrix)
+        prediction = np.full((len(matrix), *((len(self.facts.classes),) if len(self.facts.classes) else ())), np.nan)
+        if not refused.all():
+            prediction[~refused] = self.answer(matrix[~refused])
+        return prediction
+
     def reshape(self, answer: Any, rows: int) -> Matrix:
         """The answer as (rows,), or (rows, classes) of a multiclass model. Raises ArtifactError for another size."""
         prediction, classes = np.asarray(answer, dtype=np.float64), len(self.facts.classes)
@@ -57,3 +100,13 @@ class LoadedModel:
         if prediction.size != math.prod(shape):
             raise ArtifactError(f"The model returned shape {prediction.shape} for {rows} rows. It must return {shape}.")
         return prediction.reshape(shape)
+
+    def _refused(self, matrix: Matrix) -> NDArray[np.bool_]:
+        refused = np.logical_or.reduce(np.isnan(matrix[:, self._never_missing]), axis=1)
+        if self.facts.refusals.beyond is not None:
+            refused |= np.logical_or.reduce(np.abs(matrix) > self.facts.refusals.beyond, axis=1)
+        return refused
+
+    @cached_property
+    def _never_missing(self) -> list[int]:
+        return [self.encoding.columns.index(name) for name in self.facts.refusals.missing]

@@ -1,11 +1,21 @@
 """scikit-learn estimators and pipelines, as ONNX."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mlp_assets.nouns.task import Task
-from mlp_assets.training.frameworks.framework import ExportError, Inputs, Stored, comes_from, shown_type
+from mlp_assets.training.frameworks.framework import (
+    ExportError,
+    Inputs,
+    Stored,
+    check_order,
+    comes_from,
+    first_line,
+    shown_type,
+)
+from mlp_assets.training.frameworks.sklearn_missing import send_missing_as_fitted
 
 _FILE, _PROBABILITIES, _OUTPUT = "model.onnx", "probabilities", "prediction"
 
@@ -16,13 +26,14 @@ class Sklearn:
     def owns(self, model: Any) -> bool:
         return comes_from(model, "sklearn")
 
-    def store(self, model: Any, rows: Inputs, task: Task, directory: Path) -> Stored:
+    def store(self, model: Any, columns: Sequence[str], task: Task, directory: Path) -> Stored:
         model = getattr(model, "best_estimator_", model)  # of a fitted search
         _check(model, task)
-        predictions = _predict(model, rows, task)
-        converted = _convert(model, rows.shape[1], task)
+        check_order(model, getattr(model, "feature_names_in_", None), columns)
+        converted = _convert(model, len(columns), task)
+        send_missing_as_fitted(converted, model)
         (directory / _FILE).write_bytes(converted.SerializeToString())
-        return Stored("onnx", _FILE, predictions)
+        return Stored("onnx", _FILE, lambda rows: _predict(model, rows, task))
 
 
 def _check(model: Any, task: Task) -> None:
@@ -46,15 +57,11 @@ def _check(model: Any, task: Task) -> None:
 
 
 def _predict(model: Any, rows: Inputs, task: Task) -> Any:
-    try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that rows have no names where the training rows had some
         if not task.has_classes:
             return model.predict(rows)
         return model.predict_proba(rows) if task.many_classes else model.predict_proba(rows)[:, 1]
-    except ValueError as error:
-        raise ExportError(
-            f"The {shown_type(model)} cannot predict the validation rows: {_first_line(error)}. Fit it on run.train.x, "
-            "and put an imputer into its pipeline for missing values."
-        ) from error
 
 
 def _convert(model: Any, features: int, task: Task) -> Any:
@@ -75,14 +82,10 @@ def _convert(model: Any, features: int, task: Task) -> Any:
     except Exception as error:  # it raises many kinds, each with its reason
         raise ExportError(
             f"A {shown_type(model)} cannot be served without unpickling: skl2onnx cannot convert it "
-            f"({_first_line(error)}). Return an estimator that it supports (its documentation lists them), or write "
+            f"({first_line(error)}). Return an estimator that it supports (its documentation lists them), or write "
             "the model as an mlp.OwnModel."
         ) from error
     return _only_probabilities(graph, second=not task.many_classes) if task.has_classes else graph
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _only_probabilities(model: Any, *, second: bool) -> Any:
