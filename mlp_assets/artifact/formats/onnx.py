@@ -28,7 +28,8 @@ class OnnxScorer(LoadedModel):
         self._input: str = self._session.get_inputs()[0].name
 
     def answer(self, matrix: Matrix) -> Matrix:
-        rows = matrix.astype(np.float32)
+        with np.errstate(over="ignore"):  # a number beyond float32 is infinite
+            rows = matrix.astype(np.float32)
         parts = [rows[begin : begin + _ROWS_AT_ONCE] for begin in range(0, len(rows), _ROWS_AT_ONCE)] or [rows]
         return self.reshape(np.concatenate([self._run(part) for part in parts]), len(matrix))
 

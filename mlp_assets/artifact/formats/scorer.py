@@ -36,6 +36,11 @@ class Refusals:
     def __bool__(self) -> bool:
         return bool(self.missing) or self.beyond is not None
 
+    def __str__(self) -> str:
+        missing = f"no missing value in {', '.join(self.missing)}" if self.missing else ""
+        beyond = f"no number beyond {self.beyond:.3g}" if self.beyond is not None else ""
+        return " and ".join(filter(None, (missing, beyond)))
+
     def to_dict(self) -> dict[str, Any]:
         return {"missing": list(self.missing), "beyond": self.beyond}
 

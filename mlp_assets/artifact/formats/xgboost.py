@@ -23,7 +23,8 @@ class XgboostScorer(LoadedModel):
         self._linear = settings["gradient_booster"]["name"] == "gblinear"  # not predicted in place
 
     def answer(self, matrix: Matrix) -> Matrix:
-        rows = np.asarray(matrix, dtype=np.float32)  # XGBoost compares in single precision
+        with np.errstate(over="ignore"):  # a number beyond float32 is infinite
+            rows = np.asarray(matrix, dtype=np.float32)  # XGBoost compares in single precision
         return self.reshape(self._predict_linear(rows) if self._linear else self._predict_trees(rows), len(matrix))
 
     def _predict_trees(self, rows: Any) -> Any:

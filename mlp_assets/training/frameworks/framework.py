@@ -72,10 +72,11 @@ def first_line(error: Exception) -> str:
 
 def check_order(model: Any, names: Sequence[str] | None, columns: Sequence[str]) -> None:
     """Raises ExportError for a model that was fitted on these columns in another order: it is served by position."""
-    for place, name in enumerate(names or ()):
+    given = list(names) if names is not None else []
+    for place, name in enumerate(given):
         if name in columns and (place >= len(columns) or columns[place] != name):
             raise ExportError(
-                f"The {shown_type(model)} was fitted with the columns {_shown(names or ())}, and it is served with "
+                f"The {shown_type(model)} was fitted with the columns {_shown(given)}, and it is served with "
                 f"{_shown(columns)}, by their order. Fit it on run.train.x, or on a frame with the columns "
                 "list(run.features)."
             )
