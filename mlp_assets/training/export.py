@@ -1,5 +1,6 @@
 """Exports a fitted model to a folder that is served without unpickling, and checks that it predicts the same."""
 
+import contextlib
 import inspect
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from mlp_assets.artifact.manifest import load_scorer, write_manifest
 from mlp_assets.errors import MlpError
 from mlp_assets.nouns.task import Task
 from mlp_assets.training.comparison import Comparison
-from mlp_assets.training.frameworks.framework import ExportError, Framework, Stored, first_line, shown_type
+from mlp_assets.training.frameworks.framework import ExportError, Framework, Inputs, Stored, first_line, shown_type
 from mlp_assets.training.frameworks.lightgbm import Lightgbm
 from mlp_assets.training.frameworks.own import Own
 from mlp_assets.training.frameworks.sklearn import Sklearn
@@ -32,6 +33,18 @@ def export(run: TrainingRun, model: Any, directory: Path) -> str:
     directory.mkdir(parents=True)
     rows = run.validation.head(_ROWS_COMPARED)
     stored = _framework_of(model).store(model, run.encoding.columns, Task.of(run.task), directory)
+    try:
+        return _write_compared(run, model, stored, directory, rows)
+    except ExportError:
+        if stored.write_again is None:
+            raise
+        with contextlib.suppress(ExportError):  # the first reason is the one to tell
+            stored.write_again()
+            return _write_compared(run, model, stored, directory, rows)
+        raise
+
+
+def _write_compared(run: TrainingRun, model: Any, stored: Stored, directory: Path, rows: Inputs) -> str:
     digest = _write(run, stored, directory, Refusals())
     refusals = Comparison(_load(directory), stored.predict, shown_type(model)).check(rows)
     return _write(run, stored, directory, refusals) if refusals else digest

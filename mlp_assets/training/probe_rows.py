@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_assets.artifact.encoding import Encoding, FittedCategories, FittedStandardized, FittedVector
+from mlp_assets.artifact.tokens import FittedTokens
 
 Rows = NDArray[np.float32]
-_BLANKED, _MIXED, _FAR, _SIZED, _ALONE = 256, 256, 64, 32, 4
+_MANY, _FEW, _FAR, _SIZED, _ALONE = 2000, 100, 64, 32, 4
 _BLANK_SHARE, _SIZED_SHARE = 0.3, 0.2
 
 
@@ -30,7 +31,7 @@ class ProbeRows:
         Args:
             kept: columns that are never blanked.
         """
-        chosen, blank = self._chosen(_BLANKED), self._draw.random((_BLANKED, len(self.encoding.inputs)))
+        chosen, blank = self._chosen(self._count), self._draw.random((self._count, len(self.encoding.inputs)))
         blank[0] = 0.0
         for number, name in enumerate(self.encoding.inputs):
             self._blank(chosen, blank[:, number] < _BLANK_SHARE, name, kept)
@@ -45,12 +46,12 @@ class ProbeRows:
 
     def mixed(self) -> Rows:
         """(rows, columns) of values that occur, each input drawn by itself; categories are also unseen ones."""
-        mixed = self._chosen(_MIXED)
+        mixed = self._chosen(self._count)
         for name, place in self.encoding.places.items():
-            mixed[:, place] = self._chosen(_MIXED)[:, place]
+            mixed[:, place] = self._chosen(self._count)[:, place]
             encoder = self.encoding.encoders.get(name)
             if isinstance(encoder, FittedCategories):
-                mixed[:, place] = self._draw.integers(0, len(encoder.values) + 1, (_MIXED, 1))
+                mixed[:, place] = self._draw.integers(0, len(encoder.values) + 1, (self._count, 1))
         return mixed
 
     def far(self) -> Rows:
@@ -69,6 +70,11 @@ class ProbeRows:
             signed = self._draw.choice(np.array([-size, size], dtype=np.float32), drawn.shape)
             rows[:, place] = np.where(drawn < _SIZED_SHARE, signed, rows[:, place])
         return rows
+
+    @property
+    def _count(self) -> int:
+        """Many, because a stored form often differs near a threshold alone; few of texts, whose networks are slow."""
+        return _FEW if any(isinstance(each, FittedTokens) for each in self.encoding.encoders.values()) else _MANY
 
     @property
     def largest(self) -> float:

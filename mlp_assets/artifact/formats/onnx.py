@@ -12,7 +12,10 @@ _ROWS_AT_ONCE = 1024
 
 
 class OnnxScorer(LoadedModel):
-    """Takes float32 (rows, features). Its first output has one number per row, or one per row and class."""
+    """Takes float32 (rows, features), or the same numbers as float64.
+
+    Its first output has one number per row, or one per row and class.
+    """
 
     def __init__(self, facts: ModelFacts, directory: Path, file: str, loader: str | None) -> None:
         import onnxruntime
@@ -25,11 +28,14 @@ class OnnxScorer(LoadedModel):
         self._session: Any = runtime.InferenceSession(
             str(directory / file), options, providers=["CPUExecutionProvider"]
         )
-        self._input: str = self._session.get_inputs()[0].name
+        given = self._session.get_inputs()[0]
+        self._input: str = given.name
+        self._doubles: bool = given.type == "tensor(double)"
 
     def answer(self, matrix: Matrix) -> Matrix:
         with np.errstate(over="ignore"):  # a number beyond float32 is infinite
             rows = matrix.astype(np.float32)
+        rows = rows.astype(np.float64) if self._doubles else rows
         parts = [rows[begin : begin + _ROWS_AT_ONCE] for begin in range(0, len(rows), _ROWS_AT_ONCE)] or [rows]
         return self.reshape(np.concatenate([self._run(part) for part in parts]), len(matrix))
 

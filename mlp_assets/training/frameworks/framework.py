@@ -28,12 +28,14 @@ class Stored:
         predict: the model's own predictions of float32 (rows, features): (rows,), (rows, 1) or (rows, classes). It
             raises what the model raises for rows that it refuses.
         loader: ``module:class`` that loads a model of the user's own.
+        write_again: writes the model in a slower form, for the case that the first one answers differently.
     """
 
     format: str
     file: str
     predict: Callable[[Inputs], Any]
     loader: str | None = None
+    write_again: Callable[[], None] | None = None
 
 
 class Framework(Protocol):

@@ -30,10 +30,15 @@ class Sklearn:
         model = getattr(model, "best_estimator_", model)  # of a fitted search
         _check(model, task)
         check_order(model, getattr(model, "feature_names_in_", None), columns)
-        converted = _convert(model, len(columns), task)
-        send_missing_as_fitted(converted, model)
-        (directory / _FILE).write_bytes(converted.SerializeToString())
-        return Stored("onnx", _FILE, lambda rows: _predict(model, rows, task))
+
+        def write(*, double: bool) -> None:
+            converted = _convert(model, len(columns), task, double=double)
+            send_missing_as_fitted(converted, model)
+            (directory / _FILE).write_bytes(converted.SerializeToString())
+
+        write(double=False)
+        # scikit-learn mostly computes in double precision: near a threshold, single precision may cross it.
+        return Stored("onnx", _FILE, lambda rows: _predict(model, rows, task), write_again=lambda: write(double=True))
 
 
 def _check(model: Any, task: Task) -> None:
@@ -64,17 +69,17 @@ def _predict(model: Any, rows: Inputs, task: Task) -> Any:
         return model.predict_proba(rows) if task.many_classes else model.predict_proba(rows)[:, 1]
 
 
-def _convert(model: Any, features: int, task: Task) -> Any:
+def _convert(model: Any, features: int, task: Task, *, double: bool) -> Any:
     try:
         from skl2onnx import to_onnx
-        from skl2onnx.common.data_types import FloatTensorType
+        from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
     except ModuleNotFoundError as error:
         raise ExportError(
             f"A {shown_type(model)} is stored with {error.name}, which is not installed. "
             "Write pip install 'mlp-assets[sklearn]'."
         ) from error
     options = {"zipmap": False} if task.has_classes else None
-    inputs: Any = [("features", FloatTensorType([None, features]))]
+    inputs: Any = [("features", (DoubleTensorType if double else FloatTensorType)([None, features]))]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # addressed to skl2onnx's developers
@@ -100,5 +105,7 @@ def _only_probabilities(model: Any, *, second: bool) -> Any:
     model.graph.initializer.append(helper.make_tensor("second", TensorProto.INT64, [1], [1]))
     model.graph.node.append(helper.make_node("Gather", [probabilities.name, "second"], [_OUTPUT], axis=1))
     del model.graph.output[:]
-    model.graph.output.append(helper.make_tensor_value_info(_OUTPUT, TensorProto.FLOAT, [None, 1]))
+    model.graph.output.append(
+        helper.make_tensor_value_info(_OUTPUT, probabilities.type.tensor_type.elem_type, [None, 1])
+    )
     return model
