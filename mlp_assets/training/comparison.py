@@ -34,8 +34,11 @@ class Comparison:
     predict: Callable[[Inputs], Any]
     name: str
 
-    def check(self, rows: Inputs) -> Refusals:
-        """Compares the two on the rows and on probes made of them; returns which rows the model itself refuses.
+    def check(self, rows: Inputs, fitted: Inputs) -> Refusals:
+        """Compares the two on validation rows and on probes; returns which rows the model itself refuses.
+
+        Args:
+            fitted: some rows that the model was fitted on; the probes are made of both.
 
         Raises:
             ExportError: the stored model answers differently, or the answers are no probabilities where the task has
@@ -47,8 +50,8 @@ class Comparison:
             raise ExportError("The stored model gives predictions that are not finite on the validation rows.")
         self._check_probabilities(served, "the validation rows")
         self._check_equal(own, served, "the validation rows")
-        probes = ProbeRows(self.scorer.encoding, rows)
-        self._check_probe(probes.mixed(), "rows whose values were drawn from all validation rows")
+        probes = ProbeRows(self.scorer.encoding, np.concatenate([rows, fitted]))
+        self._check_probe(probes.mixed(), "rows whose values were drawn from other rows")
         self._check_far(probes.far())
         return Refusals(self._missing(probes), self._largest_number(probes))
 

@@ -46,7 +46,9 @@ def export(run: TrainingRun, model: Any, directory: Path) -> str:
 
 def _write_compared(run: TrainingRun, model: Any, stored: Stored, directory: Path, rows: Inputs) -> str:
     digest = _write(run, stored, directory, Refusals())
-    refusals = Comparison(_load(directory), stored.predict, shown_type(model)).check(rows)
+    refusals = Comparison(_load(directory), stored.predict, shown_type(model)).check(
+        rows, run.train.head(_ROWS_COMPARED)
+    )
     return _write(run, stored, directory, refusals) if refusals else digest
 
 

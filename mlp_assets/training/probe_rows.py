@@ -11,7 +11,7 @@ from mlp_assets.artifact.tokens import FittedTokens
 
 Rows = NDArray[np.float32]
 _MANY, _FEW, _FAR, _SIZED, _ALONE = 2000, 100, 64, 32, 4
-_BLANK_SHARE, _SIZED_SHARE = 0.3, 0.2
+_BLANK_SHARE, _SIZED_SHARE, _HALFWAY_SHARE = 0.3, 0.2, 0.3
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,28 @@ class ProbeRows:
         return chosen
 
     def mixed(self) -> Rows:
-        """(rows, columns) of values that occur, each input drawn by itself; categories are also unseen ones."""
+        """(rows, columns) of values that occur and of those halfway between two of them, where trees split.
+
+        Each input is drawn by itself. Categories are also unseen ones.
+        """
         mixed = self._chosen(self._count)
         for name, place in self.encoding.places.items():
             mixed[:, place] = self._chosen(self._count)[:, place]
             encoder = self.encoding.encoders.get(name)
             if isinstance(encoder, FittedCategories):
                 mixed[:, place] = self._draw.integers(0, len(encoder.values) + 1, (self._count, 1))
+        for place in self._numbers():
+            for column in range(place.start, place.stop):
+                halfway = self._halfway(column)
+                chosen = self._draw.random(self._count) < _HALFWAY_SHARE
+                if len(halfway):
+                    mixed[chosen, column] = self._draw.choice(halfway, int(chosen.sum()))
         return mixed
+
+    def _halfway(self, column: int) -> NDArray[np.float32]:
+        values = np.unique(self.rows[:, column])
+        values = values[np.isfinite(values)].astype(np.float64)
+        return ((values[1:] + values[:-1]) / 2).astype(np.float32)
 
     def far(self) -> Rows:
         """(rows, columns) of numbers a thousand times as large as those that occur, with both signs."""

@@ -11,7 +11,7 @@ from sklearn.calibration import CalibratedClassifierCV
 
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.training.export import ExportError, export
-from mlp_assets.training.frameworks import sklearn_missing
+from mlp_assets.training.frameworks import sklearn_trees
 from tests.support.exported import CLASS, GAPS, KIND, X, Y, answers, run_of
 
 FOREST = ensemble.RandomForestClassifier(20, max_depth=5, random_state=0)
@@ -95,7 +95,7 @@ def test_infinities_are_answered_as_the_model_does_or_refused(tmp_path: Path, mo
 def test_an_exporter_that_loses_the_branch_of_missing_values_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sklearn_missing, "_trees", lambda *_: iter(()))
+    monkeypatch.setattr(sklearn_trees, "_trees", lambda *_: iter(()))
     with pytest.raises(ExportError, match=r"by up to [01]\..* on rows with missing values: .*Put an imputer first"):
         export(run_of(tmp_path, "binary"), FOREST.fit(X, CLASS), tmp_path / "artifact")
 

@@ -15,7 +15,8 @@ from mlp_assets.training.frameworks.framework import (
     first_line,
     shown_type,
 )
-from mlp_assets.training.frameworks.sklearn_missing import send_missing_as_fitted
+from mlp_assets.training.frameworks.sklearn_scalers import scaler_converters
+from mlp_assets.training.frameworks.sklearn_trees import mend_trees
 
 _FILE, _PROBABILITIES, _OUTPUT = "model.onnx", "probabilities", "prediction"
 
@@ -33,7 +34,7 @@ class Sklearn:
 
         def write(*, double: bool) -> None:
             converted = _convert(model, len(columns), task, double=double)
-            send_missing_as_fitted(converted, model)
+            mend_trees(converted, model)
             (directory / _FILE).write_bytes(converted.SerializeToString())
 
         write(double=False)
@@ -71,7 +72,7 @@ def _predict(model: Any, rows: Inputs, task: Task) -> Any:
 
 def _convert(model: Any, features: int, task: Task, *, double: bool) -> Any:
     try:
-        from skl2onnx import to_onnx
+        from skl2onnx import convert_sklearn
         from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
     except ModuleNotFoundError as error:
         raise ExportError(
@@ -83,7 +84,13 @@ def _convert(model: Any, features: int, task: Task, *, double: bool) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # addressed to skl2onnx's developers
-            graph = to_onnx(model, initial_types=inputs, options=options, target_opset=18)
+            graph: Any = convert_sklearn(
+                model,
+                initial_types=inputs,
+                options=options,
+                target_opset=18,
+                custom_conversion_functions=scaler_converters(),
+            )
     except Exception as error:  # it raises many kinds, each with its reason
         raise ExportError(
             f"A {shown_type(model)} cannot be served without unpickling: skl2onnx cannot convert it "
