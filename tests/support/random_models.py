@@ -91,7 +91,6 @@ def _steps(draw: np.random.Generator) -> list[Any]:
         preprocessing.MinMaxScaler(),
         preprocessing.RobustScaler(),
         preprocessing.KBinsDiscretizer(4, encode="ordinal", quantile_method="averaged_inverted_cdf"),
-        preprocessing.QuantileTransformer(n_quantiles=20),
         preprocessing.PolynomialFeatures(2),
         preprocessing.PowerTransformer(),
         feature_selection.VarianceThreshold(),

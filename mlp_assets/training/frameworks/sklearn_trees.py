@@ -21,12 +21,15 @@ _THRESHOLD_TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class FittedTree:
-    """The splits of a fitted tree in the order of its nodes: column, threshold, and whether missing values go left."""
+    """The splits of a fitted tree in the order of its nodes.
+
+    ``missing_left`` says whether missing values go left; None where skl2onnx converts that.
+    """
 
     nodes: int
     columns: NDArray[np.int64]
     thresholds: NDArray[np.float64]
-    missing_left: NDArray[np.bool_]
+    missing_left: NDArray[np.bool_] | None
 
     @property
     def shape(self) -> tuple[int, bytes]:
@@ -57,12 +60,20 @@ def _mend_ensemble(attributes: Mapping[str, Any], fitted: Mapping[tuple[int, byt
     for number in np.unique(numbers):
         places = np.flatnonzero(numbers == number)
         splits = places[inner[places]]
-        for tree in fitted.get((len(places), columns[splits].tobytes()), ()):
-            if np.allclose(tree.thresholds, thresholds[splits], _THRESHOLD_TOLERANCE, _THRESHOLD_TOLERANCE):
-                tracks[splits], thresholds[splits] = tree.missing_left, _rounded_down(tree.thresholds)
-                break
+        tree = _take(fitted.get((len(places), columns[splits].tobytes()), []), thresholds[splits])
+        if tree is not None:
+            thresholds[splits] = _rounded_down(tree.thresholds)
+            tracks[splits] = tree.missing_left if tree.missing_left is not None else tracks[splits]
     _replace(attributes[_TRACKS].ints, tracks)
     _replace(attributes[_VALUES].floats, thresholds)
+
+
+def _take(trees: list[FittedTree], thresholds: NDArray[np.float32]) -> FittedTree | None:
+    """The first of the trees with these thresholds. It is removed, for trees may be alike, and their order is kept."""
+    for place, tree in enumerate(trees):
+        if np.allclose(tree.thresholds, thresholds, _THRESHOLD_TOLERANCE, _THRESHOLD_TOLERANCE):
+            return trees.pop(place) if len(trees) > 1 else tree
+    return None
 
 
 def _rounded_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -89,8 +100,7 @@ def _trees(part: Any, seen: set[int]) -> Iterator[FittedTree]:
     elif type(part).__name__ == "TreePredictor":
         nodes = part.nodes
         splits = nodes[nodes["is_leaf"] == 0]
-        columns, left = splits["feature_idx"].astype(np.int64), splits["missing_go_to_left"].astype(bool)
-        yield FittedTree(len(nodes), columns, splits["num_threshold"], left)
+        yield FittedTree(len(nodes), splits["feature_idx"].astype(np.int64), splits["num_threshold"], None)
     else:
         for value in _parts(part):
             yield from _trees(value, seen)
