@@ -45,10 +45,10 @@ class Comparison:
                 classes.
         """
         own = self._own_of_validation(rows)
+        self._check_probabilities(own, "the validation rows")
         served = self._served(rows, "the validation rows")
         if not np.isfinite(served).all():
             raise ExportError("The stored model gives predictions that are not finite on the validation rows.")
-        self._check_probabilities(served, "the validation rows")
         self._check_equal(own, served, "the validation rows")
         probes = ProbeRows(self.scorer.encoding, np.concatenate([rows, fitted]))
         self._check_probe(probes.mixed(), "rows whose values were drawn from other rows")

@@ -53,7 +53,7 @@ class RandomData:
 
         def numbers(values: np.ndarray) -> np.ndarray:
             values = np.where(draw.random(rows) < gaps, np.nan, values)
-            extreme = draw.choice([np.inf, -np.inf, 1e39, -1e39, 1e30, 3e38, -1e-42, 0.0], rows)
+            extreme = draw.choice([np.inf, -np.inf, 1e39, -1e39, 1e30, 3e38, 1e-30, 0.0], rows)
             return np.where(draw.random(rows) < 0.05, extreme, values) if odd else values
 
         places = draw.normal(size=(rows, 2)).round(1).tolist()

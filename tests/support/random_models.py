@@ -156,7 +156,7 @@ def fitted_xgboost(data: RandomData) -> Fitted:
     kinds = [xgboost.XGBRegressor, xgboost.XGBRFRegressor]
     if data.task != "regression":
         kinds = [xgboost.XGBClassifier, xgboost.XGBRFClassifier]
-    kind = kinds[int(draw.random() < 0.2 and settings["booster"] == "gbtree")]
+    kind = kinds[int(draw.random() < 0.2 and settings["booster"] == "gbtree" and settings["tree_method"] == "hist")]
     model = kind(n_estimators=6, enable_categorical="c" in types, feature_types=types, **settings).fit(x, y)
     return model, lambda rows: _sklearn_answer(model, rows, data.task)
 
@@ -184,10 +184,10 @@ def fitted_lightgbm(data: RandomData) -> Fitted:
         "num_threads": 1,
         "bagging_freq": 1,
         "bagging_fraction": 0.8,
-        "zero_as_missing": bool(draw.random() < 0.2),
         "use_missing": bool(draw.random() < 0.8),
-        "linear_tree": bool(draw.random() < 0.2),
     }
+    settings |= {["zero_as_missing", "linear_tree", "verbose"][draw.integers(3)]: True} if draw.random() < 0.3 else {}
+    settings |= {"verbose": -1}
     categories = [n for n, name in enumerate(data.encoding.columns) if name == "shade"]
     if draw.random() < 0.5:
         objective = {"binary": "binary", "multiclass": "multiclass", "regression": "regression_l1"}[data.task]

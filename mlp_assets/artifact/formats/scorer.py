@@ -15,6 +15,7 @@ from mlp_assets.errors import MlpError
 from mlp_assets.metrics.classes import Classes
 
 Matrix = NDArray[np.float64]
+_SUM_TOLERANCE = 0.05
 
 
 class ArtifactError(MlpError):
@@ -87,16 +88,27 @@ class LoadedModel:
         """What the stored form answers: (rows,), or (rows, classes) of a multiclass model."""
 
     def predict(self, matrix: Matrix) -> Matrix:
-        """The predictions; NaN for the rows that the model itself refuses."""
-        if not self.facts.refusals:
-            return self.answer(matrix)
-        refused = self._refused(matrix)
+        """The predictions; NaN for the rows that the model itself refuses.
+
+        The model is given the numbers as ``run.train.x`` holds them, in single precision: between two of these a tree
+        may split.
+        """
+        with np.errstate(over="ignore"):  # a number beyond float32 is infinite
+            matrix = matrix.astype(np.float32).astype(np.float64)
+        refused = self._refused(matrix) if self.facts.refusals else np.zeros(len(matrix), dtype=np.bool_)
         if not refused.any():
-            return self.answer(matrix)
+            return self._checked(self.answer(matrix))
         prediction = np.full((len(matrix), *((len(self.facts.classes),) if len(self.facts.classes) else ())), np.nan)
         if not refused.all():
-            prediction[~refused] = self.answer(matrix[~refused])
+            prediction[~refused] = self._checked(self.answer(matrix[~refused]))
         return prediction
+
+    def _checked(self, prediction: Matrix) -> Matrix:
+        """NaN where the probabilities of classes do not sum to 1: a step of the stored form underflowed."""
+        if not len(self.facts.classes):
+            return prediction
+        wrong = np.abs(prediction.sum(axis=1) - 1) > _SUM_TOLERANCE
+        return np.where(wrong[:, None], np.nan, prediction) if wrong.any() else prediction
 
     def reshape(self, answer: Any, rows: int) -> Matrix:
         """The answer as (rows,), or (rows, classes) of a multiclass model. Raises ArtifactError for another size."""

@@ -16,9 +16,14 @@ from mlp_assets.training.frameworks.framework import (
     shown_type,
 )
 from mlp_assets.training.frameworks.sklearn_scalers import scaler_converters
-from mlp_assets.training.frameworks.sklearn_trees import mend_trees
+from mlp_assets.training.frameworks.sklearn_trees import has_part, mend_trees
 
 _FILE, _PROBABILITIES, _OUTPUT = "model.onnx", "probabilities", "prediction"
+
+_NOT_CONVERTED = {
+    "PowerTransformer": "whose ONNX form gives numbers for values outside of the training rows, where it gives none",
+    "QuantileTransformer": "whose conversion to ONNX takes minutes from some seven columns on",
+}
 
 
 class Sklearn:
@@ -30,6 +35,7 @@ class Sklearn:
     def store(self, model: Any, columns: Sequence[str], task: Task, directory: Path) -> Stored:
         model = getattr(model, "best_estimator_", model)  # of a fitted search
         _check(model, task)
+        _check_steps(model)
         check_order(model, getattr(model, "feature_names_in_", None), columns)
 
         def write(*, double: bool) -> None:
@@ -60,6 +66,15 @@ def _check(model: Any, task: Task) -> None:
         )
     if task.label_values is not None and len(model.classes_) != len(task.label_values):
         raise ExportError(f"The classifier knows {len(model.classes_)} classes, and the model's task is {task.name!r}.")
+
+
+def _check_steps(model: Any) -> None:
+    for name, reason in _NOT_CONVERTED.items():
+        if has_part(model, name):
+            raise ExportError(
+                f"The {shown_type(model)} holds a {name}, {reason}. Put a StandardScaler in its place, transform the "
+                "feature in a view or in derive of the training set, or write the model as an mlp.OwnModel."
+            )
 
 
 def _predict(model: Any, rows: Inputs, task: Task) -> Any:

@@ -106,6 +106,19 @@ def _trees(part: Any, seen: set[int]) -> Iterator[FittedTree]:
             yield from _trees(value, seen)
 
 
+def has_part(model: Any, name: str) -> bool:
+    """Whether an estimator of this class is the model or a part of it."""
+    seen, left = set[int](), [model]
+    while left:
+        part = left.pop()
+        if type(part).__name__ == name:
+            return True
+        if id(part) not in seen:
+            seen.add(id(part))
+            left += _parts(part)
+    return False
+
+
 def _parts(part: Any) -> Iterator[Any]:
     if isinstance(part, dict):
         yield from cast("dict[Any, Any]", part).values()
