@@ -69,7 +69,7 @@ def served_shares() -> Iterator[dict[str, list[float]]]:
     shares: dict[str, list[float]] = defaultdict(list)
     yield shares
     print({name: (len(each), np.mean(np.array(each) > 0), np.mean(each)) for name, each in shares.items()})
-    assert all(np.mean(np.array(each) > 0) > 0.5 for each in shares.values() if len(each) >= 4)
+    assert all(np.mean(np.array(each) > 0) > 0.5 for each in shares.values() if len(each) >= 12)
 
 
 @pytest.mark.filterwarnings("ignore")  # libraries' advice to those who fit such models

@@ -43,7 +43,7 @@ class Sklearn:
             mend_trees(converted, model)
             (directory / _FILE).write_bytes(converted.SerializeToString())
 
-        write(double=False)
+        write(double=has_part(model, "GaussianNB"))  # it squares distances over variances that may be tiny
         # scikit-learn mostly computes in double precision: near a threshold, single precision may cross it.
         return Stored("onnx", _FILE, lambda rows: _predict(model, rows, task), write_again=lambda: write(double=True))
 
