@@ -21,6 +21,7 @@ from mlp_assets.training.frameworks.sklearn_trees import has_part, mend_trees
 _FILE, _PROBABILITIES, _OUTPUT = "model.onnx", "probabilities", "prediction"
 
 _NOT_CONVERTED = {
+    "KNNImputer": "whose ONNX form fails on some rows that it fills",
     "PowerTransformer": "whose ONNX form gives numbers for values outside of the training rows, where it gives none",
     "QuantileTransformer": "whose conversion to ONNX takes minutes from some seven columns on",
 }
@@ -72,8 +73,9 @@ def _check_steps(model: Any) -> None:
     for name, reason in _NOT_CONVERTED.items():
         if has_part(model, name):
             raise ExportError(
-                f"The {shown_type(model)} holds a {name}, {reason}. Put a StandardScaler in its place, transform the "
-                "feature in a view or in derive of the training set, or write the model as an mlp.OwnModel."
+                f"The {shown_type(model)} holds a {name}, {reason}. Put a SimpleImputer or a StandardScaler in its "
+                "place, transform the feature in a view or in derive of the training set, or write the model as an "
+                "mlp.OwnModel."
             )
 
 
