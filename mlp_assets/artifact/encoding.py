@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlp_assets.artifact.tokens import FittedTokens, distinct_texts, fit_tokens
 from mlp_assets.errors import MlpError
+from mlp_assets.metrics.classes import check_told_apart
 from mlp_assets.nouns.encoders import Categories, Encoder, Standardized, Tokens, Vector
 from mlp_assets.tables.batches import column_batches
 
@@ -168,6 +169,7 @@ def _fit(encoder: Encoder, name: str, rows: pl.LazyFrame, note: Callable[[str], 
     match encoder:
         case Categories():
             counted = rows.filter(pl.col(name).is_not_null()).group_by(name).len().collect(engine="streaming")
+            check_told_apart(counted[name], "a training set holds numbers of a request as 64-bit floats")
             return FittedCategories(counted.filter(pl.col("len") >= encoder.min_rows)[name].sort().to_list())
         case Standardized():
             return _fit_standardized(lambda: column_batches(rows, name, _ROWS_AT_ONCE))

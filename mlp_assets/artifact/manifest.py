@@ -8,14 +8,15 @@ from typing import Any, cast
 
 from mlp_assets.artifact.encoding import Encoding, Fitted
 from mlp_assets.artifact.formats.registry import FORMATS, load
-from mlp_assets.artifact.formats.scorer import ArtifactError, ModelFacts, Scorer
+from mlp_assets.artifact.formats.scorer import ArtifactError, ModelFacts, Refusals, Scorer
 from mlp_assets.artifact.pickles import check_no_pickles
 from mlp_assets.metrics.classes import Classes
 
 MANIFEST, ENCODERS = "model.json", "encoders.json"
 _REQUIRED = {"format", "file", "features", "task", "files"}
-_LOADER, _ENCODERS, _CLASSES = "loader", "encoders", "classes"
-_OPTIONAL = {_LOADER, _ENCODERS, _CLASSES}
+_LOADER, _ENCODERS, _CLASSES, _REFUSES = "loader", "encoders", "classes", "refuses"
+_OPTIONAL = {_LOADER, _ENCODERS, _CLASSES, _REFUSES}
+_NO_REFUSALS = Refusals()
 
 
 def write_manifest(
@@ -28,6 +29,7 @@ def write_manifest(
     loader: str | None = None,
     encoders: Mapping[str, Fitted] | None = None,
     classes: Sequence[Any] = (),
+    refusals: Refusals = _NO_REFUSALS,
 ) -> str:
     """Writes ``model.json`` with the SHA-256 of every file of the folder; returns the artifact's digest.
 
@@ -36,6 +38,7 @@ def write_manifest(
         encoders: input -> its fitted encoder; they are written to a file of their own.
         classes: classes of a multiclass model, in the order of its outputs.
         loader: the class ``module:name`` that loads an own model's files; None for all other formats.
+        refusals: the rows that the model itself refuses.
     """
     if encoders:
         stored = Encoding(features, encoders).to_dict()
@@ -47,6 +50,7 @@ def write_manifest(
     manifest |= {_LOADER: loader} if loader is not None else {}
     manifest |= {_ENCODERS: ENCODERS} if encoders else {}
     manifest |= {_CLASSES: list(classes)} if classes else {}
+    manifest |= {_REFUSES: refusals.to_dict()} if refusals else {}
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
     return artifact_digest(directory)
 
@@ -88,7 +92,8 @@ def load_scorer(directory: Path, expected_digest: str | None = None) -> Scorer:
         stored = json.loads((directory / ENCODERS).read_text(encoding="utf-8"))
     encoding = Encoding.from_dict(manifest["features"], stored)
     classes = Classes(tuple(manifest.get(_CLASSES, ())))
-    facts = ModelFacts(encoding, manifest["task"], artifact_digest(directory), classes)
+    refusals = Refusals.from_dict(manifest[_REFUSES]) if _REFUSES in manifest else _NO_REFUSALS
+    facts = ModelFacts(encoding, manifest["task"], artifact_digest(directory), classes, refusals)
     return load(manifest["format"], directory, manifest["file"], manifest.get(_LOADER), facts)
 
 

@@ -12,6 +12,8 @@ from mlp_assets.errors import MlpError
 
 Floats = NDArray[np.float64]
 UNKNOWN = -1.0
+# Up to here a 64-bit float holds every whole number.
+_ALL_WHOLE = 2**53
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Classes:
 
 
 def classes_of(target: pl.Series) -> Classes:
-    """The distinct values of the target, sorted. Raises MlpError for numbers that are not whole."""
+    """The distinct values of the target, sorted. Raises MlpError for numbers that are not whole, or too large."""
     values: list[Any] = target.drop_nulls().unique().sort().to_list()
     if target.dtype == pl.String:
         return Classes(tuple(values))
@@ -71,7 +73,18 @@ def classes_of(target: pl.Series) -> Classes:
             f"{target.name} holds {fraction:g}, but a class is a text or a whole number. Declare the target of a "
             "multiclass model as pl.String or whole numbers, or write task='regression'."
         )
+    check_told_apart(target, "a training set holds its target as a 64-bit float")
     return Classes(tuple(int(value) for value in values))
+
+
+def check_told_apart(values: pl.Series, reason: str) -> None:
+    """Raises MlpError where floats that stand for whole numbers are too large to be told apart."""
+    largest = values.abs().max() if values.dtype.is_float() else None
+    if largest is not None and cast("float", largest) >= _ALL_WHOLE:
+        raise MlpError(
+            f"{values.name} holds {int(cast('float', largest))}, and whole numbers from 2**53 = {_ALL_WHOLE} on are "
+            f"not told apart: {reason}. Declare the column as pl.String, and give it texts."
+        )
 
 
 def finite(prediction: Floats) -> NDArray[np.bool_]:

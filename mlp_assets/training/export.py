@@ -1,14 +1,16 @@
 """Exports a fitted model to a folder that is served without unpickling, and checks that it predicts the same."""
 
+import contextlib
 import inspect
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from mlp_assets.artifact.formats.scorer import Refusals, Scorer
 from mlp_assets.artifact.manifest import load_scorer, write_manifest
+from mlp_assets.errors import MlpError
 from mlp_assets.nouns.task import Task
-from mlp_assets.training.frameworks.framework import ExportError, Framework, Stored, shown_type
+from mlp_assets.training.comparison import Comparison
+from mlp_assets.training.frameworks.framework import ExportError, Framework, Inputs, Stored, first_line, shown_type
 from mlp_assets.training.frameworks.lightgbm import Lightgbm
 from mlp_assets.training.frameworks.own import Own
 from mlp_assets.training.frameworks.sklearn import Sklearn
@@ -30,8 +32,28 @@ def export(run: TrainingRun, model: Any, directory: Path) -> str:
     """
     directory.mkdir(parents=True)
     rows = run.validation.head(_ROWS_COMPARED)
-    stored = _framework_of(model).store(model, rows, Task.of(run.task), directory)
-    digest = write_manifest(
+    stored = _framework_of(model).store(model, run.encoding.columns, Task.of(run.task), directory)
+    try:
+        return _write_compared(run, model, stored, directory, rows)
+    except ExportError:
+        if stored.write_again is None:
+            raise
+        with contextlib.suppress(ExportError):  # the first reason is the one to tell
+            stored.write_again()
+            return _write_compared(run, model, stored, directory, rows)
+        raise
+
+
+def _write_compared(run: TrainingRun, model: Any, stored: Stored, directory: Path, rows: Inputs) -> str:
+    digest = _write(run, stored, directory, Refusals())
+    refusals = Comparison(_load(directory), stored.predict, shown_type(model)).check(
+        rows, run.train.head(_ROWS_COMPARED)
+    )
+    return _write(run, stored, directory, refusals) if refusals else digest
+
+
+def _write(run: TrainingRun, stored: Stored, directory: Path, refusals: Refusals) -> str:
+    return write_manifest(
         directory,
         format=stored.format,
         file=stored.file,
@@ -40,9 +62,20 @@ def export(run: TrainingRun, model: Any, directory: Path) -> str:
         loader=stored.loader,
         encoders=run.encoding.encoders,
         classes=run.classes,
+        refusals=refusals,
     )
-    _compare(directory, rows, stored, len(run.classes))
-    return digest
+
+
+def _load(directory: Path) -> Scorer:
+    try:
+        return load_scorer(directory)
+    except MlpError:
+        raise
+    except Exception as error:  # each library has its own
+        raise ExportError(
+            f"The stored model cannot be loaded: {first_line(error)}. A network in half precision is served in single "
+            "precision: return network.float(). Otherwise write the model as an mlp.OwnModel."
+        ) from error
 
 
 def _framework_of(model: Any) -> Framework:
@@ -57,28 +90,3 @@ def _framework_of(model: Any) -> Framework:
         "a torch.nn.Module, a fitted LightGBM, XGBoost or scikit-learn model, or an object of your own with save, load "
         "and predict (mlp.OwnModel)."
     )
-
-
-def _compare(directory: Path, rows: Any, stored: Stored, classes: int) -> None:
-    own = np.asarray(stored.predictions, dtype=np.float64)
-    if own.size != len(rows) * (classes or 1):
-        expected = f"a probability of each of the {classes} classes" if classes else "one number"
-        raise ExportError(
-            f"The model predicts shape {own.shape} for {len(rows)} rows. It has to return {expected} for each row."
-        )
-    served = load_scorer(directory).predict(rows.astype(np.float64))
-    own = own.reshape(served.shape)
-    if not np.isfinite(served).all():
-        raise ExportError("The stored model gives predictions that are not finite on the validation rows.")
-    if classes and (served.min(initial=0.0) < 0 or np.abs(served.sum(axis=1) - 1).max(initial=0.0) > 1e-3):
-        raise ExportError(
-            "The model does not predict probabilities of the classes, which are 0 or more and sum to 1 in each row. "
-            "End it with torch.nn.Softmax(dim=1), or train for them (LightGBM's multiclass, XGBoost's multi:softprob)."
-        )
-    worst = float(np.max(np.abs(served - own), initial=0.0))
-    if worst > 1e-4 * (1.0 + float(np.max(np.abs(own), initial=0.0))):
-        raise ExportError(
-            f"The stored model's predictions differ from the model's own by up to {worst:.3g}: the "
-            "exporter does not support a step of it, or it was not trained on run.train.x as it is (float32). Remove "
-            "the step that differs, or write the model as an mlp.OwnModel."
-        )

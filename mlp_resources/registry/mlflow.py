@@ -59,14 +59,18 @@ class MlflowRegistry:
                 if version.tags.get(_KEY) == candidate.key:
                     return version
             self._clear(candidate)
-            run_id = self._log_run(candidate)
+            run_id, logged = self._log_run(candidate)
             client = self._client()
             with contextlib.suppress(self._mlflow_error()):
                 client.create_registered_model(candidate.model)
             tags = dict(candidate.tags) | {_KEY: candidate.key, DIGEST_TAG: candidate.digest}
-            source, card = f"runs:/{run_id}/model", _description(candidate.card)
+            # MLflow 3 keeps a logged model apart from its run: models:/NAME/VERSION finds it by its own address alone.
+            logged_as = {"source": logged.model_uri, "model_id": logged.model_id}
+            card = _description(candidate.card)
             with self._leases.fenced(lease):
-                version = client.create_model_version(candidate.model, source, run_id, tags=tags, description=card)
+                version = client.create_model_version(
+                    candidate.model, run_id=run_id, tags=tags, description=card, **logged_as
+                )
             return RegisteredVersion(candidate.model, str(version.version), run_id, candidate.digest, tags)
 
     def models(self) -> list[str]:
@@ -142,7 +146,8 @@ class MlflowRegistry:
         for run in self._client().search_runs([self._experiment(candidate.model)], same_key):
             self._client().delete_run(run.info.run_id)
 
-    def _log_run(self, candidate: Candidate) -> str:
+    def _log_run(self, candidate: Candidate) -> tuple[str, Any]:
+        """Returns the run's id, and MLflow's info of the model that it logged."""
         mlflow = self._mlflow()
         name = f"{candidate.model}-{candidate.key[:8]}"
         tags = {_KEY: candidate.key} | {str(key): str(value) for key, value in candidate.tags.items()}
@@ -161,10 +166,10 @@ class MlflowRegistry:
                 mlflow.log_text(text, name)
             mlflow.log_text(candidate.card, "model-card.md")
             mlflow.log_input(_dataset(candidate), context="training")
-            log_model(mlflow, candidate)
+            logged = log_model(mlflow, candidate)
             for trial in candidate.trials:
                 self._log_trial(mlflow, candidate, trial)
-            return run.info.run_id
+            return run.info.run_id, logged
 
     def _log_trial(self, mlflow: Any, candidate: Candidate, trial: Outcome) -> None:
         """Logs a trial of the search as a child of the active run."""

@@ -121,3 +121,11 @@ def no_tokenizer() -> Path:
 def test_a_file_that_is_not_a_tokenizer_is_refused() -> None:
     with pytest.raises(mlp.MlpError, match=r"test_encoding.py is no tokenizer.*leave tokenizer out to learn one"):
         fit_encoders(["brand"], {"brand": mlp.Tokens(6, tokenizer=no_tokenizer)}, pl.LazyFrame())
+
+
+def test_categories_that_a_float_does_not_hold_are_refused() -> None:
+    codes = pl.DataFrame({"code": pl.Series([2**60 + 1, 2**60 + 2])})
+    exact = fit_encoders(("code",), {"code": mlp.Categories()}, codes.lazy())
+    assert exact.matrix(codes).tolist() == [[1.0], [2.0]]
+    with pytest.raises(mlp.MlpError, match="code holds 1152921504606846976, and .*Declare the column as pl.String"):
+        fit_encoders(("code",), {"code": mlp.Categories()}, codes.cast(pl.Float64).lazy())

@@ -94,6 +94,18 @@ def test_whole_numbers_are_classes_and_fractions_are_not() -> None:
         classes_of(pl.Series("kind", [1.0, 1.5]))
 
 
+def test_whole_numbers_that_a_float_does_not_hold_are_refused_as_classes() -> None:
+    """1755555555555555001 became 1755555555555555072, as its neighbour did."""
+    own = [1755555555555555001, 1755555555555555002]
+    assert classes_of(pl.Series("kind", own)).values == tuple(own)
+    as_stored = pl.Series("kind", own).cast(pl.Float64)
+    with pytest.raises(mlp.MlpError, match=r"kind holds 1755555555555555072, and .* not told apart.*as pl.String"):
+        classes_of(as_stored)
+    with pytest.raises(mlp.MlpError, match="kind holds"):
+        classes_of(pl.Series("kind", [1.0, -float(2**53)]))
+    assert classes_of(pl.Series("kind", [1.0, float(2**53 - 1)])).values == (1, 2**53 - 1)
+
+
 def test_predictions_are_reordered_to_the_classes_of_both_models() -> None:
     old, new = Classes(("beer", "milk")), Classes(("milk", "soap"))
     both = new.union(old)

@@ -15,5 +15,5 @@ class LightgbmScorer(LoadedModel):
         super().__init__(facts)
         self._booster: Any = lightgbm.Booster(model_file=str(directory / file))
 
-    def predict(self, matrix: Matrix) -> Matrix:
+    def answer(self, matrix: Matrix) -> Matrix:
         return self.reshape(self._booster.predict(matrix, num_threads=1), len(matrix))

@@ -16,7 +16,7 @@ class OwnScorer(LoadedModel):
         super().__init__(facts)
         self._model: Any = class_of(str(loader)).load(directory)
 
-    def predict(self, matrix: Matrix) -> Matrix:
+    def answer(self, matrix: Matrix) -> Matrix:
         answer = np.asarray(self._model.predict(matrix), dtype=np.float64)
         prediction = self.reshape(answer, len(matrix)) if answer.ndim else answer
         if answer.shape != prediction.shape or not answer.ndim:

@@ -53,7 +53,9 @@ class ServedModel:
         except MlpError as error:
             raise ProtocolError(422, str(error)) from error
         if not np.isfinite(predicted).all():
-            raise ProtocolError(422, f"Row {int((~finite(predicted)).argmax())} gives no finite prediction.")
+            refusals = self._predict.refusals
+            why = f" The model takes {refusals}." if refusals else ""
+            raise ProtocolError(422, f"Row {int((~finite(predicted)).argmax())} gives no finite prediction.{why}")
         answers = self.classes.answers(predicted)
         call = uuid.uuid4().hex
         ids = [f"{call}-{row}" for row in range(request.rows)]
@@ -101,8 +103,12 @@ class ServedModel:
         return [request.rows, len(self.classes)] if name == PROBABILITIES else [request.rows]
 
     def probe(self) -> None:
-        """Makes a real prediction on missing features and logs nothing. Raises when the model cannot answer."""
+        """Makes a real prediction on missing features and logs nothing. Raises when the model cannot answer.
+
+        A model that itself takes no missing values may give none: the rows that lack them are refused one by one.
+        """
         columns = {name: [_PROBE_VALUES.get(kind, 0)] for name, kind in self.plan.columns.items()}
         features = self._lookup(columns, datetime.now(UTC))
-        if not np.isfinite(self._predict(columns, features)).all():
+        predicted = self._predict(columns, features)
+        if not np.isfinite(predicted).all() and not self._predict.refusals.missing:
             raise MlpError("The model gives no finite prediction for missing features.")

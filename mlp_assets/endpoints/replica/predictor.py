@@ -22,7 +22,7 @@ class Predictor:
     def __init__(self, plan: ModelPlan) -> None:
         self._numbers = plan.numbers
         self._scorer = load_scorer(local_folder(plan.model_address), plan.model_digest)
-        self.classes = self._scorer.facts.classes
+        self.classes, self.refusals = self._scorer.facts.classes, self._scorer.facts.refusals
         if self._scorer.encoding.inputs != plan.inputs:
             raise MlpError(
                 f"Model {plan.model_name} version {plan.model_version} takes the inputs "

@@ -1,5 +1,6 @@
 """The Protocol of a framework: it recognises its models and stores them without code."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,14 +25,17 @@ class Stored:
     Args:
         format: the name of its format, by which the server chooses a scorer.
         file: the file that the scorer loads.
-        predictions: the model's own predictions, (rows,) or (rows, classes), to compare the stored model with.
+        predict: the model's own predictions of float32 (rows, features): (rows,), (rows, 1) or (rows, classes). It
+            raises what the model raises for rows that it refuses.
         loader: ``module:class`` that loads a model of the user's own.
+        write_again: writes the model in a slower form, for the case that the first one answers differently.
     """
 
     format: str
     file: str
-    predictions: Any
+    predict: Callable[[Inputs], Any]
     loader: str | None = None
+    write_again: Callable[[], None] | None = None
 
 
 class Framework(Protocol):
@@ -41,8 +45,11 @@ class Framework(Protocol):
         """Whether the model is of this kind. Decided from the type's module name, so that nothing is imported."""
         ...
 
-    def store(self, model: Any, rows: Inputs, task: Task, directory: Path) -> Stored:
-        """Writes the model to the folder, and predicts ``rows`` (rows, features) with it.
+    def store(self, model: Any, columns: Sequence[str], task: Task, directory: Path) -> Stored:
+        """Writes the model to the folder.
+
+        Args:
+            columns: the names of the columns that the model is given.
 
         Raises:
             ExportError: this model cannot be stored without code.
@@ -58,3 +65,24 @@ def comes_from(model: Any, package: str) -> bool:
 def shown_type(model: Any) -> str:
     """The model's type for messages, with its module."""
     return f"{type(model).__module__}.{type(model).__qualname__}"
+
+
+def first_line(error: Exception) -> str:
+    """The first line of the error's text, or its type."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def check_order(model: Any, names: Sequence[str] | None, columns: Sequence[str]) -> None:
+    """Raises ExportError for a model that was fitted on these columns in another order: it is served by position."""
+    given = list(names) if names is not None else []
+    for place, name in enumerate(given):
+        if name in columns and (place >= len(columns) or columns[place] != name):
+            raise ExportError(
+                f"The {shown_type(model)} was fitted with the columns {_shown(given)}, and it is served with "
+                f"{_shown(columns)}, by their order. Fit it on run.train.x, or on a frame with the columns "
+                "list(run.features)."
+            )
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_assets.nouns.task import Task
-from mlp_assets.training.frameworks.framework import ExportError, Inputs, Stored, shown_type
+from mlp_assets.training.frameworks.framework import ExportError, Stored, shown_type
 
 
 @runtime_checkable
@@ -39,7 +40,7 @@ class Own:
     def owns(self, model: Any) -> bool:
         return not inspect.isclass(model) and isinstance(model, OwnModel)
 
-    def store(self, model: Any, rows: Inputs, task: Task, directory: Path) -> Stored:
+    def store(self, model: Any, columns: Sequence[str], task: Task, directory: Path) -> Stored:
         kind = type(model)
         path = f"{kind.__module__}:{kind.__qualname__}"
         if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__ or _import_class(path) is not kind:
@@ -53,7 +54,7 @@ class Own:
             raise ExportError(
                 f"{kind.__qualname__}.save wrote no file. Write the model into the folder that it is given."
             )
-        return Stored("own", files[0], model.predict(rows.astype(np.float64)), path)
+        return Stored("own", files[0], lambda rows: model.predict(rows.astype(np.float64)), path)
 
 
 def _import_class(path: str) -> Any:

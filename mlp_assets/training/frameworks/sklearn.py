@@ -1,13 +1,30 @@
 """scikit-learn estimators and pipelines, as ONNX."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mlp_assets.nouns.task import Task
-from mlp_assets.training.frameworks.framework import ExportError, Inputs, Stored, comes_from, shown_type
+from mlp_assets.training.frameworks.framework import (
+    ExportError,
+    Inputs,
+    Stored,
+    check_order,
+    comes_from,
+    first_line,
+    shown_type,
+)
+from mlp_assets.training.frameworks.sklearn_scalers import scaler_converters
+from mlp_assets.training.frameworks.sklearn_trees import has_part, mend_trees
 
 _FILE, _PROBABILITIES, _OUTPUT = "model.onnx", "probabilities", "prediction"
+
+_NOT_CONVERTED = {
+    "KNNImputer": "whose ONNX form fails on some rows that it fills",
+    "PowerTransformer": "whose ONNX form gives numbers for values outside of the training rows, where it gives none",
+    "QuantileTransformer": "whose conversion to ONNX takes minutes from some seven columns on",
+}
 
 
 class Sklearn:
@@ -16,13 +33,20 @@ class Sklearn:
     def owns(self, model: Any) -> bool:
         return comes_from(model, "sklearn")
 
-    def store(self, model: Any, rows: Inputs, task: Task, directory: Path) -> Stored:
+    def store(self, model: Any, columns: Sequence[str], task: Task, directory: Path) -> Stored:
         model = getattr(model, "best_estimator_", model)  # of a fitted search
         _check(model, task)
-        predictions = _predict(model, rows, task)
-        converted = _convert(model, rows.shape[1], task)
-        (directory / _FILE).write_bytes(converted.SerializeToString())
-        return Stored("onnx", _FILE, predictions)
+        _check_steps(model)
+        check_order(model, getattr(model, "feature_names_in_", None), columns)
+
+        def write(*, double: bool) -> None:
+            converted = _convert(model, len(columns), task, double=double)
+            mend_trees(converted, model)
+            (directory / _FILE).write_bytes(converted.SerializeToString())
+
+        write(double=has_part(model, "GaussianNB"))  # it squares distances over variances that may be tiny
+        # scikit-learn mostly computes in double precision: near a threshold, single precision may cross it.
+        return Stored("onnx", _FILE, lambda rows: _predict(model, rows, task), write_again=lambda: write(double=True))
 
 
 def _check(model: Any, task: Task) -> None:
@@ -45,44 +69,52 @@ def _check(model: Any, task: Task) -> None:
         raise ExportError(f"The classifier knows {len(model.classes_)} classes, and the model's task is {task.name!r}.")
 
 
+def _check_steps(model: Any) -> None:
+    for name, reason in _NOT_CONVERTED.items():
+        if has_part(model, name):
+            raise ExportError(
+                f"The {shown_type(model)} holds a {name}, {reason}. Put a SimpleImputer or a StandardScaler in its "
+                "place, transform the feature in a view or in derive of the training set, or write the model as an "
+                "mlp.OwnModel."
+            )
+
+
 def _predict(model: Any, rows: Inputs, task: Task) -> Any:
-    try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that rows have no names where the training rows had some
         if not task.has_classes:
             return model.predict(rows)
         return model.predict_proba(rows) if task.many_classes else model.predict_proba(rows)[:, 1]
-    except ValueError as error:
-        raise ExportError(
-            f"The {shown_type(model)} cannot predict the validation rows: {_first_line(error)}. Fit it on run.train.x, "
-            "and put an imputer into its pipeline for missing values."
-        ) from error
 
 
-def _convert(model: Any, features: int, task: Task) -> Any:
+def _convert(model: Any, features: int, task: Task, *, double: bool) -> Any:
     try:
-        from skl2onnx import to_onnx
-        from skl2onnx.common.data_types import FloatTensorType
+        from skl2onnx import convert_sklearn
+        from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
     except ModuleNotFoundError as error:
         raise ExportError(
             f"A {shown_type(model)} is stored with {error.name}, which is not installed. "
             "Write pip install 'mlp-assets[sklearn]'."
         ) from error
     options = {"zipmap": False} if task.has_classes else None
-    inputs: Any = [("features", FloatTensorType([None, features]))]
+    inputs: Any = [("features", (DoubleTensorType if double else FloatTensorType)([None, features]))]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # addressed to skl2onnx's developers
-            graph = to_onnx(model, initial_types=inputs, options=options, target_opset=18)
+            graph: Any = convert_sklearn(
+                model,
+                initial_types=inputs,
+                options=options,
+                target_opset=18,
+                custom_conversion_functions=scaler_converters(),
+            )
     except Exception as error:  # it raises many kinds, each with its reason
         raise ExportError(
             f"A {shown_type(model)} cannot be served without unpickling: skl2onnx cannot convert it "
-            f"({_first_line(error)}). Return an estimator that it supports (its documentation lists them), or write "
+            f"({first_line(error)}). Return an estimator that it supports (its documentation lists them), or write "
             "the model as an mlp.OwnModel."
         ) from error
     return _only_probabilities(graph, second=not task.many_classes) if task.has_classes else graph
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _only_probabilities(model: Any, *, second: bool) -> Any:
@@ -97,5 +129,7 @@ def _only_probabilities(model: Any, *, second: bool) -> Any:
     model.graph.initializer.append(helper.make_tensor("second", TensorProto.INT64, [1], [1]))
     model.graph.node.append(helper.make_node("Gather", [probabilities.name, "second"], [_OUTPUT], axis=1))
     del model.graph.output[:]
-    model.graph.output.append(helper.make_tensor_value_info(_OUTPUT, TensorProto.FLOAT, [None, 1]))
+    model.graph.output.append(
+        helper.make_tensor_value_info(_OUTPUT, probabilities.type.tensor_type.elem_type, [None, 1])
+    )
     return model

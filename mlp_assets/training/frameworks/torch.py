@@ -1,11 +1,13 @@
 """PyTorch modules, as ONNX."""
 
 import sys
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mlp_assets.nouns.task import Task
-from mlp_assets.training.frameworks.framework import ExportError, Inputs, Stored
+from mlp_assets.training.frameworks.framework import ExportError, Stored, first_line, shown_type
 from mlp_assets.training.sharded_state import is_sharded
 
 _FILE = "model.onnx"
@@ -40,20 +42,91 @@ class Torch:
         torch = sys.modules.get("torch")  # a module exists only once torch is imported
         return torch is not None and isinstance(model, torch.nn.Module)
 
-    def store(self, model: Any, rows: Inputs, task: Task, directory: Path) -> Stored:
+    def store(self, model: Any, columns: Sequence[str], task: Task, directory: Path) -> Stored:
         import torch
 
         model = _unwrap(model).eval().cpu()
-        torch.onnx.export(
-            model,
-            (torch.from_numpy(rows[:2].copy()),),
-            str(directory / _FILE),
-            input_names=["features"],
-            output_names=["prediction"],
-            dynamic_shapes=({0: torch.export.Dim("rows")},),
-            dynamo=True,
-            external_data=False,
-            verbose=False,
+        example = torch.zeros((2, len(columns)))
+        _check_output(model, example, task)
+        if _output(model, example).dtype in (torch.float16, torch.bfloat16):
+            model = _in_single_precision(model)
+        _export(model, example, directory / _FILE)
+        return Stored("onnx", _FILE, lambda rows: _output(model, torch.from_numpy(rows)).double().numpy())
+
+
+def _output(model: Any, rows: Any) -> Any:
+    import torch
+
+    with torch.no_grad():
+        return model(rows)
+
+
+def _check_output(model: Any, example: Any, task: Task) -> None:
+    import torch
+
+    try:
+        output = _output(model, example)
+    except Exception as error:  # whatever the network's code raises
+        raise ExportError(
+            f"The network {shown_type(model)} does not take float32 rows of {example.shape[1]} features: "
+            f"{first_line(error)}. It is served with rows as run.train.x gives them, on the processor: return "
+            "network.float(), and read the features in forward as run.features lists them."
+        ) from error
+    if not isinstance(output, torch.Tensor):
+        raise ExportError(
+            f"The network {shown_type(model)} returns a {type(output).__name__}. It is served by its predictions: "
+            "return a module whose forward gives one tensor, (rows,) or (rows, classes)."
         )
-        with torch.no_grad():
-            return Stored("onnx", _FILE, model(torch.from_numpy(rows)).numpy())
+    if task.has_classes and not output.is_floating_point():
+        raise ExportError(
+            f"The network {shown_type(model)} returns {output.dtype}, and the model's task is {task.name!r}, which "
+            "needs probabilities. End it with torch.nn.Sigmoid() or, for classes, torch.nn.Softmax(dim=1), without "
+            "rounding."
+        )
+
+
+def _in_single_precision(model: Any) -> Any:
+    """The module with its output as float32: NumPy has no bfloat16, and a float16 rounds what is served."""
+    import torch
+
+    class SinglePrecision(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = model
+
+        def forward(self, x: Any) -> Any:
+            return self.inner(x).float()
+
+    return SinglePrecision().eval()
+
+
+def _export(model: Any, example: Any, file: Path) -> None:
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # addressed to developers of exporters
+            torch.onnx.export(
+                model,
+                (example,),
+                str(file),
+                input_names=["features"],
+                output_names=["prediction"],
+                dynamic_shapes=({0: torch.export.Dim("rows")},),
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:  # it raises many kinds, each with its reason
+        raise ExportError(
+            f"The network {shown_type(model)} cannot be exported to ONNX: {_reason(error)}. Its forward must be free "
+            "of branches on values and of a fixed number of rows, and use operators that torch.onnx.export supports. "
+            "Change it, or write the model as an mlp.OwnModel."
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The first cause: the exporter's own messages are long advice for its developers."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"

@@ -4,6 +4,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -52,27 +53,40 @@ def test_a_run_has_everything_that_an_mlflow_user_expects(tmp_path: Path) -> Non
     assert get_model_info(client.get_model_version("shop.buys", "1").source).signature is not None
 
 
-@pytest.mark.parametrize("kind", ["xgboost", "own"])
+def fitted(kind: str) -> Any:
+    """A model for numbers; that of XGBoost stopped early."""
+    import lightgbm
+    import xgboost
+    from sklearn.linear_model import Ridge
+
+    if kind == "xgboost":
+        model = xgboost.XGBRegressor(n_estimators=60, learning_rate=0.9, early_stopping_rounds=2)
+        return model.fit(X[:200], Y[:200], eval_set=[(X[200:], Y[200:])], verbose=False)
+    return {"own": near(), "onnx": Ridge().fit(X, Y), "lightgbm": lightgbm.LGBMRegressor(verbose=-1).fit(X, Y)}[kind]
+
+
+@pytest.mark.parametrize("kind", ["xgboost", "own", "onnx", "lightgbm"])
 def test_mlflow_loads_every_format_without_unpickling(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mlflow
-    import xgboost
 
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    model = xgboost.XGBRegressor(n_estimators=3).fit(X, Y) if kind == "xgboost" else near()
     (tmp_path / "run").mkdir()
-    digest = export(run_of(tmp_path / "run", "regression"), model, tmp_path / "exported")
+    digest = export(run_of(tmp_path / "run", "regression"), fitted(kind), tmp_path / "exported")
     features = load_scorer(tmp_path / "exported").encoding.inputs
     example = pl.DataFrame({name: [0.25, 0.75] for name in features})
     own_candidate = replace(candidate(tmp_path, "one"), artifact=tmp_path / "exported", digest=digest, example=example)
     registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     version = registry.register(own_candidate)
-    source = registry._client().get_model_version("shop.buys", version.version).source
-    loaded = mlflow.pyfunc.load_model(source)
+    registry.name_champion("shop.buys", version.version)
     matrix = example.to_numpy().astype(np.float32)
     own = load_scorer(registry.download(version), digest).predict(matrix.astype(np.float64))
-    assert np.asarray(loaded.predict(matrix)).tolist() == pytest.approx(own.tolist())
+    for address in ("models:/shop.buys@champion", "models:/shop.buys/1"):
+        given = example.to_pandas() if kind == "lightgbm" else matrix
+        answer = mlflow.pyfunc.load_model(address).predict(given)
+        answer = next(iter(answer.values())) if isinstance(answer, dict) else answer
+        assert np.asarray(answer).ravel().tolist() == pytest.approx(own.tolist())
     pickles = [path for path in (tmp_path / "mlflow").rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
     assert pickles == []
 
