@@ -112,7 +112,7 @@ def _ports() -> list[Finding]:
         try:
             check_port(variable, port)
         except ServiceError as error:
-            findings.append(Finding(f"port {port}", False, "taken", str(error)))
+            findings.append(Finding(f"port {port}", False, "cannot be used", str(error)))
     return findings or [Finding("ports", True, "all free; start the platform with `mlp up`")]
 
 

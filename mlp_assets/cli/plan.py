@@ -22,18 +22,23 @@ _LIVE = (
 
 
 def report(console: Console, workspace: Path, *, as_json: bool = False) -> bool:
-    """Prints the consequences. Returns False when a live endpoint uses what changes, or a run would be refused."""
+    """Prints the consequences.
+
+    Returns:
+        False when a live endpoint uses what changes, a run would be refused, or a code location does not load.
+    """
     loaded = load_workspace(workspace)
     with dg.DagsterInstance.from_config(str(prepare_home() / "dagster")) as instance:
         plan = plan_changes(*loaded.projects, instance=instance)
     if as_json:
-        console.file.write(json.dumps(plan.as_json(), indent=2, ensure_ascii=False) + "\n")
-        return not plan.breaks
+        facts = plan.as_json() | {"failed": dict(loaded.failed)}
+        console.file.write(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+        return not plan.breaks and not loaded.failed
     _print(console, plan)
     for name, reason in loaded.failed.items():
         message = f"Code location {name} is left out: {reason}"
-        console.print(message, style="yellow", markup=False, highlight=False)
-    return not plan.breaks
+        console.print(message, style="red", markup=False, highlight=False)
+    return not plan.breaks and not loaded.failed
 
 
 def _print(console: Console, plan: Consequences) -> None:
@@ -45,6 +50,9 @@ def _print(console: Console, plan: Consequences) -> None:
     if plan.stale:
         console.print("[bold]Becomes stale[/]")
         console.print(_stale(plan))
+    if plan.new:
+        console.print("[bold]Will be made[/]")
+        console.print(_new(plan))
     for asset in plan.gone:
         console.print(f"{asset} is no longer declared; its table is kept until you remove it.", highlight=False)
     if plan.uncomputed:
@@ -74,6 +82,18 @@ def _how(change: FeatureChange) -> str:
             return f"was {change.before}; partitions not computed again have nothing under the new name"
         case _:
             return f"{change.before}  →  {change.after}"
+
+
+def _new(plan: Consequences) -> Table:
+    """The new assets by project and kind."""
+    named: dict[str, list[str]] = {}
+    for asset in plan.new:
+        folder, _, name = asset.rpartition("/")
+        named.setdefault(folder, []).append(name)
+    table = Table.grid(padding=(0, 2))
+    for folder, names in named.items():
+        table.add_row(f" {_MARKS['new']}", escape(folder), escape(", ".join(names)))
+    return table
 
 
 def _stale(plan: Consequences) -> Table:

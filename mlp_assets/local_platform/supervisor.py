@@ -27,6 +27,7 @@ from mlp_resources.environments.variables import process_variables
 _START_SECONDS, _REPORT_SECONDS = 300.0, 30.0
 # An answer such as 401 or another program's page does not get better by waiting. A server that starts may give one.
 _REFUSED_SECONDS = 8.0
+_WORKER_PORTS = range(10002, 20000)  # Ray's own default
 _DOWN_SECONDS = 60.0
 _RECENT_SECONDS, _NAMED_SECONDS = 10.0, 5.0  # the watch of memory takes a moment to name what was killed
 
@@ -196,7 +197,12 @@ def _holder(record: TextIO) -> int:
 
 
 def check_port(variable: str, port: int) -> None:
-    """Raises ServiceError when a process listens on the port."""
+    """Raises ServiceError when a process listens on the port, or Ray may give it to a worker."""
+    if port in _WORKER_PORTS:
+        raise ServiceError(
+            f"{variable}={port} lies between {_WORKER_PORTS.start} and {_WORKER_PORTS.stop - 1}, where Ray opens ports "
+            f"for its workers. Write a port below or above, such as {variable}={_WORKER_PORTS.stop}."
+        )
     listening = [c for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"]
     if listening:
         pid = listening[0].pid

@@ -17,6 +17,7 @@ DataType = type[pl.DataType] | pl.DataType
 Columns = Mapping[str, DataType]
 UTC = pl.Datetime("us", "UTC")
 _DAY = timedelta(days=1)
+_MEANING = {"known_at": "became known", "event_time": "happened"}
 
 
 @dataclass(frozen=True)
@@ -160,12 +161,14 @@ class Source(Noun):
         if self.ingested:
             problems += held_problems(self.where, self.columns, self)
         taken = {"partition", "known_at", "event_time"} - set(times.values())
-        taken |= {"ingested_at", "withdrawn_at", "late"}
+        taken |= {"ingested_at", "withdrawn_at"} | {name for name in self.columns if str(name).startswith("__")}
         # The platform adds columns known_at and visible_at to the rows.
         taken |= {self.event_time} & {"partition", "known_at", "visible_at"}
         for column in sorted(taken & set(self.columns)):
             what = f"column {column!r} is a reserved name: the platform adds a column of that name to the rows"
             fix = "Return it from read under another name." if self.ingested else "Rename it in the source."
+            if column in ("known_at", "event_time"):
+                fix = f"If it says when a row {_MEANING[column]}, write {column}={column!r}. Otherwise: {fix}"
             problems.append(Problem(self.where, what, fix))
         return problems
 
@@ -231,18 +234,16 @@ def number_problems(where: str, what: str, names: Iterable[str], source: Source)
 
 def held_problems(where: str, names: Iterable[str], source: Source) -> list[Problem]:
     """Those of the columns that the source has must be of types that Delta tables hold."""
-    wrong = {name: not_held(source.columns[name]) for name in names if name in source.columns}
+    types = {name: source.columns[name] for name in names if name in source.columns}
     return [
         Problem(
-            where, f"column {name!r} is {type_name(source.columns[name])}, which no Delta table holds", _fix(instead)
+            where,
+            f"column {name!r} is {type_name(dtype)}, which no Delta table holds",
+            f"Write {not_held(dtype)}, and convert the column where it is read.",
         )
-        for name, instead in wrong.items()
-        if instead is not None
+        for name, dtype in types.items()
+        if not_held(dtype) is not None
     ]
-
-
-def _fix(instead: str) -> str:
-    return f"Write {instead}, and convert the column where it is read."
 
 
 def request_problems(where: str, names: Iterable[str], source: Source) -> list[Problem]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from mlp_assets.errors import Problem
 from mlp_assets.nouns.checks import texts
+from mlp_assets.nouns.checks.label_delay import delay_problems
 from mlp_assets.nouns.checks.logged_features import logged_problems
 from mlp_assets.nouns.checks.named import Named
 from mlp_assets.nouns.entity import Entity
@@ -182,6 +183,8 @@ class TrainingSet(Noun):
         if self.entity is not None:
             spot = f"{self.where}, keys of entity {self.entity.name!r}"
             problems += texts.column_problems(spot, self.entity.keys, self.labels.columns, labels)
+        if isinstance(self.split, SplitByTime):
+            problems += delay_problems(self.where, self.labels, self.split.validation)
         problems += self._target_problems() + request_problems(self.where, sent, self.labels)
         if not self.labels.ingested:
             problems += held_problems(self.where, [*self.keys, *sent], self.labels)

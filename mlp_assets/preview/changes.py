@@ -52,6 +52,7 @@ class Consequences:
         refused: changes that an existing table does not allow, one sentence each.
         gone: materialized assets that are no longer declared.
         uncomputed: views of which nothing was ever computed, so that none of their features changes.
+        new: assets that were never materialized.
     """
 
     features: tuple[FeatureChange, ...]
@@ -59,6 +60,7 @@ class Consequences:
     refused: tuple[str, ...]
     gone: tuple[str, ...]
     uncomputed: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
 
     @property
     def breaks(self) -> bool:
@@ -83,6 +85,7 @@ def find_consequences(scopes: Sequence[Scope], graph: Any, instance: dg.DagsterI
         tuple(problem for scope in scopes for problem in _refused(scope)),
         tuple(_gone([scope.project for scope in scopes], graph, instance)),
         tuple(f"{scope.project.name}.{view.name}" for scope, view, before in views if not before),
+        tuple(_new([scope.project for scope in scopes], graph, instance)),
     )
 
 
@@ -148,6 +151,13 @@ def _refused(scope: Scope) -> list[str]:
                 f"{rows.where}: the partitions of its table begin {grid}; keep start and every as they were"
             )
     return problems
+
+
+def _new(projects: Sequence[Project], graph: Any, instance: dg.DagsterInstance) -> list[str]:
+    names = {project.name for project in projects}
+    known = set(instance.get_asset_keys())
+    declared = (key for key in graph.executable_asset_keys if key.path[0] in names)
+    return sorted(key.to_user_string() for key in declared if key not in known)
 
 
 def _gone(projects: Sequence[Project], graph: Any, instance: dg.DagsterInstance) -> list[str]:

@@ -15,6 +15,8 @@ UTC_TIME = pl.Datetime("us", "UTC")
 _MICROSECOND = timedelta(microseconds=1)
 # Columns that ingestion adds to a live source's table: when a late row arrived, and when a row was withdrawn.
 INGESTED, WITHDRAWN = "ingested_at", "withdrawn_at"
+# Columns of events alone: whether a row became known later than its source declares, and when that says it was known.
+LATE, DECLARED = "__late", "__declared_at"
 
 
 def as_declared(source: Source, frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -92,8 +94,8 @@ def _truncates(stored: pl.DataType, wanted: DataType) -> bool:
 def as_events(source: Source | FeatureView, frame: pl.LazyFrame) -> pl.LazyFrame:
     """The events that a view aggregates: the source's columns, and when each was known.
 
-    ``known_at`` is when the platform could have the row, ``declared_at`` when its source says that it was known.
-    ``late`` marks rows that became known later than the source declares. ``withdrawn_at`` is when a row stopped being
+    ``known_at`` is when the platform could have the row, ``__declared_at`` when its source says that it was known.
+    ``__late`` marks rows that became known later than the source declares. ``withdrawn_at`` is when a row stopped being
     valid, or null. Rows of another view happened a microsecond before the moment at which their windows end, and a
     version of such a row is withdrawn when the next version becomes known.
 
@@ -107,8 +109,8 @@ def as_events(source: Source | FeatureView, frame: pl.LazyFrame) -> pl.LazyFrame
     withdrawn = pl.col(WITHDRAWN) if WITHDRAWN in declared.collect_schema() else pl.lit(None, dtype=UTC_TIME)
     return declared.with_columns(
         withdrawn.alias(WITHDRAWN),
-        late=late if source.versioned else pl.lit(False),
-        declared_at="known_at",
+        (late if source.versioned else pl.lit(False)).alias(LATE),
+        pl.col("known_at").alias(DECLARED),
         known_at=_arrived(source, late) if source.ingested else pl.col("known_at"),
     )
 
@@ -141,6 +143,6 @@ def _feature_events(view: FeatureView, frame: pl.LazyFrame) -> pl.LazyFrame:
         *view.feature_names,
         "known_at",
         pl.col("known_at").shift(-1).over(row).alias(WITHDRAWN),
-        late=pl.col("known_at") > pl.col("event_time"),
-        declared_at="known_at",
+        (pl.col("known_at") > pl.col("event_time")).alias(LATE),
+        pl.col("known_at").alias(DECLARED),
     )

@@ -34,7 +34,7 @@ def frame(rows: list[Event]) -> pl.LazyFrame:
         "amount": [None if row[2] is None else row[2] / 4 for row in rows],
         "known_at": known,
         "withdrawn_at": [None if r[4] is None else k + timedelta(hours=r[4]) for r, k in zip(rows, known, strict=True)],
-        "late": [lag > 0 for _, _, _, lag, _ in rows],
+        "__late": [lag > 0 for _, _, _, lag, _ in rows],
     }
     times = dict.fromkeys(("at", "known_at", "withdrawn_at"), UTC_TIME)
     return pl.LazyFrame(data, schema_overrides={"user_id": pl.Int64, "amount": pl.Float64, **times})
@@ -119,7 +119,7 @@ def test_a_moment_alone_has_the_same_bits(rows: list[tuple[int, float, float, fl
         "amount": [amount for _, _, amount, _ in rows],
         "at": at,
         "known_at": known,
-        "late": [row[3] > 0 for row in rows],
+        "__late": [row[3] > 0 for row in rows],
     }
     events = pl.DataFrame(data).with_columns(
         pl.col("at", "known_at").cast(UTC_TIME), pl.lit(None, UTC_TIME).alias("withdrawn_at")

@@ -128,3 +128,11 @@ def test_a_home_that_cannot_be_created(monkeypatch: pytest.MonkeyPatch, tmp_path
         single_instance(platform_ports()),
     ):
         pass
+
+
+@pytest.mark.parametrize("port", [10002, 19999])
+def test_a_port_that_ray_may_give_to_a_worker_is_refused(port: int) -> None:
+    with pytest.raises(
+        ServiceError, match=rf"MLP_PORT_SERVE={port} lies between 10002 and 19999, where Ray opens ports"
+    ):
+        check_port("MLP_PORT_SERVE", port)

@@ -49,8 +49,8 @@ NAMES: Cases = {
         ["column 'partition' is a reserved name"],
     ),
     "column that ingestion adds": (
-        lambda: s.view(source=s.source(columns=s.COLUMNS | {"late": pl.Float64})),
-        ["column 'late' is a reserved name: the platform adds", "Return it from read under another name."],
+        lambda: s.view(source=s.source(columns=s.COLUMNS | {"withdrawn_at": pl.Float64})),
+        ["column 'withdrawn_at' is a reserved name: the platform adds", "Return it from read under another name."],
     ),
     "platform's own time as event time": (
         lambda: s.view(source=s.source(event_time="known_at", columns=s.TIMES | {"known_at": pl.Datetime})),
@@ -123,6 +123,18 @@ TIMES: Cases = {
     "end within a week": (
         lambda: s.view(source=s.source(every="1w", start="2024-02-01", end="2024-02-10"), every="1w"),
         ["end='2024-02-10' lies inside a partition, and the rows from 2024-02-08 on", "Write end='2024-02-15'"],
+    ),
+    "labels known after the validation part": (
+        lambda: s.training_set(labels=s.labels(delay="30d")),
+        ["its labels become known 30d after their time, and the part validation='2w'", "SplitByTime(validation='30d'"],
+    ),
+    "a name of the platform's own": (
+        lambda: s.view(source=s.source(columns=s.COLUMNS | {"__late": pl.Float64})),
+        ["column '__late' is a reserved name"],
+    ),
+    "known_at that is not said to be it": (
+        lambda: s.view(source=s.source(columns=s.COLUMNS | {"known_at": pl.Datetime})),
+        ["If it says when a row became known, write known_at='known_at'. Otherwise: Return it from read"],
     ),
     "end at start": (lambda: s.view(source=s.source(start="2024-02-01", end="2024-02-01")), ["Write a later end"]),
 }

@@ -1,6 +1,7 @@
 """`mlp plan`: the consequences of a changed project file for assets that were really materialized."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,14 +63,15 @@ def serve(platform: Platform) -> None:
 
 def test_the_same_file_has_no_consequences(platform: Platform) -> None:
     found = consequences_of(platform, project(**FIRST))
-    assert found == Consequences((), (), (), ())
+    assert replace(found, new=()) == Consequences((), (), (), ())
     assert not found.breaks
 
 
 def test_a_view_that_was_never_computed_is_reported_as_that(home: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         found = plan_changes(project(**FIRST), instance=instance, environment=LocalEnvironment(home))
-    assert found == Consequences((), (), (), (), ("shop.spending",))
+    assert replace(found, new=()) == Consequences((), (), (), (), ("shop.spending",))
+    assert {"shop/source/purchases", "shop/features/spending", "shop/endpoint/score"} <= set(found.new)
 
 
 def test_each_changed_feature_is_reported_with_the_endpoints_that_look_it_up(platform: Platform) -> None:
@@ -96,7 +98,7 @@ def test_each_changed_feature_is_reported_with_the_endpoints_that_look_it_up(pla
 
 def test_a_changed_description_has_no_consequences(platform: Platform) -> None:
     worded = FIRST | {"spend": mlp.total("amount", over="7d", description="What it is.", tags={"tier": "gold"})}
-    assert consequences_of(platform, project(**worded)) == Consequences((), (), (), ())
+    assert replace(consequences_of(platform, project(**worded)), new=()) == Consequences((), (), (), ())
 
 
 def test_assets_that_are_no_longer_declared_are_reported(platform: Platform) -> None:
@@ -139,7 +141,21 @@ def test_the_command_prints_the_consequences(home: Path, tmp_path: Path, monkeyp
     assert done.exit_code == 0, done.output
     assert "Never computed: retail." in done.output
     assert "Features: none changed. Assets: 0 become stale." in done.output
+    assert re.search(r"Will be made\n \+  retail/\w+", done.output)
     as_json = CliRunner().invoke(app, ["plan", "--json", "-w", str(file)])
     printed = json.loads(as_json.output)
     assert "retail.household_habits" in printed.pop("uncomputed")
-    assert printed == {"features": [], "stale": [], "refused": [], "gone": [], "breaks": False}
+    assert "retail/endpoint/repurchase_score" in printed.pop("new")
+    assert printed == {"features": [], "stale": [], "refused": [], "gone": [], "breaks": False, "failed": {}}
+
+
+def test_a_project_file_that_does_not_load_fails_the_command(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken_project.py").write_text("import mlp_assets as mlp\n\nproject = mlp.Projekt('shop')\n")
+    file = tmp_path / "workspace.yaml"
+    file.write_text("load_from:\n  - python_file: {relative_path: broken_project.py, location_name: broken}\n")
+    done = CliRunner().invoke(app, ["plan", "-w", str(file)])
+    assert done.exit_code == 1
+    assert "Code location broken is left out: AttributeError" in done.output
+    as_json = CliRunner().invoke(app, ["plan", "--json", "-w", str(file)])
+    assert as_json.exit_code == 1
+    assert "Projekt" in json.loads(as_json.output)["failed"]["broken"]

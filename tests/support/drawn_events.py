@@ -84,11 +84,11 @@ def frame(events: Sequence[Event], hours: int) -> pl.LazyFrame:
         "at": times([each.at for each in events]),
         "until": times([each.until for each in events]),
         "known_at": times([each.known for each in events]),
-        "declared_at": times([each.known for each in events]),
+        "__declared_at": times([each.known for each in events]),
         "withdrawn_at": times([each.gone for each in events]),
-        "late": [each.late for each in events],
+        "__late": [each.late for each in events],
     }
-    stamps = dict.fromkeys(("at", "until", "known_at", "declared_at", "withdrawn_at"), UTC_TIME)
+    stamps = dict.fromkeys(("at", "until", "known_at", "__declared_at", "withdrawn_at"), UTC_TIME)
     return pl.LazyFrame(data, schema_overrides={"amount": pl.Float64, **stamps})
 
 

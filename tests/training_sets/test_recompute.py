@@ -23,9 +23,9 @@ def test_both_ways_agree(rows: list[tuple[float, float | None, float]], empty: L
     at = [START + timedelta(days=day) for day, *_ in rows]
     known = [time + timedelta(days=lag) for time, (*_, lag) in zip(at, rows, strict=True)]
     data = {"user_id": [1] * len(rows), "amount": [row[1] for row in rows], "at": at, "known_at": known}
-    data |= {"late": [row[2] > 0 for row in rows], "withdrawn_at": [None] * len(rows)}
+    data |= {"__late": [row[2] > 0 for row in rows], "withdrawn_at": [None] * len(rows)}
     times = dict.fromkeys(("at", "known_at", "withdrawn_at"), UTC_TIME)
-    events = pl.DataFrame(data, schema_overrides={"amount": pl.Float64, **times}).with_columns(declared_at="known_at")
+    events = pl.DataFrame(data, schema_overrides={"amount": pl.Float64, **times}).with_columns(__declared_at="known_at")
     for row in feature_rows(replace(VIEW, empty=empty), events.lazy(), MOMENTS).to_dicts():
         known_events = events.filter(pl.col("known_at") <= row["known_at"])
         end = row["event_time"]

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from mlp_assets.features.compute.time_steps import ID, MOMENT, Steps, WantedMoments
-from mlp_assets.tables.events import WITHDRAWN
+from mlp_assets.tables.events import LATE, WITHDRAWN
 from mlp_assets.tables.ranges import write_out
 
 _FIRST, _STOP = "__first", "__stop"
@@ -25,7 +25,7 @@ def version_rows(events: pl.DataFrame, steps: Steps, moments: WantedMoments) -> 
     time, reach = steps.view.source.event_time, steps.view.reach
     changes = pl.concat(
         [
-            events.filter("late").select(ID, time, "known_at"),
+            events.filter(LATE).select(ID, time, "known_at"),
             events.filter(pl.col(WITHDRAWN).is_not_null()).select(ID, time, pl.col(WITHDRAWN).alias("known_at")),
         ]
     )

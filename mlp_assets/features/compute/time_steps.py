@@ -14,7 +14,7 @@ from mlp_assets.features.compute.partials import all_partials, shared_partials
 from mlp_assets.nouns.aggregation import Aggregation
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.tables.events import UTC_TIME, WITHDRAWN
+from mlp_assets.tables.events import LATE, UTC_TIME, WITHDRAWN
 
 ID, MOMENT, MARK = "__id", "__moment", "__mark"
 STEP, KNOWN = "__step", "__known"
@@ -100,7 +100,7 @@ class Steps:
         Events that are known by the next moment of the cadence share a partial: no moment can tell them apart. Later
         ones have a partial for each time at which they became known.
         """
-        by = [ID, STEP, KNOWN, WITHDRAWN, "late"]
+        by = [ID, STEP, KNOWN, WITHDRAWN, LATE]
         reduced = {place: part for place, part in self.parts.items() if self.shared[place] == place}
         return aggregate(self.events, by, all_partials(reduced, self._time)).sort(by)
 
@@ -120,7 +120,7 @@ class Steps:
         after = (pl.col(self._time) - start).dt.total_microseconds() // every + 1
         known = -((-(pl.col("known_at") - start).dt.total_microseconds()) // every)
         slot = start + pl.duration(microseconds=known * every)
-        return pl.when(known > after).then(pl.when("late").then("known_at").otherwise(slot))
+        return pl.when(known > after).then(pl.when(LATE).then("known_at").otherwise(slot))
 
 
 def aggregate(rows: pl.DataFrame, by: Sequence[str], aggregates: Mapping[str, pl.Expr]) -> pl.DataFrame:

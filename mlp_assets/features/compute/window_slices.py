@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mlp_assets.features.compute.time_steps import ID, KNOWN, MARK, STEP, Steps
-from mlp_assets.tables.events import WITHDRAWN
+from mlp_assets.tables.events import LATE, WITHDRAWN
 from mlp_assets.tables.ranges import write_out
 
 ROW = "__row"
@@ -36,7 +36,7 @@ class Slices:
     ) -> None:
         self._length = steps.count(window) if window is not None else None
         self._irregular = steps.irregular
-        seen = [KNOWN, WITHDRAWN, "late"] if self._irregular else []
+        seen = [KNOWN, WITHDRAWN, LATE] if self._irregular else []
         self._read = read.select(*dict.fromkeys([*(columns or [ID]), *seen]))
         numbers = read[STEP].to_numpy()
         self._low = int(numbers.min()) if len(numbers) else 0
@@ -100,7 +100,7 @@ def _seen(slices: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     """What was known at the version of the window. Only late rows are newer than its end."""
     end, version = (windows[column][slices[ROW]] for column in ("event_time", "known_at"))
     timed = slices.with_columns(__end=end, __version=version)
-    newest = pl.when("late").then("__version").otherwise("__end")
+    newest = pl.when(LATE).then("__version").otherwise("__end")
     known = pl.col(KNOWN).is_null() | (pl.col(KNOWN) <= newest)
     valid = pl.col(WITHDRAWN).is_null() | (pl.col(WITHDRAWN) > pl.col("__version"))
     return timed.filter(known, valid)

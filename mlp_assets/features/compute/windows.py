@@ -14,7 +14,7 @@ from mlp_assets.features.compute.time_steps import ID, Steps, WantedMoments
 from mlp_assets.features.compute.window_contents import NEWEST, WindowContents
 from mlp_assets.nouns.checks.texts import duration
 from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.tables.events import WITHDRAWN
+from mlp_assets.tables.events import DECLARED, LATE, WITHDRAWN
 from mlp_assets.tables.standing_rows import UNTIL, merge_alike
 
 
@@ -70,14 +70,14 @@ def _within_reach(view: FeatureView, events: pl.LazyFrame, moments: Sequence[dat
     near = [pl.col(time) >= min(moments) - reach] if reach is not None else []
     kept = events.filter(pl.col(time) < max(moments), *near, *(pl.col(key).is_not_null() for key in keys))
     read = dict.fromkeys([*keys, time, *(column for part in view.parts for column in part.columns)])
-    return kept.select(*read, *_declared(view), "known_at", WITHDRAWN, "late").collect()
+    return kept.select(*read, *_declared(view), "known_at", WITHDRAWN, LATE).collect()
 
 
 def _ordered(view: FeatureView, events: pl.DataFrame) -> pl.DataFrame:
     """The events by entity and time, then by all columns that tell events of one time apart."""
     time, stamps = view.source.event_time, [*_declared(view), "known_at", WITHDRAWN]
     apart = [stamp for stamp in stamps if not _follows(events[stamp], events[time])]
-    values = [name for name in events.columns if name not in (ID, time, "late", *stamps, *view.entity.keys)]
+    values = [name for name in events.columns if name not in (ID, time, LATE, *stamps, *view.entity.keys)]
     return events.sort(ID, time, *apart, *values)
 
 
@@ -89,7 +89,7 @@ def _follows(stamps: pl.Series, times: pl.Series) -> bool:
 
 def _declared(view: FeatureView) -> list[str]:
     """The column that orders several rows of one time, if a feature needs it."""
-    return ["declared_at"] if any(part.traits.ties_by_known for part in view.parts) else []
+    return [DECLARED] if any(part.traits.ties_by_known for part in view.parts) else []
 
 
 def _standing(steps: Steps, moments: WantedMoments, contents: WindowContents, versions: pl.DataFrame) -> pl.DataFrame:

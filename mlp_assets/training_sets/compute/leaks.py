@@ -12,6 +12,7 @@ from mlp_assets.nouns.aggregation import Feature
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.tables.derived import with_derived
+from mlp_assets.tables.events import LATE
 from mlp_assets.training_sets.compute.recompute import MISSING, Recomputed, moment_of, recompute, within
 from mlp_assets.training_sets.compute.seen import Seen
 
@@ -87,12 +88,12 @@ class ViewEvidence:
         if moment is None:
             return events.clear()
         since, now = moment_of(moment), moment_of(at)
-        late = events.filter(pl.col("late") & (pl.col("known_at") > since) & (pl.col("known_at") <= now))["known_at"]
+        late = events.filter(pl.col(LATE) & (pl.col("known_at") > since) & (pl.col("known_at") <= now))["known_at"]
         gone = events.filter((withdrawn > since) & (withdrawn <= now))["withdrawn_at"]
         changes = {*late.to_list(), *gone.to_list()}
         seen = [change for change in changes if self._seen.had(moment, change, at)]
         until = moment_of(max(seen, default=moment))
-        known = (pl.col("known_at") <= moment_of(moment)) | (pl.col("late") & (pl.col("known_at") <= until))
+        known = (pl.col("known_at") <= moment_of(moment)) | (pl.col(LATE) & (pl.col("known_at") <= until))
         return events.filter(known, withdrawn.is_null() | (withdrawn > until))
 
     def _moment(self, row: Row) -> datetime | None:

@@ -75,7 +75,7 @@ def _part(part: Aggregation, events: pl.DataFrame, time: str, end: datetime, emp
         return MISSING
     if part.where is not None:
         rows = rows.filter(part.where)
-    rows = rows.sort(time, "declared_at", "known_at", *part.columns)
+    rows = rows.sort(time, "__declared_at", "known_at", *part.columns)
     times: list[datetime] = rows[time].to_list()
     values: list[Any] = rows.select(value=part.value)["value"].to_list() if part.value is not None and times else []
     match part.kind:
