@@ -11,14 +11,8 @@ from mlp_assets.monitors.alarm_asset import alarms_asset
 from mlp_assets.monitors.compute.pictures import drift_picture, performance_picture
 from mlp_assets.monitors.compute.quality import quality_figures
 from mlp_assets.monitors.compute.realised import realised_figures
-from mlp_assets.monitors.watched_rows import (
-    Versions,
-    WatchedVersion,
-    join_labels,
-    labels_left_out,
-    pin_versions,
-    watched_versions,
-)
+from mlp_assets.monitors.labelled_predictions import join_labels, labels_left_out
+from mlp_assets.monitors.watched_rows import Versions, WatchedVersion, pin_versions, watched_versions
 from mlp_assets.nouns.monitor import Monitor
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.metadata import markdown_table, measured, picture, table_metadata
@@ -26,6 +20,13 @@ from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.digest import canonical_digest
 
 _PREVIEW_ROWS = 8
+_Computed = tuple[pl.DataFrame, int]
+"""Figures, and how many predictions were left out of them because several labels may be meant."""
+_SEVERAL_LABELS = (
+    "These predictions have the keys of several labels, and nothing says which one answers them. They are left out. "
+    "Send feedback with their prediction_id, ask with the label's own time as `at`, or give the training set an "
+    "entity=... whose keys identify the question."
+)
 
 
 def monitor_assets(scope: Scope, monitor: Monitor) -> list[dg.AssetsDefinition]:
@@ -69,7 +70,7 @@ class _Figures:
     key: dg.AssetKey
     what: str
     reads: list[dg.AssetKey]
-    compute: Callable[[Scope, Monitor, WatchedVersion, Versions], pl.DataFrame]
+    compute: Callable[[Scope, Monitor, WatchedVersion, Versions], _Computed]
     draw: Callable[[pl.DataFrame], bytes]
     labelled: bool = False
 
@@ -81,8 +82,10 @@ def _figures_asset(scope: Scope, monitor: Monitor, figures: _Figures) -> dg.Asse
             versions = pin_versions(scope, monitor, labelled=figures.labelled)
             parts = [no_figures().with_columns(model_version=pl.lit(""))]
             references: dict[str, list[int]] = {}
+            several = 0
             for watched in watched_versions(scope, monitor, versions):
-                part = figures.compute(scope, monitor, watched, versions)
+                part, ambiguous = figures.compute(scope, monitor, watched, versions)
+                several += ambiguous
                 parts.append(part.with_columns(model_version=pl.lit(watched.version)))
                 references.setdefault(watched.reference_table, []).append(watched.reference_version)
             rows = pl.concat(parts).sort("window", "feature", "method")
@@ -94,6 +97,7 @@ def _figures_asset(scope: Scope, monitor: Monitor, figures: _Figures) -> dg.Asse
             "windows": rows["window"].n_unique(),
             "preview": dg.MetadataValue.md(markdown_table(newest)),
         }
+        metadata |= {"predictions_with_several_labels": several, "what_to_do": _SEVERAL_LABELS} if several else {}
         metadata |= {"labels_left_out": dg.MetadataValue.json(left_out)} if left_out else {}
         digest = canonical_digest(rows)[:16]
         return dg.MaterializeResult(metadata=metadata | cost.shown, data_version=dg.DataVersion(digest))
@@ -101,7 +105,7 @@ def _figures_asset(scope: Scope, monitor: Monitor, figures: _Figures) -> dg.Asse
     return watch
 
 
-def _drift(scope: Scope, monitor: Monitor, watched: WatchedVersion, versions: Versions) -> pl.DataFrame:
+def _drift(scope: Scope, monitor: Monitor, watched: WatchedVersion, versions: Versions) -> _Computed:
     features = list(watched.features)
     task = monitor.watches.model.task_kind
     as_text = [pl.col("prediction").cast(pl.String)] if task.many_classes else []  # classes may be numbers
@@ -114,12 +118,12 @@ def _drift(scope: Scope, monitor: Monitor, watched: WatchedVersion, versions: Ve
     quality = quality_figures(
         watched.reference, watched.windows, [*features, *watched.categories], minimum_rows=monitor.minimum_rows
     )
-    return pl.concat([drift, quality])
+    return pl.concat([drift, quality]), 0
 
 
-def _estimated(scope: Scope, monitor: Monitor, watched: WatchedVersion, versions: Versions) -> pl.DataFrame:
+def _estimated(scope: Scope, monitor: Monitor, watched: WatchedVersion, versions: Versions) -> _Computed:
     model = monitor.watches.model
-    return scope.environment.monitoring.estimate(
+    figures = scope.environment.monitoring.estimate(
         watched.reference,
         watched.windows,
         task=model.task_kind,
@@ -127,18 +131,20 @@ def _estimated(scope: Scope, monitor: Monitor, watched: WatchedVersion, versions
         features=list(watched.features),
         minimum_rows=monitor.minimum_rows,
     )
+    return figures, 0
 
 
-def _realised(scope: Scope, monitor: Monitor, watched: WatchedVersion, versions: Versions) -> pl.DataFrame:
+def _realised(scope: Scope, monitor: Monitor, watched: WatchedVersion, versions: Versions) -> _Computed:
     model = monitor.watches.model
     labelled = join_labels(scope, monitor, watched.windows, versions)
-    if labelled.is_empty():
-        return no_figures()
+    if labelled.rows.is_empty():
+        return no_figures(), labelled.ambiguous
     target = model.training_set.target
-    return realised_figures(
+    figures = realised_figures(
         watched.reference.select("window", "prediction", target).collect(),
-        labelled,
+        labelled.rows,
         task=model.task_kind,
         target=target,
         minimum_rows=monitor.minimum_rows,
     )
+    return figures, labelled.ambiguous

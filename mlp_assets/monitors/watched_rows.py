@@ -13,9 +13,7 @@ from mlp_assets.artifact.encoding import FittedCategories
 from mlp_assets.artifact.formats.scorer import Scorer
 from mlp_assets.artifact.manifest import load_scorer
 from mlp_assets.errors import MlpError
-from mlp_assets.features.source_rows import source_rows, source_table, source_versions
-from mlp_assets.metrics.labels import is_label, no_labels
-from mlp_assets.nouns.checks.logged_features import PREDICTION_ID
+from mlp_assets.features.source_rows import source_table, source_versions
 from mlp_assets.nouns.checks.texts import duration, moment
 from mlp_assets.nouns.monitor import Monitor
 from mlp_assets.nouns.training_set import SplitByGroup
@@ -114,65 +112,6 @@ def add_window(monitor: Monitor, rows: pl.LazyFrame) -> pl.LazyFrame:
     start = pl.lit(moment(monitor.watches.model.training_set.labels.start))
     elapsed = (pl.col("at") - start).dt.total_microseconds() // every * every
     return rows.with_columns(window=(start + pl.duration(microseconds=elapsed)).dt.to_string("%Y-%m-%d"))
-
-
-def join_labels(scope: Scope, monitor: Monitor, windows: pl.LazyFrame, versions: Versions) -> pl.DataFrame:
-    """The predictions with a known label, from the feedback or else from the labels' table.
-
-    A prediction takes the newest label of its keys that is not later than itself and not older than one cadence of the
-    labels. Labels of a training set with ``features_from`` say which prediction each is about. NaN, infinity and, for
-    a binary model, other values than 0 and 1 are no labels.
-
-    Returns:
-        Rows with ``window``, ``prediction`` and the target.
-    """
-    training_set, read = monitor.watches.model.training_set, tables_of(scope, monitor)
-    target, keys_of_row = training_set.target, list(training_set.keys)
-    rows = windows.select("prediction_id", "window", "at", *keys_of_row, "prediction").collect().sort("at")
-    version = versions[str(read.labels)]
-    if training_set.logged_by is not None:
-        labels = source_rows(scope, training_set.labels, version)
-        newest = labels.sort("known_at").unique(PREDICTION_ID, keep="last").select(PREDICTION_ID, target)
-        joined = rows.join(newest.collect(), on=PREDICTION_ID, how="left")
-    else:
-        tolerance = duration(training_set.labels.every) - timedelta(microseconds=1)
-        known = _known_labels(scope, monitor, rows, version, tolerance)
-        joined = rows.join_asof(known, on="at", by=keys_of_row, tolerance=tolerance, check_sortedness=False)
-    if versions[str(read.feedback)] is not None:
-        feedback = scope.environment.lake.scan(read.feedback, versions[str(read.feedback)])
-        feedback = feedback.sort("known_at").unique("prediction_id", keep="last").collect()
-        feedback = feedback.select("prediction_id", __feedback="label")
-        joined = joined.join(feedback, on="prediction_id", how="left")
-        joined = joined.with_columns(pl.coalesce("__feedback", target).alias(target)).drop("__feedback")
-    values = monitor.watches.model.task_kind.label_values
-    return joined.filter(is_label(target, joined.schema[target], values)).select("window", "prediction", target)
-
-
-def labels_left_out(scope: Scope, monitor: Monitor, versions: Versions) -> dict[str, int]:
-    """What the labels' table holds instead of a label -> in how many rows."""
-    model = monitor.watches.model
-    labels = source_rows(scope, model.training_set.labels, versions[str(tables_of(scope, monitor).labels)])
-    return no_labels(labels, model.training_set.target, model.task_kind.label_values)
-
-
-def _known_labels(
-    scope: Scope, monitor: Monitor, rows: pl.DataFrame, version: int | None, tolerance: timedelta
-) -> pl.DataFrame:
-    """The labels that rows with these times and keys can take, in order of time: each as it was known last."""
-    training_set = monitor.watches.model.training_set
-    labels, keys_of_row = training_set.labels, list(training_set.keys)
-    row = [*keys_of_row, "at"]
-    known = (
-        source_rows(scope, labels, version)
-        .rename({labels.event_time: "at"})
-        .select(*row, training_set.target, "known_at")
-    )
-    if rows.height:
-        first, last = rows["at"].min(), rows["at"].max()
-        known = known.filter(pl.col("at").is_between(pl.lit(first) - pl.lit(tolerance), pl.lit(last)))
-    asked = rows.select(keys_of_row).unique()
-    known = known.join(asked.lazy(), on=keys_of_row, how="semi")
-    return known.sort("known_at").unique(row, keep="last").select(*row, training_set.target).collect().sort("at")
 
 
 @dataclass(frozen=True)

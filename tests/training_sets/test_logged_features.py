@@ -19,7 +19,7 @@ from mlp_assets.endpoints.serving_plan import serving_plan
 from mlp_assets.errors import LakeError, MlpError
 from mlp_assets.features.source_rows import source_versions
 from mlp_assets.models.promotions import champion
-from mlp_assets.monitors.watched_rows import join_labels
+from mlp_assets.monitors.labelled_predictions import join_labels
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.platform import reproduce_version
 from mlp_assets.training_sets.leak_check import check_leaks
@@ -138,7 +138,7 @@ def test_a_monitor_joins_the_labels_by_the_prediction_that_they_are_about(shop: 
     scope = Scope(shop.project, shop.environment)
     versions = source_versions(scope, [model.training_set.labels]) | {"shop/feedback/score": None}
     windows = log.with_columns(window=pl.lit("2024-01-29"), prediction="prediction_id").lazy()
-    joined = join_labels(scope, monitor, windows, versions)
+    joined = join_labels(scope, monitor, windows, versions).rows
     expected = labels.select(prediction="prediction_id", came="came")
     assert joined.select("prediction", "came").sort("prediction").equals(expected.sort("prediction"))
 
