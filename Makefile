@@ -70,10 +70,13 @@ bench-skew: $(READY) ## the skew check of two million predictions without a faul
 bench-train: $(READY) ## the training loop against others, its memory, what is around it; PARTS=loader runs a part alone
 	@$(BIN)/python benchmarks/train.py $(PARTS)
 
+reference: $(READY) ## docs/reference.md, from the docstrings
+	@$(BIN)/python docs/make_reference.py
+
 lock: ## renew constraints.txt
 	@sh deploy/lock.sh
 
 clean: ## remove .venv and all state
 	rm -rf .venv .mlp
 
-.PHONY: help install demo text replay up down doctor lint types check test test-all bench-load bench-features bench-loop bench-online bench-pit bench-skew bench-train lock clean
+.PHONY: help install demo text replay up down doctor lint types check test test-all bench-load bench-features bench-loop bench-online bench-pit bench-skew bench-train reference lock clean

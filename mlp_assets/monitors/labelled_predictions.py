@@ -74,6 +74,18 @@ def _join_known(rows: pl.DataFrame, known: pl.DataFrame, keys: list[str], tolera
     return marked.with_columns(pl.when(~pl.col(_SEVERAL)).then(target).alias(target))
 
 
+def feedback_without_prediction(scope: Scope, monitor: Monitor, versions: Versions) -> int:
+    """How many labels were sent for ids that no prediction has."""
+    read, lake = tables_of(scope, monitor), scope.environment.lake
+    told, predictions = versions.get(str(read.feedback)), versions.get(str(read.predictions))
+    if told is None:
+        return 0
+    ids = lake.scan(read.feedback, told).select("prediction_id").unique()
+    if predictions is not None:
+        ids = ids.join(lake.scan(read.predictions, predictions).select("prediction_id"), on="prediction_id", how="anti")
+    return ids.select(pl.len()).collect(engine="streaming").item()
+
+
 def labels_left_out(scope: Scope, monitor: Monitor, versions: Versions) -> dict[str, int]:
     """What the labels' table holds instead of a label -> in how many rows."""
     model = monitor.watches.model

@@ -11,7 +11,7 @@ from mlp_assets.monitors.alarm_asset import alarms_asset
 from mlp_assets.monitors.compute.pictures import drift_picture, performance_picture
 from mlp_assets.monitors.compute.quality import quality_figures
 from mlp_assets.monitors.compute.realised import realised_figures
-from mlp_assets.monitors.labelled_predictions import join_labels, labels_left_out
+from mlp_assets.monitors.labelled_predictions import feedback_without_prediction, join_labels, labels_left_out
 from mlp_assets.monitors.watched_rows import Versions, WatchedVersion, pin_versions, watched_versions
 from mlp_assets.nouns.monitor import Monitor
 from mlp_assets.orchestration import keys
@@ -91,6 +91,7 @@ def _figures_asset(scope: Scope, monitor: Monitor, figures: _Figures) -> dg.Asse
             rows = pl.concat(parts).sort("window", "feature", "method")
             written = scope.environment.lake.replace(keys.table(figures.key), rows)
             left_out = labels_left_out(scope, monitor, versions) if figures.labelled else {}
+            unknown = feedback_without_prediction(scope, monitor, versions) if figures.labelled else 0
         newest = rows.filter(pl.col("window") == pl.col("window").max()).head(_PREVIEW_ROWS)
         metadata = {"picture": picture(figures.draw(rows))} if rows.height else {}
         metadata |= table_metadata(rows, written, {**versions, **references}) | {
@@ -98,6 +99,7 @@ def _figures_asset(scope: Scope, monitor: Monitor, figures: _Figures) -> dg.Asse
             "preview": dg.MetadataValue.md(markdown_table(newest)),
         }
         metadata |= {"predictions_with_several_labels": several, "what_to_do": _SEVERAL_LABELS} if several else {}
+        metadata |= {"feedback_without_prediction": unknown} if unknown else {}
         metadata |= {"labels_left_out": dg.MetadataValue.json(left_out)} if left_out else {}
         digest = canonical_digest(rows)[:16]
         return dg.MaterializeResult(metadata=metadata | cost.shown, data_version=dg.DataVersion(digest))

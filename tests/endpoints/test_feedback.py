@@ -71,6 +71,14 @@ def test_a_regression_takes_any_label_and_a_binary_model_only_0_and_1(
     assert binary[0].post(PATH, json=labels | {"label": [0, 1.0]}).status_code == 202
 
 
+def test_true_and_false_are_labels_where_labels_are_numbers(binary: tuple[TestClient, ServedModel]) -> None:
+    client, model = binary
+    body = {"prediction_id": ["true", "false"], "label": [True, False]}
+    assert client.post(PATH, json=body).status_code == 202
+    found = {row["prediction_id"]: row["label"] for row in spooled_rows(model, FEEDBACK)}
+    assert (found["true"], found["false"]) == (1.0, 0.0)
+
+
 @given(
     st.fixed_dictionaries(
         {"prediction_id": st.lists(texts | json_values, max_size=2), "label": st.lists(st.sampled_from([0, 1, 7.5]))}

@@ -22,7 +22,7 @@ def parse_feedback(
     """The ids and labels of a feedback call, as many of each. Raises ProtocolError 400 or 422.
 
     Args:
-        label: Polars type name of a label.
+        label: Polars type name of a label. Where labels are numbers, true and false are 1 and 0.
     """
     feedback = parse_body(body, _FeedbackBody, f"{_TEMPLATE} with as many labels as ids")
     ids, labels = feedback.prediction_id, feedback.label
@@ -34,7 +34,8 @@ def parse_feedback(
         raise ProtocolError(422, f"{len(ids)} labels in one call are not accepted. Send 1 to {max_rows}.")
     if "" in ids:
         raise ProtocolError(422, "A prediction_id is empty. Send the ids that an infer response gave.")
-    checked = check_values("label", labels, VALUES[label])
+    numbers = [float(value) if value is True or value is False else value for value in labels]
+    checked = check_values("label", numbers if label == "Float64" else labels, VALUES[label])
     wrong = [value for value in checked if task.label_values is not None and value not in task.label_values]
     if wrong:
         raise ProtocolError(422, f"Input 'label' holds {wrong[0]!r}. Labels of a binary model are 1 or 0.")
