@@ -3,15 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
+import polars as pl
+
 from mlp_assets.endpoints.served_views import served_view
+from mlp_assets.errors import LostVersionError
 from mlp_assets.features.definitions.trained import TrainedDefinitions
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.checks.texts import function_path
 from mlp_assets.nouns.encoders import Vector
 from mlp_assets.nouns.endpoint import Endpoint
 from mlp_assets.nouns.model import Model
+from mlp_assets.nouns.training_set import TrainingSet
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.stored_expressions import expressions_to_texts
+from mlp_resources.ports.lake import Table
 
 _MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -27,7 +32,20 @@ def serving_plan(scope: Scope, endpoint: Endpoint, version: str, artifact: str, 
         "max_rows": endpoint.max_rows,
         "max_body_bytes": _MAX_BODY_BYTES,
         "refuses": list(endpoint.refuses),
+        "nullable": _nullable(scope, trained.training_table(version), then.training_set),
     }
+
+
+def _nullable(scope: Scope, read: tuple[Table, int] | None, training_set: TrainingSet) -> list[str]:
+    """The numbers of the request that were null in some row of training. In a request they may be null too."""
+    names = [name for name in training_set.request if name in training_set.numbers]
+    if read is None or not names:
+        return []
+    try:
+        nulls = scope.environment.lake.scan(*read).select(pl.col(names).is_null().any()).collect(engine="streaming")
+    except LostVersionError:
+        return []
+    return [name for name in names if nulls[name].item()]
 
 
 def model_plan(

@@ -88,7 +88,8 @@ class _Handlers:
     async def infer(self, request: Request) -> Response:
         model = self._model(request)
         body = await _body(request, model.plan.max_body_bytes)
-        parsed = parse_infer(body, model.plan.columns, model.plan.max_rows, model.outputs)
+        plan = model.plan
+        parsed = parse_infer(body, plan.columns, plan.max_rows, model.outputs, plan.nullable)
         return JSONResponse(await run_in_threadpool(model.infer, parsed) if parsed.rows > 50 else model.infer(parsed))
 
     async def feedback(self, request: Request) -> Response:

@@ -95,6 +95,7 @@ class ServingPlan(ModelPlan):
     Args:
         spool: folder of the prediction log's spool on the replica's machine.
         refuses: reasons for missing features for which a request is refused.
+        nullable: request columns of numbers that may be null, because some were in training.
     """
 
     route: str
@@ -102,11 +103,16 @@ class ServingPlan(ModelPlan):
     max_rows: int
     max_body_bytes: int
     refuses: tuple[str, ...]
+    nullable: tuple[str, ...] = ()
 
     @classmethod
     def _arguments(cls, plan: Mapping[str, Any]) -> dict[str, Any]:
         plain = {name: plan[name] for name in ("route", "max_rows", "max_body_bytes")}
-        own = {"refuses": tuple(plan["refuses"]), "spool": local_folder(plan["spool"])}
+        own = {
+            "refuses": tuple(plan["refuses"]),
+            "nullable": tuple(plan.get("nullable", ())),
+            "spool": local_folder(plan["spool"]),
+        }
         return super()._arguments(plan) | plain | own
 
     def shape(self, name: str, rows: int) -> list[int]:

@@ -6,7 +6,7 @@ Source: https://github.com/kserve/open-inference-protocol, specification/protoco
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -130,16 +130,26 @@ def parse_body(body: bytes, form: type[T], template: str, malformed: str = "neve
 
 
 def parse_infer(
-    body: bytes, columns: Mapping[str, str], max_rows: int, outputs: Mapping[str, str] = OUTPUTS
+    body: bytes,
+    columns: Mapping[str, str],
+    max_rows: int,
+    outputs: Mapping[str, str] = OUTPUTS,
+    nullable: Collection[str] = (),
 ) -> InferRequest:
-    """Checks an infer request against what the endpoint takes and gives. Raises ProtocolError 400, 413 or 422."""
+    """Checks an infer request against what the endpoint takes and gives. Raises ProtocolError 400, 413 or 422.
+
+    Args:
+        nullable: columns of numbers in which null is a missing value.
+    """
     request = parse_body(body, _InferBody, _TEMPLATE, malformed=r"(inputs(\[\d+\])?)?")
     if not request.inputs:
         raise ProtocolError(400, f"inputs is empty. Send one tensor for each of {sorted(columns)}.")
     values_by_name: dict[str, list[Any]] = {}
     for tensor in request.inputs:
         _check_name(tensor.name, columns, values_by_name)
-        values_by_name[tensor.name] = _tensor_values(tensor, columns[tensor.name], max_rows)
+        values_by_name[tensor.name] = _tensor_values(
+            tensor, columns[tensor.name], max_rows, nullable=tensor.name in nullable
+        )
     missing = [name for name in columns if name not in values_by_name]
     if missing:
         raise ProtocolError(422, f"Inputs {missing} are missing. Send one tensor for each of {sorted(columns)}.")
@@ -165,8 +175,8 @@ def _check_name(name: str, columns: Mapping[str, str], values_by_name: Mapping[s
         raise ProtocolError(422, f"Input {name!r} occurs twice. Send it once.")
 
 
-def _tensor_values(tensor: _Tensor, kind: str, max_rows: int) -> list[Any]:
-    """The values of a tensor, one for each row."""
+def _tensor_values(tensor: _Tensor, kind: str, max_rows: int, *, nullable: bool) -> list[Any]:
+    """The values of a tensor, one for each row; NaN for a null that may be one."""
     name, shape, allowed = tensor.name, tensor.shape, _DATATYPES[kind]
     if tensor.datatype not in allowed:
         raise ProtocolError(422, f"Input {name!r} has datatype {tensor.datatype!r:.80}. Send {allowed[0]}.")
@@ -176,7 +186,7 @@ def _tensor_values(tensor: _Tensor, kind: str, max_rows: int) -> list[Any]:
         values = _rows_of_lists(name, tensor.data, shape, max_rows)
         return check_values(name, values, VALUES[kind])
     values = tensor.data
-    if values and isinstance(values[0], list) and all(isinstance(value, list) for value in values):
+    if values and all(isinstance(value, list) and len(value) == 1 for value in values):
         values = [item for value in values for item in value]
     if shape not in ([len(values)], [len(values), 1]):
         raise ProtocolError(
@@ -185,6 +195,9 @@ def _tensor_values(tensor: _Tensor, kind: str, max_rows: int) -> list[Any]:
     _check_rows(len(values), max_rows)
     if not values:
         raise ProtocolError(422, f"Input {name!r} has no rows. Send at least one.")
+    if nullable and None in values:
+        present = iter(check_values(name, [value for value in values if value is not None], VALUES[kind]))
+        return [math.nan if value is None else next(present) for value in values]
     return check_values(name, values, VALUES[kind])
 
 

@@ -29,6 +29,7 @@ from mlp_assets.tables.stored_expressions import (
     expressions_from_texts,
 )
 from mlp_resources.ports import registry_tags
+from mlp_resources.ports.lake import Table
 
 _DERIVED = "derived"
 
@@ -91,6 +92,11 @@ class TrainedDefinitions:
         """None where the registry does not know which tables the version was trained on."""
         table_version = self._tag(model_version, registry_tags.TABLES_READ).get(str(lake_table(self._scope, view)))
         return self.at(view, table_version) if table_version is not None else None
+
+    def training_table(self, model_version: str) -> tuple[Table, int] | None:
+        """The table of the training set of a version of the model, and its Delta version; None if not recorded."""
+        read = self._tag(model_version, registry_tags.TRAINING_SET).items()
+        return next(((Table(*table.split("/")), number) for table, number in read), None)
 
     def at(self, view: FeatureView, table_version: int | None = None) -> TrainedView:
         """What a training at a version of the view's table is trained on, the newest by default."""
