@@ -64,7 +64,8 @@ def unusable_in_path(location: str, also: str = "") -> str | None:
 def _delta_class() -> "type[DeltaTable]":
     """Delta tables that name local files by their paths.
 
-    delta-rs quotes them as in an address (``%20`` for a space), and Polars and the file system take that for a name.
+    delta-rs quotes the table's folder as in an address (``%20`` for a space), and Polars and the file system take that
+    for a name. The names of files in the folder stay: those of partitions are quoted on disk too.
     """
     from deltalake import DeltaTable
 
@@ -74,7 +75,11 @@ def _delta_class() -> "type[DeltaTable]":
             return _plain(super().table_uri)
 
         def file_uris(self, *arguments: Any, **options: Any) -> list[str]:
-            return [_plain(uri) for uri in super().file_uris(*arguments, **options)]
+            folder, plain = super().table_uri.removeprefix("file://").rstrip("/"), self.table_uri.rstrip("/")
+            if "://" in folder or folder == plain:
+                return super().file_uris(*arguments, **options)
+            files = (uri.removeprefix("file://") for uri in super().file_uris(*arguments, **options))
+            return [plain + file.removeprefix(folder) for file in files]
 
     return PlainPaths
 

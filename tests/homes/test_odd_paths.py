@@ -8,7 +8,7 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets.errors import LakeError, MlpError
-from mlp_assets.tables.storage import open_delta, scan_parquet, unusable_in_path
+from mlp_assets.tables.storage import open_delta, scan_delta, scan_parquet, unusable_in_path
 from mlp_resources.environments.home import home as home_of
 from tests.support import samples as s
 from tests.support import shop
@@ -62,6 +62,15 @@ def test_a_home_that_cannot_hold_a_database_is_told(tmp_path: Path, odd: str, mo
     monkeypatch.setenv("MLP_HOME", str(tmp_path / odd))
     with pytest.raises(MlpError, match="a folder with '[#?]' in its name"):
         home_of()
+
+
+@pytest.mark.parametrize("folder", ["plain", ODD])
+def test_partitions_may_have_odd_names_too(tmp_path: Path, folder: str) -> None:
+    location = str(tmp_path / folder / "table")
+    rows = pl.DataFrame({"a": [1, 2, 3], "partition": ["x y", "ü:%", "z"]})
+    rows.write_delta(location, delta_write_options={"partition_by": ["partition"]})
+    assert scan_delta(location).collect().sort("a").equals(rows)
+    assert all(Path(file).exists() for file in open_delta(location).file_uris())
 
 
 def test_addresses_keep_their_codes() -> None:

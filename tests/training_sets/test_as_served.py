@@ -23,6 +23,7 @@ from mlp_assets.features.online_reader import ViewReader
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.cadence import Moments, cadences_of
 from mlp_assets.orchestration import keys
+from mlp_assets.orchestration.check_names import LEAK_CERTIFICATE
 from mlp_assets.orchestration.partitions import range_tags
 from mlp_assets.orchestration.schedules import request_of
 from mlp_assets.platform import definitions_for
@@ -206,7 +207,8 @@ class Replay:
         asked = pl.DataFrame(self.answers, schema=schema | {"asked_at": pl.Datetime("us", "UTC")})
         asked.select("user_id", "asked_at", "bought").write_delta(f"{self.location}_labels")
         result = self.platform.run("training_set")
-        (check,) = result.get_asset_check_evaluations()
+        checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+        check = checks[LEAK_CERTIFICATE]
         assert check.passed, check.description
         trained = self.platform.environment.lake.scan(LABELS).collect()
         both = asked.join(trained, left_on=["user_id", "asked_at"], right_on=["user_id", "at"], suffix="_trained")

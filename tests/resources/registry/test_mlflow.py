@@ -78,6 +78,8 @@ def test_mlflow_loads_every_format_without_unpickling(
     example = pl.DataFrame({name: [0.25, 0.75] for name in features})
     own_candidate = replace(candidate(tmp_path, "one"), artifact=tmp_path / "exported", digest=digest, example=example)
     registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
+    for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):  # as a program that finds models by name sets them
+        monkeypatch.setenv(variable, registry.tracking_uri)
     version = registry.register(own_candidate)
     registry.name_champion("shop.buys", version.version)
     matrix = example.to_numpy().astype(np.float32)
