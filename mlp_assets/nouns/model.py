@@ -129,7 +129,8 @@ class Model(Noun):
                     self.where, what, "Write plain values: texts, finite numbers, True, False, None, or lists of these."
                 )
             ]
-        return []
+        refused = filter(None, map(texts.not_loggable, self.params))
+        return [Problem(self.where, *refusal.split(". ", 1)) for refusal in refused]
 
     def _repeated_gates(self) -> list[Problem]:
         names = Counter(gate.name for gate in self.gates)

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from mlp_assets.artifact.encoding import Encoding, FittedCategories
 from mlp_assets.artifact.tokens import FittedTokens
+from mlp_assets.errors import MlpError
 from mlp_assets.jobs.fence import Fence
 from mlp_assets.jobs.metrics_log import METRICS_LOG, read_metrics
+from mlp_assets.nouns.checks.texts import not_loggable
 from mlp_assets.tables.storage import scan_delta
 from mlp_assets.training import launcher
 from mlp_assets.training.best import Best
@@ -150,15 +152,21 @@ class TrainingRun:
         """Logs metrics of a step: live in the run's log, and as curves in the registry. Only rank 0 writes.
 
         Raises:
+            MlpError: the registry takes no metric of such a name.
             TrainingDiverged: a value is not finite.
         """
         for name, value in metrics.items():
+            refusal = not_loggable(name)
+            if refusal is not None:
+                raise MlpError(refusal)
             check_finite(name, value, f"at step {step}")
         self.heartbeat()
         if self.rank != 0:
             return
         with (self.folder / METRICS_LOG).open("a") as file:
-            file.write(json.dumps({"step": step, **{name: float(value) for name, value in metrics.items()}}) + "\n")
+            file.write(
+                json.dumps({"step": int(step), **{name: float(value) for name, value in metrics.items()}}) + "\n"
+            )
         text = f"step {step}: " + ", ".join(f"{name} {value:.5g}" for name, value in metrics.items())
         if self.meter.rows:
             text += f" ({self.meter.recent_rate() * self.world_size:,.0f} rows/s)"

@@ -119,6 +119,10 @@ REFUSED: dict[str, tuple[Callable[[], object], list[str]]] = {
     "numbers as names": (lambda: s.view(features={1: mlp.count(over="7d")}), ["features has the name 1"]),
     "list of tags": (lambda: s.view(tags=["gold"]), ["tags=['gold'] is not a mapping", "Write tags={'tier': 'gold'}"]),
     "list of params": (lambda: s.model(params=["layers"]), ["params=['layers'] is not a mapping"]),
+    "a parameter that MLflow does not take": (
+        lambda: s.model(params={"lr@start": 0.1}),
+        ["MLflow takes no metric or parameter named 'lr@start'", "Write 'lr_start': letters, digits"],
+    ),
     "object in params": (lambda: s.model(params={"x": object()}), ["params cannot be sent to another process"]),
     "set of keys": (
         lambda: s.view(entity=s.anything.Entity("u", keys={"user_id"})),

@@ -1,5 +1,6 @@
 """Small checks of what users write: names, durations, columns, functions. They return problems and never raise."""
 
+import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ _MAX_DURATION = timedelta(days=36_525)
 _OWNER = re.compile(r"team:\S.*|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 _TAG_KEY, _TAG = re.compile(r"[A-Za-z0-9_.-]{1,63}"), re.compile(r"[A-Za-z0-9_.-]{0,63}")
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_LOGGED_NAME, _LONGEST_LOGGED_NAME = re.compile(r"[/\w.\- :]+"), 250
 # Columns of the platform's own tables, which keys, features, request columns and targets share.
 RESERVED_COLUMNS = frozenset(
     {
@@ -89,6 +91,21 @@ def moment_problems(where: str, field: str, text: str | None) -> list[Problem]:
     except (OverflowError, ValueError):
         return [Problem(where, f"{field}={text!r} is not a date", "Write an ISO date, such as '2017-01-01'.")]
     return []
+
+
+def not_loggable(name: str) -> str | None:
+    """Why MLflow takes no metric or parameter of this name, and what to write; None if it does.
+
+    Source: mlflow/utils/validation.py.
+    """
+    plain = posixpath.normpath(name) == name and name != "." and not name.startswith(("/", ".."))
+    if _LOGGED_NAME.fullmatch(name) and plain and len(name) <= _LONGEST_LOGGED_NAME:
+        return None
+    written = re.sub(r"[^\w.\- :]+", "_", name)[:_LONGEST_LOGGED_NAME] or "value"
+    return (
+        f"MLflow takes no metric or parameter named {name[:80]!r}. Write {written[:80]!r}: letters, digits, spaces and "
+        f"_ - . : /, at most {_LONGEST_LOGGED_NAME} of them, and no path that leads out of its folder."
+    )
 
 
 def column_problems(where: str, names: Iterable[str], columns: Mapping[str, object], owner: str) -> list[Problem]:
