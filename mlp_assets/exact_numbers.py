@@ -11,12 +11,23 @@ from typing import Any, cast
 
 import polars as pl
 
+_ALL_WHOLE = 2**53  # up to here, a 64-bit float holds every whole number
 _SMALL = (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32)
 _ARITHMETIC = {"Plus", "Minus", "Multiply"}
 _RESULTS = frozenset({"Column", "Function", "Agg", "Cast"})  # the nodes whose type is not that of their operands
 _BY_TYPE = ("Hash", "Reinterpret")  # functions whose value depends on the type of what they get
 Node = Any
 Schema = dict[str, pl.DataType]
+
+
+def first_rounded(values: pl.Series) -> int | None:
+    """The first whole number that a 64-bit float holds as another one or, of floats, that may stand for another one."""
+    if values.dtype.is_integer():
+        beyond = values.cast(pl.Int128).abs() > _ALL_WHOLE
+    else:
+        beyond = values.is_finite() & (values.abs() >= _ALL_WHOLE)
+    found = values.filter(beyond).head(1).to_list()
+    return int(found[0]) if found else None
 
 
 def exact(expression: pl.Expr, schema: Schema) -> pl.Expr:

@@ -9,11 +9,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mlp_assets.errors import MlpError
+from mlp_assets.exact_numbers import first_rounded
 
 Floats = NDArray[np.float64]
 UNKNOWN = -1.0
-# Up to here a 64-bit float holds every whole number.
-_ALL_WHOLE = 2**53
 
 
 @dataclass(frozen=True)
@@ -79,10 +78,10 @@ def classes_of(target: pl.Series) -> Classes:
 
 def check_told_apart(values: pl.Series, reason: str) -> None:
     """Raises MlpError where floats that stand for whole numbers are too large to be told apart."""
-    largest = values.abs().max() if values.dtype.is_float() else None
-    if largest is not None and cast("float", largest) >= _ALL_WHOLE:
+    rounded = first_rounded(values) if values.dtype.is_float() else None
+    if rounded is not None:
         raise MlpError(
-            f"{values.name} holds {int(cast('float', largest))}, and whole numbers from 2**53 = {_ALL_WHOLE} on are "
+            f"{values.name} holds {rounded}, and whole numbers from 2**53 = {2**53} on are "
             f"not told apart: {reason}. Declare the column as pl.String, and give it texts."
         )
 

@@ -4,8 +4,6 @@ from collections.abc import Collection
 
 import polars as pl
 
-_LARGEST = 2**53
-
 
 def is_label(target: str, dtype: pl.DataType, values: Collection[float] | None = None) -> pl.Expr:
     """Whether a row has a label: it is not null, and a number is finite. NaN and infinity say nothing.
@@ -37,10 +35,3 @@ def no_labels(rows: pl.LazyFrame, target: str, values: Collection[float] | None 
     )
     left_out = rows.filter(~is_label(target, dtype, values)).group_by(kind=kind).agg(rows=pl.len())
     return dict(left_out.sort("kind").collect(engine="streaming").iter_rows())
-
-
-def beyond_floats(target: pl.Series) -> int | None:
-    """The first whole number that a 64-bit float would round to another one, if any."""
-    if not target.dtype.is_integer():
-        return None
-    return next(iter(target.filter(target.cast(pl.Int128).abs() > _LARGEST).head(1).to_list()), None)

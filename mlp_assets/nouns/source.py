@@ -15,7 +15,7 @@ from mlp_assets.nouns.noun import Noun
 
 DataType = type[pl.DataType] | pl.DataType
 Columns = Mapping[str, DataType]
-UTC = pl.Datetime("us", "UTC")
+UTC_TIME = pl.Datetime("us", "UTC")
 _DAY = timedelta(days=1)
 _MEANING = {"known_at": "became known", "event_time": "happened"}
 
@@ -205,7 +205,7 @@ class Source(Noun):
 
 def column_types(columns: Columns) -> dict[str, pl.DataType]:
     """The types of declared columns in the rows that are read: times are in UTC, in microseconds."""
-    return {name: UTC if dtype == pl.Datetime else _instance(dtype) for name, dtype in columns.items()}
+    return {name: UTC_TIME if dtype == pl.Datetime else _instance(dtype) for name, dtype in columns.items()}
 
 
 def _instance(dtype: DataType) -> pl.DataType:

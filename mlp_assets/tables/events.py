@@ -8,10 +8,9 @@ from mlp_assets.errors import UnknownSourceColumn
 from mlp_assets.nouns.checks.held_types import held_type
 from mlp_assets.nouns.checks.texts import did_you_mean, duration, moment
 from mlp_assets.nouns.feature_view import FeatureView
-from mlp_assets.nouns.source import DataType, Source
+from mlp_assets.nouns.source import UTC_TIME, DataType, Source
 from mlp_assets.tables.standing_rows import written_out
 
-UTC_TIME = pl.Datetime("us", "UTC")
 _MICROSECOND = timedelta(microseconds=1)
 # Columns that ingestion adds to a live source's table: when a late row arrived, and when a row was withdrawn.
 INGESTED, WITHDRAWN = "ingested_at", "withdrawn_at"

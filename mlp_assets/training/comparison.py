@@ -58,7 +58,7 @@ class Comparison:
     def _own_of_validation(self, rows: Inputs) -> Floats:
         try:
             answer = self.predict(rows)
-        except Exception as error:
+        except Exception as error:  # the model's code raises what it likes
             raise ExportError(
                 f"The {self.name} cannot predict the validation rows: {first_line(error)}. It has to take "
                 "float32 rows as run.train.x holds them, with NaN for missing: fit it on these, and put an imputer "
@@ -125,7 +125,7 @@ class Comparison:
         """The model's own predictions; None where it refuses the rows, by whatever it raises."""
         try:
             answer = self.predict(rows)
-        except Exception:
+        except Exception:  # the model's code raises what it likes
             return None
         return self._shaped(answer, len(rows))
 

@@ -10,7 +10,6 @@ from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.tables.as_of_join import FeatureTable
 from mlp_assets.tables.declared_visibility import grid_of
-from mlp_assets.training_sets.compute.training_rows import Recipe
 
 
 @dataclass(frozen=True)
@@ -34,12 +33,19 @@ class RowsOverHoles:
 
 
 def rows_over_holes(
-    scope: Scope, views: Sequence[FeatureView], recipe: Recipe, materialized: Materialized
+    scope: Scope,
+    views: Sequence[FeatureView],
+    tables: Sequence[FeatureTable],
+    times: pl.Series,
+    materialized: Materialized,
 ) -> RowsOverHoles:
-    """The holes of each view at the moments that the rows should see by the visibility of the recipe's tables."""
-    times = recipe.spine.select(recipe.time).collect(engine="streaming").to_series().sort()
+    """The holes of each view at the moments that the rows should see by the visibility of its table.
+
+    Args:
+        times: of the rows, sorted.
+    """
     touched, found = pl.repeat(value=False, n=len(times), eager=True), list[Holes]()
-    for view, table in zip(views, recipe.tables, strict=True):
+    for view, table in zip(views, tables, strict=True):
         wanted = moments_wanted(scope, view, table, times)
         holes = find_holes(scope, view, wanted.drop_nulls().unique().sort(), materialized)
         touched = touched | wanted.is_in(holes.moments.implode()).fill_null(value=False)

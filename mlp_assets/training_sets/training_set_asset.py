@@ -62,6 +62,7 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
             notes = derived_notes(training_set)
             result = write_rows(recipe, environment.lake, keys.table(key), environment.shards, notes=notes)
         with measured() as checking:
+            times = recipe.spine.select(recipe.time).collect(engine="streaming").to_series().sort()
             report = check_leaks(scope, training_set, result.written.version, versions)
         return dg.MaterializeResult(
             metadata={
@@ -76,14 +77,14 @@ def training_set_asset(scope: Scope, training_set: TrainingSet) -> dg.AssetsDefi
                 "digest": result.digest,
                 "shards": result.shards,
                 "shard_bytes": result.shard_bytes,
-                **_timing(scope, training_set, recipe, versions),
+                **_timing(scope, training_set, times, versions),
                 **_left_out(scope, training_set, versions),
                 "dagster/column_lineage": _lineage(scope, training_set),
             },
             data_version=dg.DataVersion(result.digest[:16]),
             check_results=[
                 _check_result(training_set, key, report),
-                _history(context, scope, training_set, recipe),
+                _history(context, scope, training_set, recipe, times),
             ],
         )
 
@@ -127,11 +128,10 @@ def pinned_recipe(scope: Scope, training_set: TrainingSet, versions: Versions) -
     return make_recipe(training_set, labels, tables)
 
 
-def _timing(scope: Scope, training_set: TrainingSet, recipe: Recipe, versions: Versions) -> dict[str, Any]:
+def _timing(scope: Scope, training_set: TrainingSet, times: pl.Series, versions: Versions) -> dict[str, Any]:
     """How the labels meet the publications of the views, or the log."""
     if training_set.logged_by is not None:
         return read_logged(scope, training_set, training_set.logged_by, versions).facts
-    times = recipe.spine.select(recipe.time).collect(engine="streaming").to_series()
     facts: dict[str, Any] = {"availability": training_set.availability}
     at_moments = [count_at_moments(times, view) for view in training_set.features]
     if training_set.availability != "known" and any(at_moments):
@@ -193,11 +193,12 @@ def _descriptions(training_set: TrainingSet) -> dict[str, str]:
 
 
 def _history(
-    context: dg.AssetExecutionContext, scope: Scope, training_set: TrainingSet, recipe: Recipe
+    context: dg.AssetExecutionContext, scope: Scope, training_set: TrainingSet, recipe: Recipe, times: pl.Series
 ) -> dg.AssetCheckResult:
     """Whether rows read moments that were never computed. What a log holds was served, whatever the tables lack."""
     views = training_set.features if training_set.logged_by is None else ()
-    over = rows_over_holes(scope, views, recipe, materialized_partitions(scope, context.instance))
+    materialized = materialized_partitions(scope, context.instance)
+    over = rows_over_holes(scope, views, recipe.tables, times, materialized)
     key = keys.training_set(scope.project.name, training_set)
     return warning(key, COMPLETE_HISTORY, over.describe(scope.project.name), {"rows_over_holes": over.rows})
 

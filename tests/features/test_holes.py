@@ -12,18 +12,14 @@ from mlp_assets.features.history.holes import listed
 from mlp_assets.orchestration.check_names import COMPLETE_HISTORY
 from mlp_resources.ports.lake import Table
 from tests.support import shop
-from tests.support.platform import Platform, weeks
+from tests.support.platform import Platform, check_of, weeks
 
 ALL = weeks("2024-01-01", "2024-04-22")
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 
 
 def history(result: dg.ExecuteInProcessResult, kind: str) -> dg.AssetCheckEvaluation:
-    (found,) = [
-        each
-        for each in result.get_asset_check_evaluations()
-        if each.check_name == COMPLETE_HISTORY and each.asset_key.path[1] == kind
-    ]
+    found = check_of(result, COMPLETE_HISTORY, kind)
     assert found.severity == dg.AssetCheckSeverity.WARN
     assert not found.blocking
     return found

@@ -11,7 +11,7 @@ import mlp_assets as mlp
 from mlp_assets.features.compute.usual_rows import UnusualRows, unusual_rows, usual_range
 from mlp_assets.orchestration.check_names import USUAL_ROWS
 from tests.support import samples as s
-from tests.support.platform import Platform
+from tests.support.platform import Platform, check_of, weeks
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DEAD = START + timedelta(days=20)
@@ -61,17 +61,9 @@ def read_orders(window: mlp.Window) -> pl.DataFrame:
 
 
 def check(result: dg.ExecuteInProcessResult, kind: str) -> dg.AssetCheckEvaluation:
-    (evaluation,) = [
-        each
-        for each in result.get_asset_check_evaluations()
-        if each.check_name == USUAL_ROWS and each.asset_key.path[1] == kind
-    ]
+    evaluation = check_of(result, USUAL_ROWS, kind)
     assert evaluation.severity == dg.AssetCheckSeverity.WARN
     return evaluation
-
-
-def day_range(first: str, last: str) -> dict[str, str]:
-    return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
 
 
 @pytest.mark.parametrize("place", ["source", "features"])
@@ -82,12 +74,12 @@ def test_a_dead_day_is_told_where_rows_enter(home: Path, tmp_path: Path, place: 
     view = s.view(source=events, features={"spend": mlp.total("amount", over="3d")})
     project = mlp.Project("shop", owner="team:shop", assets=[view])
     made = Platform(project, home, now=lambda: NOW)
-    made.run("source", "features", tags=day_range("2024-01-01", "2024-01-20"))
-    dead = check(made.run("source", "features", tags=day_range("2024-01-21", "2024-01-21")), place)
+    made.run("source", "features", tags=weeks("2024-01-01", "2024-01-20"))
+    dead = check(made.run("source", "features", tags=weeks("2024-01-21", "2024-01-21")), place)
     assert not dead.passed
     assert str(dead.description).startswith(
         "Source 'events' brought 0 rows for 2024-01-21; the 20 partitions before it let expect 5 to 20. Look whether"
     )
-    assert check(made.run("source", "features", tags=day_range("2024-01-22", "2024-01-22")), place).passed
-    whole = check(made.run("source", "features", tags=day_range("2024-01-01", "2024-02-05")), place)
+    assert check(made.run("source", "features", tags=weeks("2024-01-22", "2024-01-22")), place).passed
+    whole = check(made.run("source", "features", tags=weeks("2024-01-01", "2024-02-05")), place)
     assert whole.passed == (place == "features")  # it judges the newest of the days that it computes

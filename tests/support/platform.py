@@ -29,6 +29,16 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
     return str(event.step_failure_data.error)
 
 
+def check_of(result: dg.ExecuteInProcessResult, name: str, kind: str) -> dg.AssetCheckEvaluation:
+    """The evaluation of a run's only check of this name on an asset of this kind."""
+    (found,) = [
+        each
+        for each in result.get_asset_check_evaluations()
+        if each.check_name == name and each.asset_key.path[1] == kind
+    ]
+    return found
+
+
 def weeks(first: str, last: str) -> dict[str, str]:
     """The tags of a run over these weeks."""
     return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}

@@ -35,7 +35,7 @@ def _own_answers(predict: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) 
         chosen = np.flatnonzero(kinds == kind)
         try:
             own = np.asarray(predict(rows[chosen]), dtype=np.float64).reshape(len(chosen), -1)
-        except Exception:
+        except Exception:  # each library has its own for rows that it refuses
             chosen = chosen[:ROWS_ALONE]
             own = [_own_answer(predict, rows[place : place + 1]) for place in chosen]
         places += chosen.tolist()
@@ -48,7 +48,7 @@ def _own_answers(predict: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) 
 def _own_answer(predict: Callable[[np.ndarray], np.ndarray], row: np.ndarray) -> np.ndarray:
     try:
         return np.asarray(predict(row), dtype=np.float64).ravel()
-    except Exception:
+    except Exception:  # each library has its own for rows that it refuses
         return np.array([np.nan])
 
 
@@ -82,7 +82,7 @@ def test_what_is_served_is_what_the_model_answers(
 ) -> None:
     data = RandomData(seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # as above; scikit-learn sets its own filters while it fits
         model, predict = FITTED[framework](data)
         try:
             digest = export(data.run(tmp_path), model, tmp_path / "artifact")

@@ -31,7 +31,7 @@ from mlp_assets.publications.record import PublicationRecord
 from mlp_assets.tables.expiry import microseconds
 from mlp_resources.lake.delta import DeltaLake
 from mlp_resources.ports.lake import Table
-from tests.support.platform import Platform
+from tests.support.platform import Platform, check_of
 from tests.support.replayed_projects import (
     AHEAD,
     CASES,
@@ -207,8 +207,7 @@ class Replay:
         asked = pl.DataFrame(self.answers, schema=schema | {"asked_at": pl.Datetime("us", "UTC")})
         asked.select("user_id", "asked_at", "bought").write_delta(f"{self.location}_labels")
         result = self.platform.run("training_set")
-        checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
-        check = checks[LEAK_CERTIFICATE]
+        check = check_of(result, LEAK_CERTIFICATE, "training_set")
         assert check.passed, check.description
         trained = self.platform.environment.lake.scan(LABELS).collect()
         both = asked.join(trained, left_on=["user_id", "asked_at"], right_on=["user_id", "at"], suffix="_trained")

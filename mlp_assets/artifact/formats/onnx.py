@@ -33,9 +33,7 @@ class OnnxScorer(LoadedModel):
         self._doubles: bool = given.type == "tensor(double)"
 
     def answer(self, matrix: Matrix) -> Matrix:
-        with np.errstate(over="ignore"):  # a number beyond float32 is infinite
-            rows = matrix.astype(np.float32)
-        rows = rows.astype(np.float64) if self._doubles else rows
+        rows = matrix if self._doubles else matrix.astype(np.float32)
         parts = [rows[begin : begin + _ROWS_AT_ONCE] for begin in range(0, len(rows), _ROWS_AT_ONCE)] or [rows]
         return self.reshape(np.concatenate([self._run(part) for part in parts]), len(matrix))
 

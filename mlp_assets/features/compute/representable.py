@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import polars as pl
 
 from mlp_assets.errors import MlpError
+from mlp_assets.exact_numbers import first_rounded
 from mlp_assets.nouns.aggregation import Aggregation
 from mlp_assets.nouns.feature_view import FeatureView
-
-_LARGEST = 2**53
 
 
 class RoundedValueError(MlpError):
@@ -27,7 +26,7 @@ def check_representable(view: FeatureView, parts: Mapping[str, Aggregation], con
     for place, part in parts.items():
         if not part.traits.of_one_event or not contents.schema[place].is_integer():
             continue
-        beyond = contents.select(pl.col(place).filter(pl.col(place).abs() > _LARGEST).first()).item()
+        beyond = first_rounded(contents[place])
         if beyond is not None:
             feature = next(name for name, each in view.exact_features.items() if part in each.parts)
             raise RoundedValueError(

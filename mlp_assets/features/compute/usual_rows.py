@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-_BEFORE, _FEWEST = 28, 7  # four weeks, which hold each weekday alike; one week
+BEFORE, _FEWEST = 28, 7  # four weeks, which hold each weekday alike; one week
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def unusual_rows(counts: Mapping[str, int], judged: Sequence[str]) -> Iterator[U
     names = sorted(counts)
     places = {name: place for place, name in enumerate(names)}
     for name in sorted(judged):
-        before = [counts[other] for other in names[max(0, places[name] - _BEFORE) : places[name]]]
+        before = [counts[other] for other in names[max(0, places[name] - BEFORE) : places[name]]]
         if len(before) < _FEWEST:
             continue
         low, high = usual_range(before)

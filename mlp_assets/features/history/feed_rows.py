@@ -5,15 +5,13 @@ from datetime import timedelta
 
 import polars as pl
 
-from mlp_assets.features.compute.usual_rows import UnusualRows, unusual_rows
+from mlp_assets.features.compute.usual_rows import BEFORE, UnusualRows, unusual_rows
 from mlp_assets.features.source_rows import event_rows, lake_table
 from mlp_assets.nouns.cadence import DAY, Moments
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.source import Source
 from mlp_assets.orchestration.partitions import Windows
 from mlp_assets.orchestration.scope import Scope
-
-_READ_BEFORE = 28
 
 
 def unusual_ingested(scope: Scope, source: Source, windows: Windows, materialized: Set[str]) -> list[UnusualRows]:
@@ -31,7 +29,7 @@ def unusual_in_place(scope: Scope, view: FeatureView, windows: Windows, version:
         return []
     length = Moments.of(view).partition
     end = Moments.of(view).named(judged[0]).end
-    first = max(Moments.of(view).start, end - (_READ_BEFORE + 1) * length)
+    first = max(Moments.of(view).start, end - (BEFORE + 1) * length)
     known, edge = pl.col("known_at"), timedelta(microseconds=1)
     read = event_rows(scope, view.source, version).filter(known.is_between(pl.lit(first), pl.lit(end - edge)))
     day = pl.lit(first) + (known - pl.lit(first)).dt.total_days() // length.days * pl.duration(days=length.days)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from mlp_assets.errors import NothingToTrainError, RoundedLabelError
-from mlp_assets.metrics.labels import beyond_floats, is_label
+from mlp_assets.exact_numbers import first_rounded
+from mlp_assets.metrics.labels import is_label
 from mlp_assets.nouns.checks.texts import moment
 from mlp_assets.nouns.training_set import SplitByGroup, TrainingSet
 from mlp_assets.tables.as_of_join import FeatureTable, join_frame_as_visible
@@ -59,7 +60,7 @@ class Recipe:
         )
 
     def _check_target(self, target: pl.Series) -> None:
-        rounded = beyond_floats(target)
+        rounded = first_rounded(target) if target.dtype.is_integer() else None
         if rounded is not None:
             raise RoundedLabelError(
                 f"Column {self.target!r} holds {rounded}. A number of the target is stored as a 64-bit float, which "

@@ -5,7 +5,6 @@ import os
 import struct
 import subprocess
 import sys
-import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from mlp_resources.online.open_view import open_view
 from mlp_resources.online.redis import RedisOnlineStore
 from mlp_resources.online.rows import fingerprint
 from mlp_resources.ports.serving import Changes, OnlineRows, OnlineStore
+from tests.support.reading_threads import read_all_along
 from tests.support.redis_server import NEEDED
 
 AT, HOUR = datetime(2024, 1, 1, tzinfo=UTC), timedelta(hours=1)
@@ -136,31 +136,22 @@ def test_nothing_changes_unless_the_base_is_online(store: OnlineStore) -> None:
 def test_readers_never_see_a_part_of_the_changes(store: OnlineStore) -> None:
     """At version v, users that 3 divides have v, others what they began with; every time is v."""
     users, location = range(300), publish(store, at(1.0, 1, *range(300)))
-    view, done = store.open_view(location), threading.Event()
+    view = store.open_view(location)
     mixed: list[object] = []
     versions: set[int] = set()
 
     def look_up() -> None:
-        try:
-            while not done.is_set():
-                found = view.get_many([(user,) for user in users])
-                expected = [(found.version if user % 3 == 0 else 1, found.version) for user in users]
-                if shown(found) != expected:
-                    mixed.append(found)
-                versions.add(found.version)
-        except Exception as error:
-            mixed.append(error)
+        found = view.get_many([(user,) for user in users])
+        expected = [(found.version if user % 3 == 0 else 1, found.version) for user in users]
+        if shown(found) != expected:
+            mixed.append(found)
+        versions.add(found.version)
 
-    threads = [threading.Thread(target=look_up) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for version in range(1, 60):
-        frame = at(version + 1.0, version + 1, *range(0, 300, 3))
-        assert change(store, location, frame, [], base=version, newest=AT + (version + 1) * HOUR) == 300
-    done.set()
-    for thread in threads:
-        thread.join()
-    assert mixed == []
+    with read_all_along(look_up) as raised:
+        for version in range(1, 60):
+            frame = at(version + 1.0, version + 1, *range(0, 300, 3))
+            assert change(store, location, frame, [], base=version, newest=AT + (version + 1) * HOUR) == 300
+    assert (mixed, raised) == ([], [])
     assert len(versions) > 3
 
 

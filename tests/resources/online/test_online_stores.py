@@ -18,6 +18,7 @@ from mlp_resources.online.lmdb import LmdbOnlineStore
 from mlp_resources.online.redis import RedisOnlineStore
 from mlp_resources.online.rows import pack_key, pack_rows
 from mlp_resources.ports.serving import OnlineStore, StalePublicationError
+from tests.support.reading_threads import read_all_along
 from tests.support.redis_server import NEEDED
 
 AT = datetime(2024, 1, 1, tzinfo=UTC)
@@ -115,32 +116,23 @@ def test_two_rows_with_one_key_are_refused_before_anything_changes(store: Online
 def test_readers_see_whole_publications_while_new_ones_go_online(store: OnlineStore) -> None:
     count, location = 400, new_location(store)
     publish(store, rows(0.0, count), 0, location)
-    view, done = store.open_view(location), threading.Event()
+    view, seen = store.open_view(location), threading.local()
     keys = [(user, "ab"[1 - user % 2]) for user in range(1, count + 1, 7)]
     mixed: list[object] = []
     reads: list[int] = []
 
     def read() -> None:
-        last = 0
-        try:
-            while not done.is_set():
-                values, _, found, version = view.get_many(keys)
-                if not found.all() or set(values[:, 0].tolist()) != {float(version)} or version < last:
-                    mixed.append((version, last, values[:, 0]))
-                last = version
-                reads.append(view.get_one(keys[0]).version)
-        except Exception as error:
-            mixed.append(error)
+        last = getattr(seen, "last", 0)
+        values, _, found, version = view.get_many(keys)
+        if not found.all() or set(values[:, 0].tolist()) != {float(version)} or version < last:
+            mixed.append((version, last, values[:, 0]))
+        seen.last = version
+        reads.append(view.get_one(keys[0]).version)
 
-    threads = [threading.Thread(target=read) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for version in range(1, 40):
-        publish(store, rows(float(version), count), version, location)
-    done.set()
-    for thread in threads:
-        thread.join()
-    assert mixed == []
+    with read_all_along(read) as raised:
+        for version in range(1, 40):
+            publish(store, rows(float(version), count), version, location)
+    assert (mixed, raised) == ([], [])
     assert len(set(reads)) > 3
 
 
