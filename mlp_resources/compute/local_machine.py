@@ -11,10 +11,10 @@ from mlp_resources.compute.memory import read_memory
 from mlp_resources.ports.training import TrainingFailedError
 
 _GB = 1e9
-# glibc keeps freed memory for each thread. Two arenas, and pages of their own for large blocks, took a training of two
-# processes from 1.59 to 1.39 GB, at the same speed; a threshold of 128 kB would slow it by a quarter.
+# glibc keeps freed memory for each thread, so two arenas. Its largest threshold for blocks with pages of their own, from
+# the start: layers' activations are often of 4 to 30 MB, and pages of their own cost a training a quarter of its speed.
 _ALLOCATOR = {
-    "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "4194304", "MALLOC_TRIM_THRESHOLD_": "16777216",
+    "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "67108864",
 }  # fmt: skip
 
 
