@@ -11,8 +11,8 @@ from mlp_resources.compute.memory import read_memory
 from mlp_resources.ports.training import TrainingFailedError
 
 _GB = 1e9
-# glibc keeps freed memory for each thread, so two arenas. Its largest threshold for blocks with pages of their own, from
-# the start: layers' activations are often of 4 to 30 MB, and pages of their own cost a training a quarter of its speed.
+# glibc keeps freed memory for each thread, so two arenas. Blocks of 32 MB and more get pages of their own: a layer's
+# outputs are often of 4 to 32 MB, and new pages for them in each step cost a training a quarter of its speed.
 _ALLOCATOR = {
     "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "67108864",
 }  # fmt: skip
