@@ -9,5 +9,5 @@ VIEW: Final = "mlp/view"
 NEWS: Final = "news"  # values of TRIGGER, as the next ones are
 ARRIVAL: Final = "arrival"
 ALARM: Final = "alarm"
-# Dagster restarts a run whose process died, but not one that failed on its own, such as a refused candidate.
+# Dagster restarts a run whose process died, but not one that failed on its own.
 RETRIES: Final = {"dagster/max_retries": "2", "dagster/retry_on_asset_or_op_failure": "false"}

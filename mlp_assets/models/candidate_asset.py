@@ -24,6 +24,7 @@ from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.check_names import FEATURE_SKEW
 from mlp_assets.orchestration.code_version import code_version
 from mlp_assets.orchestration.metadata import markdown_table, measured, picture
+from mlp_assets.orchestration.run_assets import REFUSED
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.training_sets.training_set_asset import require_leak_check
 from mlp_resources.ports.registry import RegisteredVersion
@@ -31,7 +32,10 @@ from mlp_resources.ports.training import run_job
 
 
 def candidate_asset(scope: Scope, model: Model, judge_skew: JudgeSkew) -> dg.AssetsDefinition:
-    """The asset of a candidate. Its gates are blocking checks, so nothing after it runs when one fails."""
+    """The asset of a candidate. Its gates are checks; the champion goes by them, as they were signed.
+
+    A refusal is a result, not a failure: the run goes on and succeeds, and has a tag that says which gates refused.
+    """
     key = keys.candidate(scope.project.name, model)
 
     @scope.asset(
@@ -75,6 +79,8 @@ def candidate_asset(scope: Scope, model: Model, judge_skew: JudgeSkew) -> dg.Ass
             origin = run.root_run_id or run.run_id
             registered = environment.registry.register(candidate_of(scope, model, judged, run.run_id, origin))
             search.forget()
+            if not judgement.passed:
+                _tell_refusal(context, registered, judgement)
             stages = {
                 "judging_seconds": round(described - trained, 2),
                 "registering_seconds": round(time.monotonic() - described, 2),
@@ -107,10 +113,10 @@ def _recorded(instance: dg.DagsterInstance, key: dg.AssetKey, version: int) -> d
 
 
 def _gate_checks(key: dg.AssetKey, model: Model) -> list[dg.AssetCheckSpec]:
-    """The blocking checks of a candidate."""
+    """The checks of a candidate. A blocking one would end the run as a crash."""
     descriptions = {gate.name: str(gate) for gate in model.gates} | ALWAYS
     descriptions |= {FEATURE_SKEW: SKEW_DESCRIPTION} if model.skew_gate else {}
-    return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for name, text in descriptions.items()]
+    return [dg.AssetCheckSpec(name, asset=key, description=text) for name, text in descriptions.items()]
 
 
 def _gate_results(judgement: Judgement) -> list[dg.AssetCheckResult]:
@@ -122,6 +128,15 @@ def _gate_results(judgement: Judgement) -> list[dg.AssetCheckResult]:
         )
         for gate in judgement.results
     ]
+
+
+def _tell_refusal(context: dg.AssetExecutionContext, version: RegisteredVersion, judgement: Judgement) -> None:
+    """One line in the log for each gate that refused, and a tag of the run, which the list of runs shows."""
+    refusing = [gate for gate in judgement.results if not gate.passed]
+    for gate in refusing:
+        context.log.warning(f"Version {version.version} of {version.model} is refused by {gate.name}: {gate.sentence}")
+    tag = f"version {version.version}: {', '.join(gate.name for gate in refusing)}"
+    context.instance.add_run_tags(context.run.run_id, {f"{REFUSED}/{version.model}": tag})
 
 
 def _search_metadata(model: Model, search: SearchResult) -> dict[str, Any]:

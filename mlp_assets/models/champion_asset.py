@@ -1,5 +1,7 @@
 """Model -> the champion: the version that endpoints serve, changed only by a version whose gates passed."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -20,7 +22,8 @@ def champion_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
     """The asset of the champion: the newest version whose gates passed, recorded and named by the alias.
 
     It changes only from the version that the newest one was judged against, so no comparison is left out. An alias
-    that somebody moved is put back.
+    that somebody moved is put back. Where gates refused the newer versions, the champion stays, and what is after it
+    runs with it; where there is none yet, nothing after it runs. The run succeeds in both cases.
     """
     key = keys.champion(scope.project.name, model)
 
@@ -31,20 +34,29 @@ def champion_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
         spec=model,
         kinds=["mlflow"],
         what=f"The version of {model.name} that endpoints serve.",
+        output_required=False,
     )
-    def promote_newest() -> dg.MaterializeResult:
+    def promote_newest(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         registry = scope.environment.registry
         with measured() as cost:
             before = record = read_record(scope, model)
             versions = registry.versions(record.model)
             live = record.champion(versions)
-            chosen = choose_version(scope, record.model, versions, live.version if live is not None else None)
+            choice = choose_version(scope, record.model, versions, live.version if live is not None else None)
+            if choice.refused:
+                context.log.warning(choice.refused)
+            chosen = choice.version
+            if chosen is None:
+                yield dg.AssetCheckResult(passed=True, check_name=ALIAS_AS_RECORDED)
+                return
             if live is None or chosen.version != live.version.version:
                 record = promote(scope, model, record, chosen, at=datetime.now(UTC).isoformat())
             if record.alias_problem(registry.champion(record.model)) is not None:
                 registry.name_champion(record.model, record.version)
         assert record.last is not None
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 "version": chosen.version,
                 "before": before.version,
@@ -52,6 +64,7 @@ def champion_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
                 "mlflow": dg.MetadataValue.url(registry.url(chosen)),
                 "record": dg.MetadataValue.json(dict(record.last.record)),
             }
+            | ({"refused": choice.refused} if choice.refused else {})
             | cost.shown,
             data_version=dg.DataVersion(f"{chosen.version}-{chosen.digest[:12]}"),
             check_results=[dg.AssetCheckResult(passed=True, check_name=ALIAS_AS_RECORDED)],
@@ -60,10 +73,23 @@ def champion_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
     return promote_newest
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The version that should be the champion.
+
+    Args:
+        version: None where the model has no champion and no version passed its gates.
+        refused: a sentence about the newest version where its gates refused it.
+    """
+
+    version: RegisteredVersion | None
+    refused: str = ""
+
+
 def choose_version(
     scope: Scope, name: str, versions: list[RegisteredVersion], live: RegisteredVersion | None
-) -> RegisteredVersion:
-    """The newest version whose signed judgement passed, or the champion where no newer version exists.
+) -> Choice:
+    """The newest version whose signed judgement passed, or the champion where no newer one did.
 
     Args:
         name: of the registered model.
@@ -71,22 +97,27 @@ def choose_version(
         live: the champion.
 
     Raises:
-        MlpError: there is no version, or no version since the champion passed its gates; the message is about the
-            newest one.
+        MlpError: there is no version.
+        RegistryError: no version since the champion passed, and the newest has no judgement that can be trusted.
     """
     if not versions:
         raise MlpError(f"{name} has no version yet. Materialize its candidate first.")
     newer = [version for version in versions if live is None or int(version.version) > int(live.version)]
-    if live is not None and not newer:
-        return live
-    refusals: list[MlpError] = []
+    refusals: list[str | RegistryError] = []
     for version in reversed(newer):
         try:
-            if judgement_of(scope, version)["passed"]:
-                return version
-            refusals.append(
-                MlpError(f"Version {version.version} of {name} did not pass its gates, so it is not promoted.")
-            )
+            judgement = judgement_of(scope, version)
         except RegistryError as error:
             refusals.append(error)
-    raise refusals[0]
+            continue
+        if judgement["passed"]:
+            return Choice(version, _refused(refusals, f"version {version.version} is promoted"))
+        failed = ", ".join(name for name, check in judgement["checks"].items() if not check["passed"])
+        refusals.append(f"Version {version.version} of {name} did not pass {failed}")
+    if refusals and isinstance(refusals[0], RegistryError):
+        raise refusals[0]
+    return Choice(live, _refused(refusals, f"version {live.version} stays" if live else "there is no champion yet"))
+
+
+def _refused(refusals: list[str | RegistryError], outcome: str) -> str:
+    return f"{refusals[0]}: {outcome}." if refusals else ""

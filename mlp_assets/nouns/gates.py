@@ -1,4 +1,4 @@
-"""Gates: conditions that a candidate must meet to become the champion. Each becomes a blocking asset check."""
+"""Gates: conditions that a candidate must meet to become the champion. Each becomes an asset check."""
 
 from dataclasses import dataclass
 

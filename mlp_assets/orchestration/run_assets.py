@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 from dagster._core.utils import make_new_run_id
@@ -12,6 +12,7 @@ from mlp_assets.errors import MlpError
 from mlp_assets.orchestration.facts import metadata_of
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+REFUSED: Final = "mlp.refused"  # with /PROJECT.MODEL: the tag of a run in which gates refused a version
 _INTERRUPTED = "DagsterExecutionInterruptedError"
 
 OnMaterialized = Callable[[dg.AssetKey, str | None], None]
@@ -99,10 +100,23 @@ def _is_interrupted(result: dg.ExecuteInProcessResult) -> bool:
 def materialize(
     job: dg.JobDefinition, instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey], tags: dict[str, str] | None = None
 ) -> None:
-    """Materializes the assets in one run. Raises MlpError with the reason when it fails."""
+    """Materializes the assets in one run. Raises MlpError with the reason where it fails or gates refuse."""
     run = run_assets(job, instance, keys, tags)
     if not run.succeeded:
         raise MlpError(f"A run failed: {next(iter(run.failures.values()), 'no step gives a reason')}")
+    record = instance.get_run_by_id(run.id)
+    if record is not None and (refusals := refusals_of(record)):
+        raise MlpError(refusals[0])
+
+
+def refusals_of(run: dg.DagsterRun) -> list[str]:
+    """A sentence for each candidate of the run that its gates refused."""
+    prefix = f"{REFUSED}/"
+    return [
+        f"A candidate of {tag.removeprefix(prefix)} was refused by its gates ({what}). The Dagster UI says why."
+        for tag, what in run.tags.items()
+        if tag.startswith(prefix)
+    ]
 
 
 def facts(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, Any]:

@@ -48,9 +48,8 @@ def with_skew(platform: Platform) -> Platform:
 
 def train(platform: Platform, *, passes: bool = True) -> dict[str, Any]:
     """Trains a candidate; returns the metadata of its check."""
-    result = platform.run("training_set", "candidate", "champion", fails=not passes)
+    result = platform.run("training_set", "candidate", "champion")
     (check,) = [each for each in result.get_asset_check_evaluations() if each.check_name == FEATURE_SKEW]
-    assert check.blocking
     assert check.passed == passes, check.metadata
     return {name: value.value for name, value in check.metadata.items()}
 

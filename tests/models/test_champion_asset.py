@@ -8,7 +8,7 @@ import pytest
 
 import mlp_assets as mlp
 from mlp_assets.errors import MlpError
-from mlp_assets.models.champion_asset import choose_version
+from mlp_assets.models.champion_asset import Choice, choose_version
 from mlp_assets.models.promotions import promote, read_record
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.environments.local import LocalEnvironment
@@ -28,7 +28,9 @@ def versions(scope: Scope, *verdicts: bool | None) -> list[RegisteredVersion]:
 
 
 def version_of(scope: Scope, number: int, verdict: bool | None) -> RegisteredVersion:
-    signed = scope.environment.signer.sign({"artifact": "digest", "passed": verdict, "against": "none"})
+    checks = {"roc_auc_at_least": {"passed": verdict}, "finite_outputs": {"passed": True}}
+    judged = {"artifact": "digest", "checks": checks, "passed": verdict, "against": "none"}
+    signed = scope.environment.signer.sign(judged)
     judgement = {registry_tags.JUDGEMENT: signed} if verdict is not None else {}
     tags = judgement | {registry_tags.GATES: registry_tags.GATES_PASSED}  # the unsigned tag decides nothing
     return RegisteredVersion("m", str(number), "run", "digest", tags)
@@ -37,13 +39,19 @@ def version_of(scope: Scope, number: int, verdict: bool | None) -> RegisteredVer
 def test_the_newest_that_passed_is_chosen(home: Path) -> None:
     scope = Scope(shop.make(), LocalEnvironment(home))
     found = versions(scope, True, True, False)
-    assert choose_version(scope, "m", found, None).version == "2"
-    assert choose_version(scope, "m", found, found[0]).version == "2"  # a later refusal takes nothing from it
-    assert choose_version(scope, "m", found[:1], found[0]).version == "1"
-    assert choose_version(scope, "m", versions(scope, True, None), None).version == "1"  # nobody judged version 2
-    for refused, live in ((found, found[1]), (versions(scope, False), None)):
-        with pytest.raises(MlpError, match="did not pass its gates"):
-            choose_version(scope, "m", refused, live)
+    first, second, _ = found
+    refused = "Version 3 of m did not pass roc_auc_at_least: version 2 is promoted."
+    assert choose_version(scope, "m", found, None) == Choice(second, refused)
+    assert choose_version(scope, "m", found, first) == Choice(second, refused)  # a later refusal takes nothing from it
+    assert choose_version(scope, "m", [first], first) == Choice(first)
+    assert choose_version(scope, "m", found[:2], first) == Choice(second)
+    assert choose_version(scope, "m", found, second) == Choice(second, refused.replace("is promoted", "stays"))
+    nobody = "Version 1 of m did not pass roc_auc_at_least: there is no champion yet."
+    assert choose_version(scope, "m", versions(scope, False), None) == Choice(None, nobody)
+    chosen = choose_version(scope, "m", versions(scope, True, None), None)  # nobody judged version 2
+    assert chosen.version is not None
+    assert chosen.version.version == "1"
+    assert "Version 2 of m has no judgement" in chosen.refused
     with pytest.raises(MlpError, match="has no judgement to be promoted by"):
         choose_version(scope, "m", versions(scope, True, None), found[0])
     with pytest.raises(MlpError, match="has no version yet"):

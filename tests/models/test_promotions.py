@@ -82,10 +82,11 @@ def test_a_version_says_where_it_comes_from_and_what_was_measured(made: Platform
 
 def test_a_version_that_somebody_says_has_passed_is_not_promoted(home: Path, snapshots: Snapshots) -> None:
     made = with_features(snapshots, home, shop.make([mlp.AtLeast("roc_auc", 0.999)]))
-    made.run("training_set", "candidate", fails=True)
+    made.run("training_set", "candidate")
     set_tag(made, "1", "mlp.gates", "passed")
-    assert "did not pass its gates" in failure(made.run("champion", fails=True))
+    made.run("champion")
     scope, model = scope_and_model(made)
+    assert champion(scope, model) is None
     (version,) = made.environment.registry.versions(NAME)
     forged = version.tags[registry_tags.JUDGEMENT].replace('"passed": false', '"passed": true')
     assert forged != version.tags[registry_tags.JUDGEMENT]

@@ -12,7 +12,7 @@ from mlp_assets.tables.digest import canonical_digest
 from mlp_resources.online.open_view import open_view
 from mlp_resources.ports.lake import Table
 from tests.support import shop
-from tests.support.champions import WEEKS, with_champion, with_features
+from tests.support.champions import WEEKS, live_version, with_champion, with_features
 from tests.support.platform import Platform, failure, weeks
 from tests.support.snapshots import Snapshots
 
@@ -41,12 +41,43 @@ def test_from_source_to_champion(platform: Platform) -> None:
 
 def test_a_refused_candidate_is_registered_but_not_promoted(home: Path, snapshots: Snapshots) -> None:
     made = with_features(snapshots, home, shop.make([mlp.AtLeast("roc_auc", 0.999)]))
-    made.run("training_set", "candidate", "champion", fails=True)
-    registry = made.environment.registry
-    assert [version.tags["mlp.gates"] for version in registry.versions("shop.comes_again")] == ["refused"]
+    result = made.run("training_set", "candidate", "champion")
+    registry, (version,) = made.environment.registry, made.environment.registry.versions("shop.comes_again")
+    assert version.tags["mlp.gates"] == "refused"
     assert registry.champion("shop.comes_again") is None
-    made.run("champion", fails=True)
+    assert {event.asset_key.path[1] for event in materializations(result)} == {"training_set", "candidate"}
+    check = gate_of(result, "roc_auc_at_least")
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.ERROR
+    run = made.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.tags["mlp.refused/shop.comes_again"] == "version 1: roc_auc_at_least"
+    assert [event.step_key for event in result.all_events if event.is_step_skipped] == []
+    result = made.run("champion", "endpoint")
+    assert materializations(result) == []
+    assert [event.step_key for event in result.all_events if event.is_step_skipped] == ["shop__endpoint__score"]
     assert registry.champion("shop.comes_again") is None
+
+
+def test_after_a_refusal_the_champion_stays_and_says_so(home: Path, snapshots: Snapshots) -> None:
+    made = with_champion(snapshots, home)
+    stricter = Platform(shop.make([mlp.AtLeast("roc_auc", 0.999)]), home, instance=made.instance)
+    stricter.run("candidate", "champion")
+    shown = stricter.metadata("champion", "comes_again")
+    assert (shown["version"], shown["before"]) == ("1", "1")
+    assert shown["refused"] == "Version 2 of shop.comes_again did not pass roc_auc_at_least: version 1 stays."
+    assert live_version(stricter) == "1"
+
+
+def materializations(result: dg.ExecuteInProcessResult) -> list[dg.AssetMaterialization]:
+    return [
+        event.materialization for event in result.get_asset_materialization_events() if event.is_step_materialization
+    ]
+
+
+def gate_of(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
+    (check,) = [each for each in result.get_asset_check_evaluations() if each.check_name == name]
+    return check
 
 
 def test_a_recomputation_gives_the_same_data_version(platform: Platform) -> None:

@@ -26,7 +26,7 @@ from mlp_assets.examples.rehearsal.temporary_platform import running_platform
 from mlp_assets.examples.retail.project import project, repurchase, repurchase_health
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.facts import AlarmFacts
-from mlp_assets.orchestration.run_assets import facts
+from mlp_assets.orchestration.run_assets import facts, refusals_of
 from mlp_resources.environments.home import home
 from mlp_sensors import run_tags
 
@@ -100,10 +100,12 @@ def _open_episode(instance: dg.DagsterInstance) -> AlarmFacts | None:
 
 
 def _version_changed(stream: RetailStream, before: str, week: datetime) -> bool:
-    """Sends a few requests. Raises RehearsalError where the retraining failed, so that nobody waits for it."""
+    """Sends a few requests. Raises RehearsalError where the retraining failed or was refused: nobody waits for it."""
     stream.trickle(week)
-    failed = dg.RunsFilter(tags={run_tags.TRIGGER: run_tags.ALARM}, statuses=[dg.DagsterRunStatus.FAILURE])
-    for run in stream.instance.get_runs(filters=failed):
-        if run.tags.get("dagster/will_retry") != "true":
+    ended = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS]
+    for run in stream.instance.get_runs(filters=dg.RunsFilter(tags={run_tags.TRIGGER: run_tags.ALARM}, statuses=ended)):
+        if refusals := refusals_of(run):
+            raise RehearsalError(refusals[0])
+        if run.status == dg.DagsterRunStatus.FAILURE and run.tags.get("dagster/will_retry") != "true":
             raise RehearsalError(f"The retraining failed: run {run.run_id} in the Dagster UI says why.")
     return stream.traffic.versions.get("repurchase_score", [before])[-1] != before

@@ -87,7 +87,7 @@ def _settled(instance: dg.DagsterInstance) -> bool:
 
 
 def _finished(instance: dg.DagsterInstance, key: str, *, may_fail: bool) -> bool:
-    """Whether the run of this key is over. A retraining may end in a refusal; a monitor may not fail."""
+    """Whether the run of this key is over. A retraining may fail; a monitor may not."""
     runs = instance.get_runs(filters=dg.RunsFilter(tags={"dagster/run_key": key}))
     finished = [run for run in runs if run.is_finished]
     if finished and not may_fail and finished[0].status != dg.DagsterRunStatus.SUCCESS:
