@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from mlp_assets.endpoints.repeated_requests import without_repeats
 from mlp_assets.endpoints.replica.plan import ModelPlan
 from mlp_assets.endpoints.replica.prediction_log import read_rows
 from mlp_assets.endpoints.replica.spool import FEEDBACK, PREDICTIONS, count_set_aside, is_complete, spooled_files
@@ -104,9 +105,10 @@ def _drain_asset(scope: Scope, endpoint: Endpoint, kind: str, key: dg.AssetKey) 
             facts = _table_facts(lake, table, version) if version is not None else {}
             facts |= {"dagster/column_lineage": column_lineage(looked_up)} if looked_up else {}
         metadata = {
-            "rows_drained": sum(rows for rows, _ in written),
+            "rows_drained": sum(rows for rows, _, _ in written),
+            "rows_repeated": sum(repeated for _, repeated, _ in written),
             "lines_set_aside": count_set_aside(folder, kind),
-            "bytes": sum(size for _, size in written),
+            "bytes": sum(size for _, _, size in written),
             "spool": dg.MetadataValue.path(str(folder)),
         }
         return dg.MaterializeResult(
@@ -126,16 +128,21 @@ def _compact(context: dg.AssetExecutionContext, lake: Lake, table: Table) -> Non
         context.log.warning(f"Small files of {table} were not merged: {error}")
 
 
-def _drain_file(lake: Lake, file: Path, kind: str, table: Table, sample: EvenSample) -> Iterator[tuple[int, int]]:
-    """Moves the new lines of one file, and removes a complete file at its end; (rows, bytes) of each append."""
+def _drain_file(lake: Lake, file: Path, kind: str, table: Table, sample: EvenSample) -> Iterator[tuple[int, int, int]]:
+    """Moves the new lines of one file, and removes a complete file at its end.
+
+    Yields:
+        Of each append the rows, those that it left out because a request was sent again, and the bytes.
+    """
     application, complete = f"spool:{file.name}", is_complete(file)  # before reading: a later line must not be lost
     offset = lake.transaction(table, application) or 0
     while (read := read_rows(file, offset, kind)) is not None:
-        frame, end = read
+        lines, end = read
+        frame = without_repeats(lake, table, lines) if kind == PREDICTIONS else lines
         written = lake.append(table, frame, Transaction(application, end, after=offset))
         if written.changed:
             sample.add(frame)
-            yield frame.height, written.bytes
+            yield frame.height, lines.height - frame.height, written.bytes
         offset = lake.transaction(table, application) or 0
     if complete:
         file.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from mlp_assets.jobs.job_spec import JobSpec
 from mlp_resources.compute.local_training import LocalRunner
 from mlp_resources.environments.home import prepare_home
 from mlp_resources.ports.training import run_job
+from tests.support import shop
 from tests.support.platform import Platform, weeks
 from tests.support.training_jobs import job
 
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 FEATURES = ROOT / "docs" / "features.md"
 FIRST = ROOT / "docs" / "first-project.md"
 MODELS = ROOT / "docs" / "models.md"
+MONITORS = ROOT / "docs" / "monitors.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 GIVEN = {
     "README.md": """
@@ -47,7 +49,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if blocks(page, "python") and page not in (FEATURES, FIRST, MODELS)],
+    [page for page in PAGES if blocks(page, "python") and page not in (FEATURES, FIRST, MODELS, MONITORS)],
     ids=lambda page: page.name,
 )
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +61,16 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert isinstance(module.project, mlp.Project)
     loaded = module.definitions()
     assert len(list(loaded.resolve_all_asset_specs())) > 10
+
+
+def test_an_id_of_the_question_is_a_key_and_no_input() -> None:
+    namespace = {"mlp": mlp, "pl": pl, "spending": shop.make().feature_views[0]}
+    for block in blocks(MONITORS, "python"):
+        exec(block, namespace)
+    history = namespace["history"]
+    assert isinstance(history, mlp.TrainingSet)
+    assert history.keys == ("offer_id", "user_id")
+    assert "offer_id" not in history.feature_names
 
 
 def test_features_are_read_as_documented(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

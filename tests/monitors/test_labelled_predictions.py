@@ -26,18 +26,20 @@ ASKED = {
     "of a user without any": (4, 12, None),
 }
 
+OFFERS = {"at the label's own time": 1, "when there were two": 0, "of a user with two": 4}
+
 
 def train(run: mlp.TrainingRun) -> object:
     return logistic.fitted(run.train.x, run.train.y)
 
 
-def monitored(folder: Path) -> mlp.Project:
+def monitored(folder: Path, question: mlp.Entity | None = None) -> mlp.Project:
     labels = mlp.Source(
         "answers",
         delta=str(folder / "answers"),
         event_time="asked_at",
         start="2024-01-01",
-        columns={"user_id": pl.Int64, "came": pl.Float64, "asked_at": pl.Datetime},
+        columns={"offer_id": pl.Int64, "user_id": pl.Int64, "came": pl.Float64, "asked_at": pl.Datetime},
     )
     purchases, _ = shop.ingested()
     view = mlp.FeatureView(
@@ -48,16 +50,19 @@ def monitored(folder: Path) -> mlp.Project:
         every="1w",
         online=True,
     )
-    history = mlp.TrainingSet("history", labels=labels, target="came", features=[view], availability="known")
+    history = mlp.TrainingSet(
+        "history", labels=labels, target="came", features=[view], availability="known", entity=question
+    )
     model = mlp.Model("comes", training_set=history, train=train, task="binary", gates=[mlp.AtLeast("roc_auc", 0.6)])
     monitor = mlp.Monitor("health", watches=mlp.Endpoint("score", model=model), alarms=[mlp.DriftAlarm()])
     return mlp.Project("shop", owner="team:shop", assets=[monitor])
 
 
-def joined(tmp_path: Path, told: pl.DataFrame | None = None) -> LabelledPredictions:
+def joined(tmp_path: Path, told: pl.DataFrame | None = None, question: mlp.Entity | None = None) -> LabelledPredictions:
     rows = [(user, came, MONDAY + timedelta(hours=hour)) for user, hour, came in ANSWERS]
-    pl.DataFrame(rows, schema=["user_id", "came", "asked_at"], orient="row").write_delta(tmp_path / "answers")
-    project, environment = monitored(tmp_path), LocalEnvironment(tmp_path / "home")
+    answers = pl.DataFrame(rows, schema=["user_id", "came", "asked_at"], orient="row").with_row_index("offer_id")
+    answers.cast({"offer_id": pl.Int64}).write_delta(tmp_path / "answers")
+    project, environment = monitored(tmp_path, question), LocalEnvironment(tmp_path / "home")
     table, version = feedback("shop", "score"), None
     if told is not None:
         version = environment.lake.append(table, told, Transaction("feedback", 1)).version
@@ -68,6 +73,7 @@ def joined(tmp_path: Path, told: pl.DataFrame | None = None) -> LabelledPredicti
             "prediction_id": list(ASKED),
             "window": ["w"] * len(ASKED),
             "at": [MONDAY + timedelta(hours=hour) for _, hour, _ in ASKED.values()],
+            "offer_id": [OFFERS.get(name, 99) for name in ASKED],
             "user_id": [user for user, _, _ in ASKED.values()],
             "prediction": [float(number) for number in range(len(ASKED))],
         }
@@ -90,3 +96,12 @@ def test_feedback_says_which_prediction_it_is_about(tmp_path: Path) -> None:
     found = joined(tmp_path, told)
     assert found.rows.filter(pl.col("prediction") == 2.0)["came"].to_list() == [1.0]
     assert found.ambiguous == 1
+
+
+def test_keys_that_identify_the_question_match_its_own_label(tmp_path: Path) -> None:
+    found = joined(tmp_path, question=mlp.Entity("offer", keys=["offer_id"]))
+    numbers = {name: float(number) for number, name in enumerate(ASKED)}
+    expected = {numbers["at the label's own time"]: 0.0, numbers["when there were two"]: 1.0}
+    expected[numbers["of a user with two"]] = 0.0
+    assert dict(found.rows.select("prediction", "came").iter_rows()) == expected
+    assert found.ambiguous == 0

@@ -1,6 +1,5 @@
 """A loaded endpoint: plan, look-up, predictor and spool. Built completely, then swapped in; never changed."""
 
-import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from mlp_assets.endpoints.replica.plan import ServingPlan
 from mlp_assets.endpoints.replica.prediction_log import prediction_entry
 from mlp_assets.endpoints.replica.predictor import Predictor
 from mlp_assets.endpoints.replica.protocol import PROBABILITIES, InferRequest, ProtocolError, outputs_of
+from mlp_assets.endpoints.replica.request_identity import call_of
 from mlp_assets.endpoints.replica.row_features import RowFeatures
 from mlp_assets.endpoints.replica.spool import PREDICTIONS, Spool
 from mlp_assets.errors import MlpError
@@ -57,7 +57,7 @@ class ServedModel:
             why = f" The model takes {refusals}." if refusals else ""
             raise ProtocolError(422, f"Row {int((~finite(predicted)).argmax())} gives no finite prediction.{why}")
         answers = self.classes.answers(predicted)
-        call = uuid.uuid4().hex
+        call = call_of(request)
         ids = [f"{call}-{row}" for row in range(request.rows)]
         times = (datetime.now(UTC).isoformat(), request.at.isoformat())
         self.spool.append(PREDICTIONS, prediction_entry(self.plan, ids, times, request.columns, features, answers))

@@ -94,7 +94,7 @@ def _infer_schema(plan: ServingPlan) -> dict[str, Any]:
     )
     schema = _object({"inputs": {"type": "array", "items": tensor, "minItems": len(plan.columns)}})
     schema["properties"] |= {
-        "id": _type("string"),
+        "id": _type("string") | {"description": "The same for a retry: its predictions are logged once."},
         "parameters": {"type": "object", "properties": {"at": _type("string")}},
     }
     return schema

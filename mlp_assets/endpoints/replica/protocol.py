@@ -33,12 +33,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class InferRequest:
-    """A checked request: columns as lists of equal length, the time it asks for, the outputs it wants."""
+    """A checked request: columns as lists of equal length, the time it asks for, the outputs it wants.
+
+    Args:
+        at_given: whether the caller said ``at``; it is the time of now otherwise.
+    """
 
     id: str | None
     columns: Mapping[str, list[Any]]
     rows: int
     at: datetime
+    at_given: bool
     outputs: tuple[str, ...] = tuple(OUTPUTS)
 
 
@@ -157,11 +162,13 @@ def parse_infer(
     if len(set(sizes.values())) != 1:
         raise ProtocolError(422, f"The inputs have different numbers of rows: {sizes}. Send as many in each.")
     identity = None if request.id is None else check_values("id", [request.id], IDS)[0]
+    at = request.parameters.at if request.parameters is not None else None
     return InferRequest(
         identity,
         values_by_name,
         next(iter(sizes.values())),
-        _time(request.parameters),
+        _time(at),
+        at is not None,
         _outputs(request.outputs, outputs),
     )
 
@@ -233,8 +240,7 @@ def _outputs(given: list[_Output | str] | _Output | str | None, known: Mapping[s
     return tuple(dict.fromkeys(names))
 
 
-def _time(parameters: _Parameters | None) -> datetime:
-    given = parameters.at if parameters is not None else None
+def _time(given: str | None) -> datetime:
     if given is None:
         return datetime.now(UTC)
     try:
