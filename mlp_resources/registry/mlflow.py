@@ -166,7 +166,7 @@ class MlflowRegistry:
                 mlflow.log_text(text, name)
             mlflow.log_text(candidate.card, "model-card.md")
             mlflow.log_input(_dataset(candidate), context="training")
-            logged = log_model(mlflow, candidate)
+            logged = log_model(candidate)
             for trial in candidate.trials:
                 self._log_trial(mlflow, candidate, trial)
             return run.info.run_id, logged

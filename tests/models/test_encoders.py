@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from mlp_resources.ports.lake import Table
 from tests.support import shop
 from tests.support.champions import WEEKS, with_features
 from tests.support.encoded_shop import CHANNELS, encoded
+from tests.support.other_program import predict_elsewhere
 from tests.support.platform import Platform
 from tests.support.snapshots import Snapshots
 
@@ -70,6 +72,21 @@ def test_a_request_is_answered_as_a_row_of_a_table_is(built: Platform) -> None:
         expected = scorer.predict(scorer.encoding.matrix(table))
         assert np.allclose(answered.json()["outputs"][0]["data"], expected, atol=1e-6)
     model.probe()
+
+
+def test_a_program_without_the_platform_gets_the_answers_of_the_endpoint(built: Platform, tmp_path: Path) -> None:
+    client, model = built.serve()
+    users = [*range(30, 50), 9999]
+    channels = ["web", "app", "pigeon"] * 7
+    moods = [[user / 10, 1.0, -user / 7] for user in range(21)]
+    asked = pl.DataFrame({"user_id": users, "channel": channels, "mood": moods})
+    answered = client.post("/v2/models/score/infer", json=body(asked)).json()["outputs"][0]["data"]
+    rows = logged(model).select(built.project.models[0].inputs)
+    assert rows["spend_7d"].null_count() > 0
+    registry = built.environment.registry
+    found = predict_elsewhere(registry.tracking_uri, "models:/shop.comes_again@champion", rows, tmp_path)  # type: ignore[attr-defined]
+    assert found["prediction"] == answered
+    assert found["platform"].endswith("mlp_assets.zip/mlp_assets/__init__.py")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from mlp_assets.artifact.manifest import ArtifactError, load_scorer
 from mlp_assets.training.export import export
 from mlp_resources.registry.mlflow import MlflowRegistry
 from tests.support.candidate import DATASET, candidate
-from tests.support.exported import X, Y, near, run_of
+from tests.support.exported import KIND, KINDS, X, Y, near, run_of
 from tests.support.mlflow_store import empty_store
 
 
@@ -65,6 +65,21 @@ def fitted(kind: str) -> Any:
     return {"own": near(), "onnx": Ridge().fit(X, Y), "lightgbm": lightgbm.LGBMRegressor(verbose=-1).fit(X, Y)}[kind]
 
 
+def native(kind: str, address: str, matrix: np.ndarray) -> list[float]:
+    """What the model answers that MLflow loads by the library of its format."""
+    import mlflow
+    import xgboost
+    from onnxruntime import InferenceSession
+
+    loaded = getattr(mlflow, kind).load_model(address)
+    if kind == "onnx":
+        session = InferenceSession(loaded.SerializeToString())
+        answer = session.run(None, {session.get_inputs()[0].name: matrix.astype(np.float32)})[0]
+    else:
+        answer = loaded.predict(xgboost.DMatrix(matrix) if kind == "xgboost" else matrix)
+    return np.asarray(answer).ravel().tolist()
+
+
 @pytest.mark.parametrize("kind", ["xgboost", "own", "onnx", "lightgbm"])
 def test_mlflow_loads_every_format_without_unpickling(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -82,15 +97,43 @@ def test_mlflow_loads_every_format_without_unpickling(
         monkeypatch.setenv(variable, registry.tracking_uri)
     version = registry.register(own_candidate)
     registry.name_champion("shop.buys", version.version)
-    matrix = example.to_numpy().astype(np.float32)
-    own = load_scorer(registry.download(version), digest).predict(matrix.astype(np.float64))
+    scorer = load_scorer(registry.download(version), digest)
+    rows = pl.DataFrame(np.random.default_rng(1).normal(size=(50, 3)), schema=list(features))
+    own = scorer.predict(rows.to_numpy())
     for address in ("models:/shop.buys@champion", "models:/shop.buys/1"):
-        given = example.to_pandas() if kind == "lightgbm" else matrix
-        answer = mlflow.pyfunc.load_model(address).predict(given)
-        answer = next(iter(answer.values())) if isinstance(answer, dict) else answer
-        assert np.asarray(answer).ravel().tolist() == pytest.approx(own.tolist())
+        answer = mlflow.pyfunc.load_model(address).predict(rows.to_pandas())
+        assert answer["prediction"].tolist() == own.tolist()
+    if kind != "own":
+        assert native(kind, "models:/shop.buys@champion", rows.to_numpy()) == pytest.approx(own.tolist())
     pickles = [path for path in (tmp_path / "mlflow").rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
     assert pickles == []
+
+
+def test_mlflow_gives_classes_and_no_answer_to_rows_that_the_model_refuses(tmp_path: Path) -> None:
+    import mlflow
+    from sklearn.linear_model import LogisticRegression
+
+    (tmp_path / "run").mkdir()
+    model = LogisticRegression().fit(X, KIND)
+    digest = export(replace(run_of(tmp_path / "run", "multiclass"), classes=KINDS), model, tmp_path / "exported")
+    features = load_scorer(tmp_path / "exported").encoding.inputs
+    example = pl.DataFrame({name: [0.25, 0.75] for name in features})
+    made = replace(candidate(tmp_path, "one"), artifact=tmp_path / "exported", digest=digest, example=example)
+    registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
+    registry.register(made)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", registry.tracking_uri)
+        loaded = mlflow.pyfunc.load_model("models:/shop.buys/1")
+    rows = pl.DataFrame(X[:6], schema=list(features)).cast(pl.Float64).to_pandas()
+    rows.loc[2, features[0]] = float("nan")
+    whole, found = model.predict_proba(X[:6]), loaded.predict(rows, params={"probabilities": True})
+    answered = [0, 1, 3, 4, 5]
+    assert found["prediction"][answered].tolist() == [KINDS[n] for n in whole.argmax(axis=1)[answered]]
+    assert found["probability"][answered].tolist() == pytest.approx(whole.max(axis=1)[answered].tolist(), abs=1e-6)
+    assert np.allclose(found["probabilities"][answered].tolist(), whole[answered], atol=1e-6)
+    assert found.loc[2].isna().all()
+    with pytest.raises(Exception, match=f"missing inputs.*{features[0]}"):
+        loaded.predict(rows[[features[1]]])
 
 
 def test_a_changed_artifact_is_not_downloaded(tmp_path: Path) -> None:

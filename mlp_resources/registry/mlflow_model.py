@@ -1,0 +1,64 @@
+"""The code by which MLflow loads a registered version, also where the platform is not installed.
+
+Each version is stored with this file and with the platform's own modules, so it imports nothing else of them.
+"""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
+
+
+class ServedModel(PythonModel):
+    """Answers as the endpoint does, for features that the caller already has."""
+
+    def load_context(self, context: Any) -> None:
+        if find_spec("mlp_assets") is None:
+            sys.path.append(context.artifacts["platform"])
+        from mlp_assets.artifact.manifest import load_scorer
+
+        self._scorer = load_scorer(Path(context.artifacts["serving"]))
+
+    # MLflow would make a schema of annotations, so there are none.
+    def predict(self, context, model_input, params=None):  # pyrefly: ignore[bad-override, implicit-any-parameter]
+        """A row of answers for each row of inputs: ``prediction``, and ``probability`` of a multiclass model.
+
+        A row that the endpoint refuses has no answer, NaN. ``params={"probabilities": True}`` adds the
+        probabilities of all classes, in the order of the model.
+        """
+        predicted = self._scorer.predict(self._matrix(model_input))
+        answered = np.logical_and.reduce(np.isfinite(predicted).reshape(len(predicted), -1), axis=1)
+        classes = self._scorer.facts.classes
+        answers: dict[str, Any] = classes.answers(np.where(np.isnan(predicted), -np.inf, predicted))
+        if len(classes) and (params or {}).get("probabilities"):
+            answers["probabilities"] = predicted.tolist()
+        rows = pd.DataFrame(answers)
+        return rows.where(np.broadcast_to(answered[:, None], rows.shape))
+
+    def _matrix(self, given: Any) -> Any:
+        encoding = self._scorer.encoding
+        rows = given if isinstance(given, pd.DataFrame) else pd.DataFrame(given, columns=pd.Index(encoding.inputs))
+        missing = [name for name in encoding.inputs if name not in rows.columns]
+        if missing:
+            raise ValueError(f"Columns {missing} are missing. The model takes {list(encoding.inputs)}.")
+        columns = {name: _values(rows[name], encoded=name in encoding.encoders) for name in encoding.inputs}
+        return encoding.matrix_of(len(rows), columns)
+
+
+def _values(column: Any, *, encoded: bool) -> Any:
+    if not encoded:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return [None if value is None or value is pd.NA or value != value else value for value in _plain(column)]
+
+
+def _plain(column: Any) -> list[Any]:
+    """The values as Python's own; a list is given as an array."""
+    return [value.tolist() if isinstance(value, np.ndarray) else value for value in column.tolist()]
+
+
+set_model(ServedModel())
