@@ -24,8 +24,8 @@ class ServedModel(PythonModel):
 
         self._scorer = load_scorer(Path(context.artifacts["serving"]))
 
-    # MLflow would make a schema of annotations, so there are none.
-    def predict(self, context, model_input, params=None):  # pyrefly: ignore[bad-override, implicit-any-parameter]
+    # MLflow warns without an annotation of the input, and makes its own schema of any other.
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:
         """A row of answers for each row of inputs: ``prediction``, and ``probability`` of a multiclass model.
 
         A row that the endpoint refuses has no answer, NaN. ``params={"probabilities": True}`` adds the
@@ -40,12 +40,8 @@ class ServedModel(PythonModel):
         rows = pd.DataFrame(answers)
         return rows.where(np.broadcast_to(answered[:, None], rows.shape))
 
-    def _matrix(self, given: Any) -> Any:
+    def _matrix(self, rows: pd.DataFrame) -> Any:
         encoding = self._scorer.encoding
-        rows = given if isinstance(given, pd.DataFrame) else pd.DataFrame(given, columns=pd.Index(encoding.inputs))
-        missing = [name for name in encoding.inputs if name not in rows.columns]
-        if missing:
-            raise ValueError(f"Columns {missing} are missing. The model takes {list(encoding.inputs)}.")
         columns = {name: _values(rows[name], encoded=name in encoding.encoders) for name in encoding.inputs}
         return encoding.matrix_of(len(rows), columns)
 
