@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from mlp_assets.tables.storage import scan_parquet
+from mlp_assets.tables.storage import scan_file, scan_parquet
 
 _CASTS = pl.ScanCastOptions(
     integer_cast=["upcast", "allow-float"],
@@ -26,7 +26,7 @@ def scan_years(location: str, columns: Mapping[str, Any]) -> pl.LazyFrame:
         columns: the declared columns and their types.
     """
     files = _files(location)
-    schemas = [pl.read_parquet_schema(file) for file in files]
+    schemas = [scan_file(file).collect_schema() for file in files]
     if not schemas or all(schema == schemas[-1] for schema in schemas):
         return scan_parquet(location)
     wanted = {name: _common(dtype, columns.get(name)) for name, dtype in schemas[-1].items()}

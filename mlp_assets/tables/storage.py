@@ -4,13 +4,17 @@ Endpoint, region and credentials of an object store are the standard ``AWS_*`` v
 Polars and Arrow read them themselves, so no location, log or metadata holds them.
 """
 
+import os
 import re
+import tempfile
 from collections.abc import Collection, Mapping
 from functools import cache
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
+from uuid import uuid4
 
 import polars as pl
 
@@ -35,29 +39,36 @@ def open_delta(location: str, version: int | None = None) -> "DeltaTable":
         TableNotFoundError: there is none.
         LakeError: delta-rs or Polars cannot read what is at such a path.
     """
-    unusable = unusable_in_path(location)
-    if unusable is not None:
+    astray = _found(r"\\" + _code(location), location)
+    if astray is not None:
         raise LakeError(
-            f"A Delta table at {location} cannot be read: its path holds {unusable!r}. Rename the folder, or move the "
+            f"A Delta table at {location} cannot be read: its path holds {astray!r}. Rename the folder, or move the "
             "table."
         )
     return _delta_class()(location, version=version, storage_options=storage_options(location))
 
 
-def unusable_in_path(location: str, also: str = "") -> str | None:
-    """The first character or code in a local path with which delta-rs or Polars go astray; None for a usable path.
+def unusable_in_path(folder: Path, also: str = "") -> str | None:
+    """The first character or code in a path below which tables cannot be written; None for a usable path.
 
-    delta-rs refuses some, takes others for folders, and reads ``%20`` as a space. Polars takes ``=`` for a partition.
+    delta-rs refuses some, takes a backslash for a border of folders, and reads ``%20`` as a space. Polars takes ``=``
+    for a partition.
 
     Args:
         also: further characters that the path must not hold.
     """
+    return _found(rf"[][=\\^|{re.escape(also)}]" + _code(str(folder)), str(folder))
+
+
+def _found(pattern: str, location: str) -> str | None:
     local = location.removeprefix("file://")
-    if "://" in local:
-        return None
-    code = "|%[0-9A-Fa-f]{2}" if local == location else ""  # in an address, it stands for a character
-    found = re.search(rf"[][=\\^|{re.escape(also)}]{code}", local)
+    found = re.search(pattern, local) if "://" not in local else None
     return found[0] if found else None
+
+
+def _code(location: str) -> str:
+    """Of a path, not of an address, in which it stands for a character."""
+    return "|%[0-9A-Fa-f]{2}" if not location.startswith("file://") else ""
 
 
 @cache
@@ -65,7 +76,8 @@ def _delta_class() -> "type[DeltaTable]":
     """Delta tables that name local files by their paths.
 
     delta-rs quotes the table's folder as in an address (``%20`` for a space), and Polars and the file system take that
-    for a name. The names of files in the folder stay: those of partitions are quoted on disk too.
+    for a name. The names of files in the folder stay: those of partitions are quoted on disk too. Polars takes ``=``
+    for a partition's column in the table's folder too, so such a folder is named by a link to it.
     """
     from deltalake import DeltaTable
 
@@ -86,7 +98,27 @@ def _delta_class() -> "type[DeltaTable]":
 
 def _plain(uri: str) -> str:
     local = uri.removeprefix("file://")
-    return uri if "://" in local else unquote(local)
+    if "://" in local:
+        return uri
+    folder = unquote(local)
+    return folder if "=" not in folder else f"{_link_to(Path(folder))}/"
+
+
+def _link_to(folder: Path) -> Path:
+    """A link to the folder below the temporary folder, always the same. Raises LakeError where there can be none."""
+    place = Path(tempfile.gettempdir()) / f"mlp-links-{os.getuid()}"
+    link = place / sha256(str(folder).rstrip("/").encode()).hexdigest()[:24]
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        if place.is_symlink() or place.stat().st_uid != os.getuid():
+            raise LakeError(f"{place} belongs to somebody else. Set TMPDIR to a folder of your own.")
+        if not link.is_symlink() or link.readlink() != folder:
+            made = place / uuid4().hex
+            made.symlink_to(folder, target_is_directory=True)
+            made.replace(link)
+    except OSError as error:
+        raise LakeError(f"{folder} is read by a link in {place}, which cannot be made: {error}.") from error
+    return link
 
 
 def scan_delta(location: str, version: int | None = None) -> pl.LazyFrame:

@@ -41,7 +41,7 @@ def home(beside: Path | None = None) -> Path:
         MlpError: the path cannot hold all state.
     """
     folder = Path(os.environ.get("MLP_HOME") or (beside or Path()) / ".mlp").expanduser().resolve()
-    unusable = unusable_in_path(str(folder), _ENDS_ADDRESS)
+    unusable = unusable_in_path(folder, _ENDS_ADDRESS)
     if unusable is not None:
         raise MlpError(
             f"The platform cannot keep its state in {folder}: a database or a table below a folder with {unusable!r} "

@@ -5,10 +5,10 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import mlp_assets
 from mlp_assets.artifact.manifest import load_scorer, verify
 from mlp_assets.artifact.tokens import FittedTokens
 from mlp_resources.ports.registry import Candidate
@@ -82,7 +82,10 @@ def _best_trees(path: str) -> Any:
 
 def _zipped_platform(folder: Path) -> str:
     """The platform's modules as one file that Python imports from, the same bytes for the same code."""
-    root = Path(mlp_assets.__file__).parent
+    spec = find_spec("mlp_assets")
+    assert spec is not None
+    assert spec.origin is not None
+    root = Path(spec.origin).parent
     target = folder / "mlp_assets.zip"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(root.rglob("*.py")):
