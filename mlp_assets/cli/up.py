@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from mlp_assets.errors import MlpError
+from mlp_assets.feature_store.workspace import locations_of
 from mlp_assets.local_platform.code_locations import FIX, failed_locations
 from mlp_assets.local_platform.memory_needs import PLATFORM, describe_memory, fit_runs
 from mlp_assets.local_platform.memory_watch import MemoryWatch, printing
@@ -22,6 +23,7 @@ from mlp_resources.serving.ray_token import token_file
 
 def run(workspace: Path, console: Console) -> None:
     """Starts all services, restores the endpoints, prints the URLs, and waits."""
+    locations_of(workspace)  # Dagster tells what is wrong with the file seconds later, and with its own stack
     ports = Ports.from_settings(load_settings())
     supervisor, started = Supervisor(report=console.print), services(ports, workspace)
     console.print(describe_memory("mlp up", PLATFORM), markup=False, highlight=False)

@@ -24,13 +24,14 @@ def with_location(file: Path, name: str) -> str:
     Raises:
         WorkspaceFileError: it has a location of this name, or adding one would lose comments.
     """
-    text = file.read_text() if file.exists() else ""
-    entries = _entries(file, text)
+    text = _read(file)
+    parsed = _parsed(file, text)
+    entries = _entries(file, parsed)
     if name in [_name(entry) for entry in entries]:
         raise WorkspaceFileError(
             f"{file} has a code location {name!r} already. Choose another name, or remove it there."
         )
-    wanted = {**(_parsed(file, text) or {}), "load_from": [*entries, location(name)]}
+    wanted = {**parsed, "load_from": [*entries, location(name)]}
     extended = _extend(text, name) if text.strip() else f"load_from:\n{_lines(name, '  ')}"
     if _parses_to(extended, wanted):
         return extended
@@ -42,11 +43,27 @@ def with_location(file: Path, name: str) -> str:
     return yaml.safe_dump(wanted, sort_keys=False)
 
 
-def _parsed(file: Path, text: str) -> dict[str, Any] | None:
+def _read(file: Path) -> str:
     try:
-        return yaml.safe_load(text)
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+    except UnicodeDecodeError:
+        raise WorkspaceFileError(f"{file} is not UTF-8, as Dagster reads it. Save it in that encoding.") from None
+
+
+def _parsed(file: Path, text: str) -> dict[str, Any]:
+    try:
+        parsed = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise WorkspaceFileError(f"{file} is not valid YAML: {error}. Fix it first.") from None
+    if parsed is None:
+        return {}
+    if not isinstance(parsed, dict):
+        kind = "list" if isinstance(parsed, list) else "text"
+        raise WorkspaceFileError(
+            f"{file} holds a {kind}, and Dagster reads code locations below load_from. Write load_from: in its first "
+            "line, and indent the rest below it."
+        )
+    return cast("dict[str, Any]", parsed)
 
 
 def _parses_to(text: str, wanted: dict[str, Any]) -> bool:
@@ -56,9 +73,8 @@ def _parses_to(text: str, wanted: dict[str, Any]) -> bool:
         return False
 
 
-def _entries(file: Path, text: str) -> list[Any]:
-    parsed = _parsed(file, text)
-    entries = parsed.get("load_from") if isinstance(parsed, dict) else parsed
+def _entries(file: Path, parsed: dict[str, Any]) -> list[Any]:
+    entries = parsed.get("load_from")
     if entries is None:
         return []
     if not isinstance(entries, list):

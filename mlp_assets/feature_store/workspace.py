@@ -44,7 +44,7 @@ def load_workspace(file: Path) -> Workspace:
     """
     projects: dict[int, Project] = {}
     failed: dict[str, str] = {}
-    for name, module in _locations(file):
+    for name, module in locations_of(file):
         try:
             with contextlib.redirect_stdout(sys.stderr):  # output of a team's module must not mix with ours
                 own = _projects_in(_import_module(module, file.resolve().parent))
@@ -59,14 +59,20 @@ def load_workspace(file: Path) -> Workspace:
     return Workspace(tuple(projects.values()), failed)
 
 
-def _locations(file: Path) -> list[tuple[str, dict[str, Any]]]:
-    """(name, entry) of each code location. An entry has one of module_name, package_name and relative_path."""
+def locations_of(file: Path) -> list[tuple[str, dict[str, Any]]]:
+    """(name, entry) of each code location. An entry has one of module_name, package_name and relative_path.
+
+    Raises:
+        WorkspaceError: the file does not exist, or is not a workspace file.
+    """
     try:
-        content = yaml.safe_load(file.read_text())
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         fix = "Name another with --workspace, or create it with load_from: [{python_module: my_team.definitions}]."
         raise WorkspaceError(f"There is no workspace file at {file}. {fix}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except UnicodeDecodeError:
+        raise WorkspaceError(f"{file} is not UTF-8, as Dagster reads it. Save it in that encoding.") from None
+    except (OSError, yaml.YAMLError) as error:
         raise WorkspaceError(f"{file} cannot be read: {error}") from error
     entries = content.get("load_from") if isinstance(content, dict) else None
     if not isinstance(entries, list):

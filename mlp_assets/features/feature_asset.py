@@ -9,7 +9,7 @@ from mlp_assets.features.compute.lineage import source_columns
 from mlp_assets.features.definitions.kept_table import keep_all_computed
 from mlp_assets.features.feature_facts import FeatureFacts, describe_columns, record_facts
 from mlp_assets.features.history.completeness import check_ingested, describe_missing_history
-from mlp_assets.features.history.feed_rows import describe_unusual, unusual_in_place
+from mlp_assets.features.history.feed_rows import describe_unusual, rows_facts, rows_in_place
 from mlp_assets.features.history.holes import computed_span, find_holes
 from mlp_assets.features.moments.moments_to_compute import step_windows
 from mlp_assets.features.partition_writer import ComputedPartitions, compute_partitions
@@ -97,9 +97,9 @@ def _feed(
     scope: Scope, view: FeatureView, source: Source, windows: Windows, computed: ComputedPartitions
 ) -> dg.AssetCheckResult:
     """Whether a source that is read in place brought the usual rows; one that is ingested has this check itself."""
-    unusual = unusual_in_place(scope, view, windows, computed.versions[str(source_table(scope, source))])
+    rows = rows_in_place(scope, view, windows, computed.versions[str(source_table(scope, source))])
     key = keys.features(scope.project.name, view)
-    return warning(key, USUAL_ROWS, describe_unusual(source, unusual), {"unusual": len(unusual)})
+    return warning(key, USUAL_ROWS, describe_unusual(source, rows), rows_facts(rows))
 
 
 def _source_key(scope: Scope, view: FeatureView) -> dg.AssetKey:

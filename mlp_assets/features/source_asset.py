@@ -3,7 +3,7 @@
 import dagster as dg
 
 from mlp_assets.features.history.completeness import check_ingested
-from mlp_assets.features.history.feed_rows import describe_unusual, unusual_ingested
+from mlp_assets.features.history.feed_rows import describe_unusual, rows_facts, rows_ingested
 from mlp_assets.features.moments.moments_to_compute import step_windows
 from mlp_assets.features.source_rows import source_rows, source_table, source_versions
 from mlp_assets.features.source_writer import ingest_partitions
@@ -64,13 +64,13 @@ def _ingested(scope: Scope, source: Source) -> dg.AssetsDefinition:
             versions = source_versions(scope, source.inputs)
             inputs = [source_rows(scope, other, versions[str(source_table(scope, other))]) for other in source.inputs]
             ingested = ingest_partitions(scope, source, windows, inputs, materialized(source))
-            unusual = unusual_ingested(scope, source, windows, materialized(source))
+            rows = rows_ingested(scope, source, windows, materialized(source))
         return dg.MaterializeResult(
             metadata=table_metadata(ingested.first, ingested.written, versions)
             | cost.shown
             | {"dagster/row_count": ingested.sums.rows, "groups": ingested.groups},
             data_version=dg.DataVersion(ingested.sums.digest()[:16]),
-            check_results=[warning(key, USUAL_ROWS, describe_unusual(source, unusual), {"unusual": len(unusual)})],
+            check_results=[warning(key, USUAL_ROWS, describe_unusual(source, rows), rows_facts(rows))],
         )
 
     return ingest

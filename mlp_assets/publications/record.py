@@ -104,9 +104,8 @@ class PublicationRecord:
 
     def complete(self) -> None:
         """Records the end of publications whose process died."""
-        for publication in self.read():
-            if publication.outcome == "begun":
-                self._settle(publication)
+        for row in self._last_outcomes().filter(pl.col("outcome") == "begun").iter_rows(named=True):
+            self._settle(_publication(row))
 
     def version(self) -> int | None:
         """The newest version of the record; None if nothing was ever published."""
@@ -114,13 +113,15 @@ class PublicationRecord:
 
     def read(self, version: int | None = None) -> list[Publication]:
         """The publications of this store in the order in which they began, with their last outcome."""
+        return [_publication(row) for row in self._last_outcomes(version).iter_rows(named=True)]
+
+    def _last_outcomes(self, version: int | None = None) -> pl.DataFrame:
         lake = self._environment.lake
         if version is None and lake.version(self.table) is None:
-            return []
+            return pl.DataFrame(schema=_SCHEMA)
         rows = lake.scan(self.table, version).filter(pl.col("store") == self.store).collect()
         outcome = pl.col("outcome").replace_strict({name: place for place, name in enumerate(_OUTCOMES)})
-        last = rows.sort(outcome, "visible").unique("publication", keep="last").sort("begun")
-        return [_publication(row) for row in last.iter_rows(named=True)]
+        return rows.sort(outcome, "visible").unique("publication", keep="last").sort("begun")
 
     def _settle(self, begun: Publication) -> None:
         """Records the end of a publication by what the store holds."""

@@ -91,14 +91,26 @@ def test_an_existing_file_of_that_name_is_kept(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["shoes"]
 
 
-@pytest.mark.parametrize("content", [None, "load_from: {retail: 1}\n", "load_from: [\n"])
-def test_nothing_is_written_where_the_workspace_cannot_be_extended(tmp_path: Path, content: str | None) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, ""),
+        (b"load_from: {retail: 1}\n", " load_from is not a list"),
+        (b"load_from: [\n", " is not valid YAML"),
+        ("load_from: []".encode("utf-16"), " is not UTF-8, as Dagster reads it"),
+        (b"- python_module: retail\n", " holds a list, and Dagster reads code locations below load_from"),
+        (b"retail\n", " holds a text, and Dagster reads"),
+    ],
+)
+def test_nothing_is_written_where_the_workspace_cannot_be_extended(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
     file = tmp_path / "workspace.yaml"
-    file.mkdir() if content is None else file.write_text(content)
-    with pytest.raises(MlpError, match=r"workspace\.yaml"):
+    file.mkdir() if content is None else file.write_bytes(content)
+    with pytest.raises(MlpError, match=rf"workspace\.yaml.?{message}"):
         make("shoes", tmp_path, WEDNESDAY)
     assert [path.name for path in tmp_path.iterdir()] == ["workspace.yaml"]
-    assert content is None or file.read_text() == content
+    assert content is None or file.read_bytes() == content
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,13 +107,14 @@ def test_projects_that_a_project_uses_are_loaded_too(tmp_path: Path) -> None:
         ("load_from: {", "cannot be read"),
         ("- a\n", "has no list load_from. Write load_from"),
         ("load_from: [python_module: {location_name: x}]", "python_module has no module_name"),
+        ("load_from: []".encode("utf-16"), "is not UTF-8, as Dagster reads it. Save it"),
         (None, "There is no workspace file at"),
     ],
 )
-def test_a_wrong_workspace_file_is_refused(tmp_path: Path, text: str | None, message: str) -> None:
+def test_a_wrong_workspace_file_is_refused(tmp_path: Path, text: str | bytes | None, message: str) -> None:
     file = tmp_path / "workspace.yaml"
     if text is not None:
-        file.write_text(text)
+        file.write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(WorkspaceError, match=re.escape(message)):
         load_workspace(file)
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import mlp_assets as mlp
-from mlp_assets.features.compute.usual_rows import UnusualRows, unusual_rows, usual_range
+from mlp_assets.features.compute.usual_rows import FeedRows, judged_rows, usual_range
 from mlp_assets.orchestration.check_names import USUAL_ROWS
 from tests.support import samples as s
 from tests.support.platform import Platform, check_of, weeks
@@ -22,9 +22,10 @@ def names(count: int) -> list[str]:
     return [f"{START + timedelta(days=day):%Y-%m-%d}" for day in range(count)]
 
 
-def found(counts: list[int]) -> list[UnusualRows]:
+def found(counts: list[int]) -> list[FeedRows]:
+    """Those that are unusual."""
     days = names(len(counts))
-    return list(unusual_rows(dict(zip(days, counts, strict=True)), days))
+    return [each for each in judged_rows(dict(zip(days, counts, strict=True)), days) if each.unusual]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_the_usual_range(before: list[int], low: int, high: int) -> None:
 
 def test_partitions_out_of_their_range_are_found_and_young_histories_are_not_judged() -> None:
     assert found([100] * 6 + [0]) == []
-    assert found([100] * 7 + [0]) == [UnusualRows("2024-01-08", 0, 50, 200, 7)]
+    assert found([100] * 7 + [0]) == [FeedRows("2024-01-08", 0, 50, 200, 7)]
     assert [each.partition for each in found([100] * 10 + [0] + [100] * 10 + [900])] == ["2024-01-11", "2024-01-22"]
 
 
@@ -80,6 +81,9 @@ def test_a_dead_day_is_told_where_rows_enter(home: Path, tmp_path: Path, place: 
     assert str(dead.description).startswith(
         "Source 'events' brought 0 rows for 2024-01-21; the 20 partitions before it let expect 5 to 20. Look whether"
     )
+    facts = {name: value.value for name, value in dead.metadata.items()}
+    usual = {"usual_from": 5, "usual_to": 20}
+    assert facts == {"judged": 1, "unusual": 1, "partition": "2024-01-21", "rows": 0} | usual
     assert check(made.run("source", "features", tags=weeks("2024-01-22", "2024-01-22")), place).passed
     whole = check(made.run("source", "features", tags=weeks("2024-01-01", "2024-02-05")), place)
     assert whole.passed == (place == "features")  # it judges the newest of the days that it computes

@@ -19,6 +19,7 @@ COLUMNS: dict[str, Any] = {
     "user_id": pl.Int64, "amount": pl.Float64, "ordered_at": pl.Datetime, "arrived_at": pl.Datetime,
 }  # fmt: skip
 user = mlp.Entity("user", keys=["user_id"])
+_SPENDING = {"spend_3d": mlp.total("amount", over="3d"), "orders_5d": mlp.count(over="5d")}
 
 
 def orders_of(start: datetime, days: int, per_user: float, late_minutes: int, step: int) -> pl.DataFrame:
@@ -68,8 +69,7 @@ def spending(source: mlp.Source, **fields: Any) -> mlp.FeatureView:
         entity=user,
         source=source,
         online=True,
-        features={"spend_3d": mlp.total("amount", over="3d"), "orders_5d": mlp.count(over="5d")},
-        **({"ttl": "4d"} | fields),
+        **({"features": _SPENDING, "ttl": "4d"} | fields),
     )
 
 

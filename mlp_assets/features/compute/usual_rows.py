@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-BEFORE, _FEWEST = 28, 7  # four weeks, which hold each weekday alike; one week
+BEFORE, FEWEST = 28, 7  # four weeks, which hold each weekday alike; one week
 
 
 @dataclass(frozen=True)
-class UnusualRows:
-    """A partition that brought many more or fewer rows than those before it.
+class FeedRows:
+    """How many rows a partition brought, beside what those before it let expect.
 
     Args:
         low, high: the usual range, both ends included.
@@ -22,11 +22,15 @@ class UnusualRows:
     high: int
     before: int
 
+    @property
+    def unusual(self) -> bool:
+        return not self.low <= self.rows <= self.high
 
-def unusual_rows(counts: Mapping[str, int], judged: Sequence[str]) -> Iterator[UnusualRows]:
-    """Those of the judged partitions that are outside the usual range of the 28 partitions before them.
 
-    A partition with fewer than 7 before it is not judged.
+def judged_rows(counts: Mapping[str, int], judged: Sequence[str]) -> Iterator[FeedRows]:
+    """The judged partitions, oldest first, by the 28 partitions before each.
+
+    A partition with fewer than 7 before it is left out.
 
     Args:
         counts: partition -> rows. Partitions without rows are there too, with 0.
@@ -35,11 +39,8 @@ def unusual_rows(counts: Mapping[str, int], judged: Sequence[str]) -> Iterator[U
     places = {name: place for place, name in enumerate(names)}
     for name in sorted(judged):
         before = [counts[other] for other in names[max(0, places[name] - BEFORE) : places[name]]]
-        if len(before) < _FEWEST:
-            continue
-        low, high = usual_range(before)
-        if not low <= counts[name] <= high:
-            yield UnusualRows(name, counts[name], low, high, len(before))
+        if len(before) >= FEWEST:
+            yield FeedRows(name, counts[name], *usual_range(before), len(before))
 
 
 def usual_range(before: Sequence[int]) -> tuple[int, int]:
