@@ -32,6 +32,7 @@ from mlp_resources.lake.delta_parts import (
     unstage,
 )
 from mlp_resources.lake.file_changes import file_changes
+from mlp_resources.lake.open_tables import OpenTables
 from mlp_resources.lake.recorded_version import open_log, open_version
 from mlp_resources.lake.retention import create_table, set_retention
 from mlp_resources.ports.lake import Part, Table, Transaction, WriteResult
@@ -51,6 +52,7 @@ class DeltaLake:
 
     def __init__(self, root: str | Path) -> None:
         self.root = str(root).rstrip("/")
+        self._tables = OpenTables(open_delta)
 
     def location(self, table: Table) -> str:
         return f"{self.root}/{table}"
@@ -229,7 +231,7 @@ class DeltaLake:
         done: Callable[[DeltaTable], bool],
     ) -> WriteResult:
         for attempt in range(_ATTEMPTS):
-            handle = self._handle(table) or create_table(self.location(table), frame)
+            handle = self._handle(table, open_delta) or create_table(self.location(table), frame)
             if done(handle):
                 return WriteResult(handle.version(), changed=False, bytes=0)
             try:
@@ -250,8 +252,9 @@ class DeltaLake:
     def _place(self, table: Table | str) -> str:
         return table if isinstance(table, str) else self.location(table)
 
-    def _handle(self, table: Table | str) -> DeltaTable | None:
+    def _handle(self, table: Table | str, open: Callable[[str], DeltaTable] | None = None) -> DeltaTable | None:
+        """The newest version, or None. It is to be read only; a commit moves it on, so a writer opens its own."""
         try:
-            return open_delta(self._place(table))
+            return (open or self._tables.newest)(self._place(table))
         except TableNotFoundError:
             return None

@@ -15,10 +15,12 @@ _TOGETHER = {
 }
 # The longest ones begin first, so that no process works alone at the end.
 _FIRST = (
-    "ray", "tests/local_platform/test_up.py", "tests/training/test_compute.py", "champions",
+    "tests/training_sets/test_as_served.py", "ray", "tests/local_platform/test_up.py", "tests/training/test_compute.py",
+    "champions",
     "tests/homes/test_home_of_1d5dab9.py", "tests/features/test_killed.py", "tests/examples/test_catalogue.py",
     "tests/training/test_resume.py", "tests/monitors/test_monitoring.py", "tests/sensors/test_daemon.py",
-    "tests/docs/test_docs.py",
+    "tests/docs/test_docs.py", "tests/training_sets/test_leaks.py", "tests/endpoints/test_skew_gate.py",
+    "tests/endpoints/test_changed_definitions.py",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from dagster._core.test_utils import freeze_time
 
 import mlp_assets as mlp
+from mlp_assets.features.definitions.definition_note import newest_location
 from mlp_assets.features.online_reader import ViewReader
 from mlp_assets.features.view_plan import ViewPlan
 from mlp_assets.nouns.cadence import Moments, cadences_of
@@ -196,10 +197,10 @@ class Replay:
             self.answers += [row | values for row, values in zip(rows, self._look_up(), strict=True)]
 
     def _look_up(self) -> list[dict[str, float | None]]:
-        """The features of each user, as a replica reads them now."""
+        """The features of each user, as a replica of a model that was trained now reads them."""
         answers = [dict[str, float | None]() for _ in range(USERS)]
         for view in self.views:
-            plan = ViewPlan.of(view, self.platform.environment.online.location("shop", view.name))
+            plan = ViewPlan.of(view, newest_location(self.platform.environment, "shop", view.name))
             read = np.full((USERS, len(plan.features)), np.nan)
             if Path(plan.location, "data.mdb").exists():
                 reader = ViewReader(plan, self.platform.environment.open_view(plan.location, plan.features))

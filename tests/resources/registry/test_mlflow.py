@@ -122,7 +122,8 @@ def test_mlflow_gives_classes_and_no_answer_to_rows_that_the_model_refuses(tmp_p
     registry = MlflowRegistry(empty_store(tmp_path / "mlflow"))
     registry.register(made)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", registry.tracking_uri)
+        for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+            patch.setenv(variable, registry.tracking_uri)
         loaded = mlflow.pyfunc.load_model("models:/shop.buys/1")
     rows = pl.DataFrame(X[:6], schema=list(features)).cast(pl.Float64).to_pandas()
     rows.loc[2, features[0]] = float("nan")
