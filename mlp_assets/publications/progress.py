@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import polars as pl
 
@@ -55,6 +56,14 @@ def read_progress(lake: Lake, table: Table, version: int | None) -> Progress | N
         return None
     facts = json.loads(note)
     return Progress(datetime.fromisoformat(facts["known_until"]), spans_from_text(facts["moments"]))
+
+
+NO_SPANS: Final = "[]"  # what ``spans_to_text`` makes of none
+
+
+def last_moment(column: str) -> pl.Expr:
+    """The last moment of each text that ``spans_to_text`` made of some spans."""
+    return pl.col(column).str.extract(r'"([^"]+)"\]\]$').str.to_datetime("%+", time_unit="us", time_zone="UTC")
 
 
 def spans_to_text(spans: Iterable[Span]) -> str:

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import polars as pl
+
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.project import Project
+from mlp_assets.publications.progress import NO_SPANS, last_moment
 from mlp_assets.publications.record import PublicationRecord
-from mlp_assets.publications.visibility import read_history
+from mlp_assets.publications.visibility import history_rows
 from mlp_assets.tables.declared_visibility import declared_visibility, grid_of
 from mlp_resources.ports.environment import Environment
 
@@ -44,14 +47,14 @@ class ServedLag:
 def served_lag(environment: Environment, project: Project, view: FeatureView) -> ServedLag:
     """The lag of the newest publication of a view of the project."""
     record = PublicationRecord(environment, project.home_of(view).name, view)
-    history = read_history(environment, project, view, {str(record.table): record.version()})
-    finished = [(each.visible, each.progress.spans) for each in history if each.visible is not None]
-    moments = [(visible, spans[-1][1]) for visible, spans in finished if spans]
-    if not moments or moments[-1][1] in [moment for _, moment in moments[:-1]]:
+    history = history_rows(record, view)
+    with_moments = history.filter(pl.col("visible").is_not_null(), pl.col("moments") != NO_SPANS)
+    newest = with_moments.select("visible", moment=last_moment("moments"))
+    if newest.is_empty() or newest["moment"][-1] in newest["moment"][:-1]:
         return ServedLag(None, None, None, None)
-    visible, moment = moments[-1]
+    visible, moment = newest.row(-1)
     grid = grid_of(view, moment)
     declared = declared_visibility(project, view, grid).by_moment[grid.index_of(moment)]
-    if declared < history[0].begun:
+    if declared < history["begun"][0]:
         return ServedLag(None, moment, declared, visible)
     return ServedLag((visible - declared).total_seconds(), moment, declared, visible)

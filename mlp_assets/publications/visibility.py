@@ -9,7 +9,7 @@ import polars as pl
 from mlp_assets.nouns.feature_view import FeatureView
 from mlp_assets.nouns.project import Project
 from mlp_assets.nouns.training_set import Availability
-from mlp_assets.publications.record import Publication, PublicationRecord
+from mlp_assets.publications.record import Publication, PublicationRecord, publication_of
 from mlp_assets.tables.declared_visibility import declared_visibility, grid_of
 from mlp_assets.tables.events import UTC_TIME
 from mlp_assets.tables.visibility import AS_KNOWN, Grid, Visibility, visible_at, visible_since
@@ -63,9 +63,15 @@ def read_history(
     """The publications since the view has had its cadence and mode, in the order in which they began."""
     record = PublicationRecord(environment, project.home_of(view).name, view)
     version = versions[str(record.table)]
-    publications = record.read(version) if version is not None else []
-    others = [place for place, publication in enumerate(publications) if publication.cadence != view.publication_mode]
-    return publications[others[-1] + 1 :] if others else publications
+    rows = history_rows(record, view, version) if version is not None else pl.DataFrame()
+    return [publication_of(row) for row in rows.iter_rows(named=True)]
+
+
+def history_rows(record: PublicationRecord, view: FeatureView, version: int | None = None) -> pl.DataFrame:
+    """Like ``read_history``, as a table."""
+    rows = record.rows(version)
+    others = (rows["cadence"] != view.publication_mode).arg_true()
+    return rows[others[-1] + 1 :] if len(others) else rows
 
 
 def recorded_visibility(grid: Grid, history: Sequence[Publication]) -> Visibility:
