@@ -30,6 +30,8 @@ from mlp_assets.training_sets.training_set_asset import require_leak_check
 from mlp_resources.ports.registry import RegisteredVersion
 from mlp_resources.ports.training import run_job
 
+_BARS = "A candidate that fails it does not become the champion."
+
 
 def candidate_asset(scope: Scope, model: Model, judge_skew: JudgeSkew) -> dg.AssetsDefinition:
     """The asset of a candidate. Its gates are checks; the champion goes by them, as they were signed.
@@ -116,7 +118,10 @@ def _gate_checks(key: dg.AssetKey, model: Model) -> list[dg.AssetCheckSpec]:
     """The checks of a candidate. A blocking one would end the run as a crash."""
     descriptions = {gate.name: str(gate) for gate in model.gates} | ALWAYS
     descriptions |= {FEATURE_SKEW: SKEW_DESCRIPTION} if model.skew_gate else {}
-    return [dg.AssetCheckSpec(name, asset=key, description=text) for name, text in descriptions.items()]
+    return [
+        dg.AssetCheckSpec(name, asset=key, description=f"{text.rstrip('.')}. {_BARS}")
+        for name, text in descriptions.items()
+    ]
 
 
 def _gate_results(judgement: Judgement) -> list[dg.AssetCheckResult]:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deltalake import DeltaTable
 
@@ -32,6 +33,10 @@ class OpenTables:
         self._open = open_table
         self._opened: OrderedDict[str, _Opened] = OrderedDict()
         self._lock, self._process = threading.Lock(), os.getpid()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another machine opens its own: a lake is sent to the workers of a cluster."""
+        return OpenTables, (self._open,)
 
     def newest(self, location: str) -> DeltaTable:
         """The table at its newest version, to be read only. Raises what opening it raises."""

@@ -1,6 +1,7 @@
 """A table that was read once is opened again only when its log moved on, and is never read at an earlier version."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,13 @@ def test_threads_that_read_and_write_see_every_commit(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, names))
+
+
+def test_a_lake_that_has_read_tables_is_sent_to_other_machines(tmp_path: Path) -> None:
+    lake = DeltaLake(tmp_path)
+    lake.append(TABLE, pl.DataFrame({"a": [1]}), step(1))
+    assert lake.version(TABLE) == 1  # the table was made, then written
+    assert pickle.loads(pickle.dumps(lake)).scan(TABLE).collect()["a"].to_list() == [1]
 
 
 def test_a_fork_opens_tables_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
