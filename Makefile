@@ -3,7 +3,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 READY := .venv/ready
 TESTS := $(if $(ONLY),tests/$(ONLY))
-PYTEST := $(BIN)/pytest -n $(or $(WORKERS),3) --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -43,7 +43,7 @@ types: $(READY)
 
 check: lint types ## lint and types alone
 
-test: check ## lint, types and tests, in WORKERS=3 processes; ONLY=features runs one subject
+test: check ## lint, types and tests, in WORKERS=2 processes; ONLY=features runs one subject
 	@$(PYTEST) $(TESTS)
 
 test-all: check ## with the long schedules

@@ -54,7 +54,9 @@ def of_a_longer_window(location: str) -> list[mlp.FeatureView]:
 
 
 @pytest.mark.timeout(3600 if LONG else 300)
-@pytest.mark.parametrize("faults", [True, False], ids=["faulty", "on_time"])
+@pytest.mark.parametrize(
+    "faults", [True, *([False] if LONG else [])], ids=lambda value: "faulty" if value else "on_time"
+)
 def test_training_rows_equal_what_look_ups_were_given_across_a_change_of_a_definition(
     faults: bool, home: Path, tmp_path: Path
 ) -> None:
