@@ -47,8 +47,8 @@ def test_training_rows_equal_what_look_ups_were_given(case: Any, faults: bool, h
 
 
 def of_a_longer_window(location: str) -> list[mlp.FeatureView]:
-    """The chain, of which the first feature sums up more days."""
-    features = {"spend_3d": mlp.total("amount", over="6d"), "orders_5d": mlp.count(over="5d")}
+    """The chain, of which the first feature sums up more days, within the reach that the view had."""
+    features = {"spend_3d": mlp.total("amount", over="4d"), "orders_5d": mlp.count(over="5d")}
     first = spending(external(location), features=features)
     return [first, habit(first)]
 
