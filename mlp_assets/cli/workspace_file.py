@@ -6,6 +6,7 @@ from typing import Any, cast
 import yaml
 
 from mlp_assets.errors import MlpError
+from mlp_assets.feature_store.workspace import text_of
 
 
 class WorkspaceFileError(MlpError):
@@ -22,9 +23,10 @@ def with_location(file: Path, name: str) -> str:
     """The text of the file with the entry of the package added; the file need not exist.
 
     Raises:
+        WorkspaceError: it is not UTF-8.
         WorkspaceFileError: it has a location of this name, or adding one would lose comments.
     """
-    text = _read(file)
+    text = text_of(file) if file.exists() else ""
     parsed = _parsed(file, text)
     entries = _entries(file, parsed)
     if name in [_name(entry) for entry in entries]:
@@ -41,13 +43,6 @@ def with_location(file: Path, name: str) -> str:
             f"entry per line:\nload_from:\n{_lines(name, '  ')}"
         )
     return yaml.safe_dump(wanted, sort_keys=False)
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8") if file.exists() else ""
-    except UnicodeDecodeError:
-        raise WorkspaceFileError(f"{file} is not UTF-8, as Dagster reads it. Save it in that encoding.") from None
 
 
 def _parsed(file: Path, text: str) -> dict[str, Any]:

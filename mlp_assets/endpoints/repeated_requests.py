@@ -18,5 +18,5 @@ def without_repeats(lake: Lake, log: Table, rows: pl.DataFrame) -> pl.DataFrame:
     if lake.version(log) is None:
         return rows
     logged = lake.scan(log).filter(pl.col("partition").is_in(named["partition"].unique().to_list()))
-    logged = logged.select("prediction_id").filter(is_named()).join(named.lazy(), on="prediction_id", how="semi")
+    logged = logged.select("prediction_id").join(named.lazy(), on="prediction_id", how="semi")
     return rows.join(logged.collect(engine="streaming"), on="prediction_id", how="anti", maintain_order="left")

@@ -59,6 +59,14 @@ def load_workspace(file: Path) -> Workspace:
     return Workspace(tuple(projects.values()), failed)
 
 
+def text_of(file: Path) -> str:
+    """The text of a workspace file. Raises WorkspaceError where it is not UTF-8."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise WorkspaceError(f"{file} is not UTF-8, as Dagster reads it. Save it in that encoding.") from None
+
+
 def locations_of(file: Path) -> list[tuple[str, dict[str, Any]]]:
     """(name, entry) of each code location. An entry has one of module_name, package_name and relative_path.
 
@@ -66,12 +74,10 @@ def locations_of(file: Path) -> list[tuple[str, dict[str, Any]]]:
         WorkspaceError: the file does not exist, or is not a workspace file.
     """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.safe_load(text_of(file))
     except FileNotFoundError:
         fix = "Name another with --workspace, or create it with load_from: [{python_module: my_team.definitions}]."
         raise WorkspaceError(f"There is no workspace file at {file}. {fix}") from None
-    except UnicodeDecodeError:
-        raise WorkspaceError(f"{file} is not UTF-8, as Dagster reads it. Save it in that encoding.") from None
     except (OSError, yaml.YAMLError) as error:
         raise WorkspaceError(f"{file} cannot be read: {error}") from error
     entries = content.get("load_from") if isinstance(content, dict) else None

@@ -24,13 +24,13 @@ from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.check_names import FEATURE_SKEW
 from mlp_assets.orchestration.code_version import code_version
 from mlp_assets.orchestration.metadata import markdown_table, measured, picture
-from mlp_assets.orchestration.run_assets import REFUSED
+from mlp_assets.orchestration.refusals import tag_refusal
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.training_sets.training_set_asset import require_leak_check
 from mlp_resources.ports.registry import RegisteredVersion
 from mlp_resources.ports.training import run_job
 
-_BARS = "A candidate that fails it does not become the champion."
+_IF_FAILED = "A candidate that fails it does not become the champion."
 
 
 def candidate_asset(scope: Scope, model: Model, judge_skew: JudgeSkew) -> dg.AssetsDefinition:
@@ -119,7 +119,7 @@ def _gate_checks(key: dg.AssetKey, model: Model) -> list[dg.AssetCheckSpec]:
     descriptions = {gate.name: str(gate) for gate in model.gates} | ALWAYS
     descriptions |= {FEATURE_SKEW: SKEW_DESCRIPTION} if model.skew_gate else {}
     return [
-        dg.AssetCheckSpec(name, asset=key, description=f"{text.rstrip('.')}. {_BARS}")
+        dg.AssetCheckSpec(name, asset=key, description=f"{text.rstrip('.')}. {_IF_FAILED}")
         for name, text in descriptions.items()
     ]
 
@@ -140,8 +140,7 @@ def _tell_refusal(context: dg.AssetExecutionContext, version: RegisteredVersion,
     refusing = [gate for gate in judgement.results if not gate.passed]
     for gate in refusing:
         context.log.warning(f"Version {version.version} of {version.model} is refused by {gate.name}: {gate.sentence}")
-    tag = f"version {version.version}: {', '.join(gate.name for gate in refusing)}"
-    context.instance.add_run_tags(context.run.run_id, {f"{REFUSED}/{version.model}": tag})
+    tag_refusal(context, version.model, version.version, [gate.name for gate in refusing])
 
 
 def _search_metadata(model: Model, search: SearchResult) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def champion_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
                 context.log.warning(choice.refused)
             chosen = choice.version
             if chosen is None:
-                yield dg.AssetCheckResult(passed=True, check_name=ALIAS_AS_RECORDED)
+                yield _alias_check(record.alias_problem(registry.champion(record.model)))
                 return
             if live is None or chosen.version != live.version.version:
                 record = promote(scope, model, record, chosen, at=datetime.now(UTC).isoformat())
@@ -67,10 +67,14 @@ def champion_asset(scope: Scope, model: Model) -> dg.AssetsDefinition:
             | ({"refused": choice.refused} if choice.refused else {})
             | cost.shown,
             data_version=dg.DataVersion(f"{chosen.version}-{chosen.digest[:12]}"),
-            check_results=[dg.AssetCheckResult(passed=True, check_name=ALIAS_AS_RECORDED)],
+            check_results=[_alias_check(problem=None)],
         )
 
     return promote_newest
+
+
+def _alias_check(problem: str | None) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=problem is None, check_name=ALIAS_AS_RECORDED, description=problem)
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,16 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 from dagster._core.utils import make_new_run_id
 
 from mlp_assets.errors import MlpError
 from mlp_assets.orchestration.facts import metadata_of
+from mlp_assets.orchestration.refusals import refusals_of
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-REFUSED: Final = "mlp.refused"  # with /PROJECT.MODEL: the tag of a run in which gates refused a version
 _INTERRUPTED = "DagsterExecutionInterruptedError"
 
 OnMaterialized = Callable[[dg.AssetKey, str | None], None]
@@ -107,16 +107,6 @@ def materialize(
     record = instance.get_run_by_id(run.id)
     if record is not None and (refusals := refusals_of(record)):
         raise MlpError(refusals[0])
-
-
-def refusals_of(run: dg.DagsterRun) -> list[str]:
-    """A sentence for each candidate of the run that its gates refused."""
-    prefix = f"{REFUSED}/"
-    return [
-        f"A candidate of {tag.removeprefix(prefix)} was refused by its gates ({what}). The Dagster UI says why."
-        for tag, what in run.tags.items()
-        if tag.startswith(prefix)
-    ]
 
 
 def facts(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, Any]:

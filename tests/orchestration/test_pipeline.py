@@ -8,12 +8,13 @@ import polars as pl
 import pytest
 
 import mlp_assets as mlp
+from mlp_assets.orchestration.check_names import ALIAS_AS_RECORDED
 from mlp_assets.tables.digest import canonical_digest
 from mlp_resources.online.open_view import open_view
 from mlp_resources.ports.lake import Table
 from tests.support import shop
 from tests.support.champions import WEEKS, live_version, with_champion, with_features
-from tests.support.platform import Platform, failure, weeks
+from tests.support.platform import Platform, check_of, failure, weeks
 from tests.support.snapshots import Snapshots
 
 
@@ -46,7 +47,7 @@ def test_a_refused_candidate_is_registered_but_not_promoted(home: Path, snapshot
     assert version.tags["mlp.gates"] == "refused"
     assert registry.champion("shop.comes_again") is None
     assert {event.asset_key.path[1] for event in materializations(result)} == {"training_set", "candidate"}
-    check = gate_of(result, "roc_auc_at_least")
+    check = check_of(result, "roc_auc_at_least", "candidate")
     assert not check.passed
     assert check.severity == dg.AssetCheckSeverity.ERROR
     run = made.instance.get_run_by_id(result.run_id)
@@ -56,7 +57,12 @@ def test_a_refused_candidate_is_registered_but_not_promoted(home: Path, snapshot
     result = made.run("champion", "endpoint")
     assert materializations(result) == []
     assert [event.step_key for event in result.all_events if event.is_step_skipped] == ["shop__endpoint__score"]
+    assert check_of(result, ALIAS_AS_RECORDED, "champion").passed
     assert registry.champion("shop.comes_again") is None
+    registry.name_champion("shop.comes_again", "1")  # by hand: nobody promoted it
+    moved = check_of(made.run("champion"), ALIAS_AS_RECORDED, "champion")
+    assert not moved.passed
+    assert "names version 1, and no promotion did that" in str(moved.description)
 
 
 def test_after_a_refusal_the_champion_stays_and_says_so(home: Path, snapshots: Snapshots) -> None:
@@ -73,11 +79,6 @@ def materializations(result: dg.ExecuteInProcessResult) -> list[dg.AssetMaterial
     return [
         event.materialization for event in result.get_asset_materialization_events() if event.is_step_materialization
     ]
-
-
-def gate_of(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
-    (check,) = [each for each in result.get_asset_check_evaluations() if each.check_name == name]
-    return check
 
 
 def test_a_recomputation_gives_the_same_data_version(platform: Platform) -> None:

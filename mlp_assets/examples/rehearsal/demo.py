@@ -26,7 +26,8 @@ from mlp_assets.examples.rehearsal.temporary_platform import running_platform
 from mlp_assets.examples.retail.project import project, repurchase, repurchase_health
 from mlp_assets.orchestration import keys
 from mlp_assets.orchestration.facts import AlarmFacts
-from mlp_assets.orchestration.run_assets import facts, refusals_of
+from mlp_assets.orchestration.refusals import refusals_of
+from mlp_assets.orchestration.run_assets import facts
 from mlp_resources.environments.home import home
 from mlp_sensors import run_tags
 

@@ -57,7 +57,7 @@ def rows_facts(judged: Sequence[FeedRows]) -> dict[str, int | str]:
     """Metadata of the check: how many partitions were judged, and the newest of them. The web UI plots the numbers."""
     counted: dict[str, int | str] = {"judged": len(judged), "unusual": sum(each.unusual for each in judged)}
     if not judged:
-        return counted | {"message": f"Not judged: a partition needs {FEWEST} before it."}
+        return counted | {"message": f"Not judged: no partition that has ended has {FEWEST} before it."}
     last = judged[-1]
     return counted | {"partition": last.partition, "rows": last.rows, "usual_from": last.low, "usual_to": last.high}
 
