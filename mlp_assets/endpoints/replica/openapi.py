@@ -156,6 +156,7 @@ def docs_page(plan: ServingPlan, base: str) -> str:
 <style>{_STYLE}</style></head><body><h1>{escape(plan.endpoint)}</h1>
 <p class="sub">Predicts <b>{escape(plan.target)}</b> · model {escape(plan.model_name)} version {escape(plan.model_version)} ·
 <a href="openapi.json">OpenAPI</a></p><h2>Send</h2><table><tr><th>input</th><th>datatype</th><th></th></tr>{rows}</table>
-<p>At most {plan.max_rows} rows in a request. <code>parameters.at</code> (ISO 8601) asks as of another time than now.</p>
+<p>At most {plan.max_rows} rows in a request. <code>parameters.at</code> (ISO 8601) asks as of another time than now.
+With an <code>id</code>, a request that is sent again has the same ids and is logged once.</p>
 <pre>{escape(call)}</pre>{_answers(plan)}{lookups}
 <h2>Paths</h2><table>{paths}</table></body></html>"""
