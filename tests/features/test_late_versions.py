@@ -19,7 +19,7 @@ event = st.tuples(
     st.integers(0, 1),
     st.integers(0, 6 * 24),
     st.one_of(st.none(), st.integers(0, 5)),
-    st.sampled_from([0, 0, 0, 5, 24, 31, 70]),
+    st.sampled_from([0, 0, 0, 5, 24, 31, 70, 150]),
     st.sampled_from([None, None, None, 3, 24, 50]),
 )
 Event = tuple[int, int, int | None, int, int | None]
@@ -86,7 +86,8 @@ def expected(rows: list[Event], user: int, moment: datetime) -> list[tuple[datet
         versions.append((moment, values(rows, user, moment, moment)))
     for version in sorted({time for time in times if time > moment}):
         now = values(rows, user, moment, version)
-        if now != (versions[-1][1] if versions else dict.fromkeys(FEATURES)):
+        begins = not versions and bool(within(rows, user, moment, version, 96 + 24))
+        if begins or (versions and now != versions[-1][1]):
             versions.append((version, now))
     return versions
 
@@ -102,6 +103,20 @@ def test_each_version_of_each_row_has_the_values_known_then(rows: list[Event]) -
             assert got["known_at"].to_list() == [version for version, _ in wanted]
             for row, (_, features) in zip(got.to_dicts(), wanted, strict=True):
                 assert {name: row[name] for name in features} == pytest.approx(features, abs=1e-12)
+
+
+@given(st.lists(event, min_size=1, max_size=14), st.integers(1, 9 * 24))
+@settings(max_examples=200, deadline=None)
+def test_at_any_time_the_newest_row_holds_what_was_known_then(rows: list[Event], hour: int) -> None:
+    """The oracle knows nothing of rows: which there are, and which close the ones before."""
+    at, moments = START + timedelta(hours=hour), [START + n * DAY for n in range(1, 10)]
+    table = feature_rows(VIEW, frame(rows), moments)
+    newest = max((moment for moment in moments if moment <= at), default=START)
+    seen = table.filter(pl.col("event_time") <= at, pl.col("known_at") <= at).sort("event_time", "known_at")
+    for user in (0, 1):
+        row = seen.filter(user_id=user).tail(1).select(*FEATURES).to_dicts()
+        wanted = values(rows, user, newest, at)
+        assert (row[0] if row else dict.fromkeys(FEATURES)) == pytest.approx(wanted, abs=1e-12)
 
 
 amounts = st.floats(-1e6, 1e6, allow_nan=False).filter(lambda value: value == 0 or abs(value) > 1e-6)
@@ -164,6 +179,33 @@ def test_an_attribute_holds_until_the_next_row_or_its_end() -> None:
     assert table.filter(user_id=1)["tier"].to_list() == [1.0, 1.0, 3.0, 3.0, 3.0]
     assert table.filter(user_id=1)["changes_2d"].to_list() == [1.0, 1.0, 1.0, 1.0, 0.0]
     assert table.filter(user_id=2)["tier"].to_list() == [7.0, 7.0, None, None, None]
+
+
+def test_an_attribute_that_is_known_after_its_end_ends() -> None:
+    columns = {"user_id": pl.Int64, "tier": pl.Float64, "at": pl.Datetime, "until": pl.Datetime, "told": pl.Datetime}
+    source = s.source(columns=columns, start="2024-03-01", known_at="told")
+    view = s.view(source=source, features={"tier": mlp.attribute("tier", until="until")})
+    told = START + 4 * DAY + timedelta(hours=6)
+    data = pl.LazyFrame({"user_id": [1], "tier": [1.0], "at": [START], "until": [START + 2 * DAY], "told": [told]})
+    table = feature_rows(view, as_events(source, data), MOMENTS[:4])
+    assert table.select("event_time", "known_at", "tier").rows() == [
+        (MOMENTS[0], MOMENTS[4], 1.0),
+        *((moment, MOMENTS[4], None) for moment in MOMENTS[1:4]),
+    ]
+
+
+def test_a_late_event_whose_short_window_has_ended_leaves_no_value() -> None:
+    features = {"mean_1d": mlp.mean("amount", over="1d"), "counted_3d": mlp.mean("count", over="3d")}
+    columns = {"user_id": pl.Int64, "amount": pl.Float64, "count": pl.Float64, "at": pl.Datetime, "told": pl.Datetime}
+    source = s.source(columns=columns, start="2024-03-01", known_at="told")
+    view = s.view(source=source, features=features)
+    at, told = START + timedelta(hours=1), START + 2 * DAY + timedelta(hours=6)
+    data = pl.LazyFrame({"user_id": [1], "amount": [4.0], "count": [None], "at": [at], "told": [told]})
+    table = feature_rows(view, as_events(source, data), MOMENTS[:2])
+    assert table.select("event_time", "known_at", "mean_1d").rows() == [
+        (MOMENTS[0], MOMENTS[2], 4.0),
+        (MOMENTS[1], MOMENTS[2], None),
+    ]
 
 
 def test_other_entities_do_not_change_a_bit() -> None:

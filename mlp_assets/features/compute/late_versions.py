@@ -55,17 +55,21 @@ def _merged(ranges: pl.DataFrame) -> pl.DataFrame:
 
 
 def changed_versions(
-    base: pl.DataFrame, versions: pl.DataFrame, row: Sequence[str], features: Sequence[str]
+    base: pl.DataFrame, versions: pl.DataFrame, row: Sequence[str], features: Sequence[str], present: str
 ) -> pl.DataFrame:
-    """The base rows, and the versions whose features differ from the version before.
+    """The base rows, and the versions that begin a row or whose features differ from the version before.
+
+    A late event may begin a row without features, which closes the rows before it: of an entity that was quiet, the
+    windows that held the event had ended before it became known.
 
     Args:
         base: each row as known at its moment, with the columns ``row``, ``known_at`` and the features.
         versions: the same rows as known later, in the same columns.
+        present: the column of both that says whether an event was in reach, as known then.
     """
     ordered = pl.concat([base, versions]).sort(*row, "known_at")
+    existing = ordered.filter(pl.col(present).cum_max().over(row))
     again = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in row).fill_null(value=False)
     differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in features)
     is_base = pl.col("known_at") == pl.col("event_time")
-    has_feature = pl.any_horizontal(pl.col(features).is_not_null())
-    return ordered.filter(is_base | (~again & has_feature) | (again & differs))
+    return existing.filter(is_base | ~again | differs).drop(present)

@@ -58,8 +58,10 @@ def _computed(view: FeatureView, events: pl.LazyFrame, moments: Sequence[datetim
     else:
         rows = _base(steps, single, contents, change_rows(steps, single), by_moment=True)
     if versions.height:
-        late = feature_values(steps, contents.of(versions.with_columns(pl.col("event_time").alias(UNTIL))))
-        rows = changed_versions(rows, late.select(rows.columns), ["event_time", ID], features)
+        held = contents.of(versions.with_columns(pl.col("event_time").alias(UNTIL)))
+        late = feature_values(steps, held).select(rows.columns).with_columns(held[NEWEST].is_not_null())
+        base = rows.with_columns(pl.lit(value=True).alias(NEWEST))
+        rows = changed_versions(base, late, ["event_time", ID], features, NEWEST)
     if standing:
         rows = merge_alike(rows, [ID], features, duration(view.every))
     return entities[rows[ID]].hstack(rows.select("event_time", "known_at", UNTIL, *features))
