@@ -23,18 +23,11 @@ from mlp_resources.lake.commits import (
 )
 from mlp_resources.lake.compaction import Merged, merge, replace_files, small_files
 from mlp_resources.lake.delta_log import read_history
-from mlp_resources.lake.delta_parts import (
-    as_stored,
-    publish,
-    publish_partition,
-    remove_files,
-    stage,
-    unstage,
-)
+from mlp_resources.lake.delta_parts import as_stored, publish, publish_partition, remove_files, stage, unstage
 from mlp_resources.lake.file_changes import file_changes
 from mlp_resources.lake.open_tables import OpenTables
 from mlp_resources.lake.recorded_version import open_log, open_version
-from mlp_resources.lake.retention import create_table, set_retention
+from mlp_resources.lake.retention import checkpoint_early, create_table, set_retention
 from mlp_resources.ports.lake import Part, Table, Transaction, WriteResult
 from mlp_resources.ports.table_history import TableHistory
 
@@ -238,6 +231,7 @@ class DeltaLake:
                 set_retention(handle)
                 known = file_paths(handle)
                 write(handle)
+                checkpoint_early(handle)
             except CommitFailedError as error:
                 if attempt == _ATTEMPTS - 1:
                     raise LakeError(

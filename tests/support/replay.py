@@ -138,7 +138,7 @@ class Replay:
         if self.faults and day == self.days // 2:
             yield begin + 20 * HOUR, "backfill"
         if any(view.publish == "on_arrival" for view in self.views):
-            yield from ((begin + DAY * self.random.random(), "arrivals") for _ in range(6))
+            yield from ((begin + DAY * self.random.random(), "arrivals") for _ in range(3))
 
     def _run(self, work: str, begin: datetime) -> None:
         if work == "backfill":

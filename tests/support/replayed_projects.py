@@ -14,7 +14,7 @@ DAY = timedelta(days=1)
 # The hourly cases are after today: the true clock says when a table is created, and late steps count from then on.
 AHEAD = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + DAY
 LONG = bool(os.environ.get("MLP_LONG"))
-USERS, DAYS, HOURLY_DAYS = (500, 60, 8) if LONG else (8, 18, 2)
+USERS, DAYS, HOURLY_DAYS = (500, 60, 8) if LONG else (8, 15, 2)
 COLUMNS: dict[str, Any] = {
     "user_id": pl.Int64, "amount": pl.Float64, "ordered_at": pl.Datetime, "arrived_at": pl.Datetime,
 }  # fmt: skip

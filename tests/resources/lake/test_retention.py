@@ -180,3 +180,12 @@ def test_all_rows_count_as_added_since_a_version_that_is_lost(tmp_path: Path) ->
     assert removed is None
     assert added is not None
     assert added.collect().height == lake.scan(TABLE).collect().height
+
+
+def test_a_young_table_has_a_checkpoint_after_every_tenth_commit(tmp_path: Path) -> None:
+    lake = DeltaLake(tmp_path)
+    append(lake, 30)
+    log = Path(lake.location(TABLE), "_delta_log")
+    assert [int(file.name[:20]) for file in sorted(log.glob("*.checkpoint.parquet"))] == [9, 19, 29]
+    assert log_of(lake)[0] == f"{0:020}.json"
+    assert lake.scan(TABLE).collect().height == 30
