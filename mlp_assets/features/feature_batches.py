@@ -74,9 +74,14 @@ def batches_of(
     reach = view.reach
     oldest = first - reach if reach is not None else None
     read, rows = _bytes_read(view, events, oldest, last)
-    entities = _entities(view, events, oldest, last) if rows else 0
     largest = max(len(part.compute) for part in ordered)
-    written = _rows_written(view, entities, rows / len(ordered), largest) * _row_bytes(view)
+
+    def written_by(entities: int) -> float:
+        return _rows_written(view, entities, rows / len(ordered), largest) * _row_bytes(view)
+
+    if read + written_by(rows) * len(ordered) <= most_bytes:  # whoever counts entities reads all rows
+        return [FeatureBatch(ordered)]
+    written = written_by(_entities(view, events, oldest, last) if rows else 0)
     if read + written * len(ordered) <= most_bytes:
         return [FeatureBatch(ordered)]
     base = read if reach is None else read * (reach / (last - first + reach))

@@ -1,5 +1,6 @@
 """An empty MLflow store, whose tables are made once: to make them takes two seconds, to copy them none."""
 
+import atexit
 import shutil
 import tempfile
 from functools import cache
@@ -21,5 +22,6 @@ def empty_store(folder: Path) -> Path:
 @cache
 def _template() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="mlp-empty-store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     MlflowRegistry(folder).versions("none")
     return folder / _DATABASE
