@@ -44,10 +44,13 @@ types: $(READY)
 check: lint types ## lint and types alone
 
 test: check ## lint, types and tests, in WORKERS=2 processes; ONLY=features runs one subject
-	@$(PYTEST) $(TESTS)
+	@$(PYTEST) $(or $(TESTS),--ignore=tests/kubernetes)
+
+test-kubernetes: check ## trainings on the cluster of KUBECONFIG; docs/kubernetes.md names the variables
+	@$(PYTEST) tests/kubernetes
 
 test-all: check ## with the long schedules
-	@MLP_LONG=1 $(PYTEST) $(TESTS)
+	@MLP_LONG=1 $(PYTEST) $(or $(TESTS),--ignore=tests/kubernetes)
 
 bench-load: $(READY) ## time to load 200 projects, and a sensor tick over 200 monitors
 	@$(BIN)/python benchmarks/load.py

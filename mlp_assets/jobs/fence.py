@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ class Fence:
     Plain data, so that a child process of the holder can be given one.
 
     Args:
-        record: path of the lease's record, a JSON file with ``number`` and ``owner``.
+        record: path of the lease's record, a JSON file with ``number`` and ``owner``; or the address of a folder in an
+            object store, in which each holder has a folder of its number.
         number: the holder's.
     """
 
@@ -48,9 +50,16 @@ class Fence:
     def write(self) -> Generator[None]:
         """For the block, nobody else can take the lease. Keep it as short as the write itself.
 
+        An object store has no locks: there, a holder is refused from the moment on at which a newer one has begun. What
+        it was writing then is in a folder that the newer one does not read.
+
         Raises:
             LeaseLostError: somebody else took the lease already; nothing of the block is done.
         """
+        if "://" in self.record:
+            _check_newest(self.record, self.number)
+            yield
+            return
         with locked_record(Path(self.record)) as current:
             if current["number"] != self.number:
                 raise LeaseLostError(
@@ -59,6 +68,18 @@ class Fence:
                     "writes it. Nothing needs to be done."
                 )
             yield
+
+
+def _check_newest(folder: str, number: int) -> None:
+    fs: Any = import_module("pyarrow.fs")
+    store, path = fs.FileSystem.from_uri(folder)
+    names = [entry.base_name for entry in store.get_file_info(fs.FileSelector(path, allow_not_found=True))]
+    newest = max((int(name) for name in names if name.isdecimal()), default=number)
+    if newest > number:
+        raise LeaseLostError(
+            f"Attempt {number} of the training at {folder} was given up, and attempt {newest} has begun. What was to "
+            "be written by the earlier one is refused: the newer one writes it. Nothing needs to be done."
+        )
 
 
 @contextlib.contextmanager

@@ -41,6 +41,8 @@ class JobSpec:
         patience_seconds: how long a process may go without a batch or a logged metric before it counts as stalled.
         sharing: how many trainings run side by side on this machine.
         checkpoints: folder or address of the checkpoints; the runner that starts the job fills it in.
+        resume_from: address of one checkpoint of an earlier attempt, where each attempt has a folder of its own; the
+            runner fills it in, too.
         stop: the bounds of an early stop: ``metric``, ``higher_is_better``, ``bounds`` as (step, value) pairs.
         encoders: fitted encoders of some inputs, as ``artifact/encoding.py`` writes them.
         classes: the target's values of a multiclass model, in the order of the model's outputs.
@@ -67,6 +69,7 @@ class JobSpec:
     patience_seconds: float = 1800.0
     sharing: int = 1
     checkpoints: str = ""
+    resume_from: str = ""
     stop: Mapping[str, Any] | None = None
     encoders: Mapping[str, Any] = field(default_factory=dict[str, Any])
     classes: tuple[Any, ...] = ()

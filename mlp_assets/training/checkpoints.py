@@ -38,6 +38,7 @@ class Checkpoints:
         keep: the number of newest checkpoints that are kept.
         log: the metrics logged so far, which are saved and restored, too.
         fence: of the attempt of the job; None where no other attempt can write here.
+        resume_from: the address of a checkpoint elsewhere, which counts where ``location`` has none.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Checkpoints:
         world_size: int = 1,
         log: "MetricsLog | None" = None,
         fence: Fence | None = None,
+        resume_from: str = "",
     ) -> None:
         from pyarrow import fs
 
@@ -58,7 +60,7 @@ class Checkpoints:
         self._objects = {name: _unwrap(item) for name, item in objects.items()}
         self._every, self._keep, self._rank, self._world_size, self._log = every, keep, rank, world_size, log
         self._fence, self.done = fence, 0
-        self._restore()
+        self._restore(resume_from)
 
     def step(self) -> None:
         """Counts a step, and saves when a checkpoint is due. Every process calls it after every step."""
@@ -95,33 +97,37 @@ class Checkpoints:
     def _fenced(self) -> contextlib.AbstractContextManager[None]:
         return self._fence.write() if self._fence is not None else contextlib.nullcontext()
 
-    def _restore(self) -> None:
-        for name in reversed(self._names()):
-            manifest = self._complete_manifest(name)
+    def _restore(self, elsewhere: str) -> None:
+        from pyarrow import fs
+
+        places = [f"{self._folder}/{name}" for name in reversed(self._names())]
+        places += [fs.FileSystem.from_uri(elsewhere)[1]] if elsewhere else []
+        for place in places:
+            manifest = self._complete_manifest(place)
             if manifest is not None:
-                self._load(name, manifest)
+                self._load(place, manifest)
                 return
 
-    def _load(self, name: str, manifest: dict[str, Any]) -> None:
-        state = _tensors(self._read(f"{name}/{_STATE}"))
+    def _load(self, place: str, manifest: dict[str, Any]) -> None:
+        state = _tensors(self._read(f"{place}/{_STATE}"))
         for key, item in self._objects.items():
             item.load_state_dict(shard_like(state[key], template_of(item)))
         self.done = manifest["step"]
         if self._log is not None and self._rank == 0:
-            self._log.write(self._read(f"{name}/{_LOG}"))
+            self._log.write(self._read(f"{place}/{_LOG}"))
         if manifest["world_size"] == self._world_size:
-            _set_random_state(_tensors(self._read(f"{name}/random-{self._rank}.pt")))
+            _set_random_state(_tensors(self._read(f"{place}/random-{self._rank}.pt")))
 
-    def _complete_manifest(self, name: str) -> dict[str, Any] | None:
+    def _complete_manifest(self, place: str) -> dict[str, Any] | None:
         """The checkpoint's manifest; None when it is incomplete, damaged, or of other objects."""
         try:
-            manifest = json.loads(self._read(f"{name}/{_MANIFEST}"))
-            hashes = {file: _hash(self._read(f"{name}/{file}")) for file in manifest["files"]}
+            manifest = json.loads(self._read(f"{place}/{_MANIFEST}"))
+            hashes = {file: _hash(self._read(f"{place}/{file}")) for file in manifest["files"]}
         except (OSError, ValueError, KeyError):
             return None
         if hashes != manifest["files"]:  # a damaged file is not parsed
             return None
-        return manifest if _tensors(self._read(f"{name}/{_STATE}")).keys() == self._objects.keys() else None
+        return manifest if _tensors(self._read(f"{place}/{_STATE}")).keys() == self._objects.keys() else None
 
     def _names(self) -> list[str]:
         from pyarrow import fs
@@ -140,7 +146,7 @@ class Checkpoints:
         return _hash(data)
 
     def _read(self, path: str) -> bytes:
-        with self._store.open_input_stream(f"{self._folder}/{path}") as stream:
+        with self._store.open_input_stream(path) as stream:
             return stream.read()
 
 

@@ -67,6 +67,7 @@ def _train(spec: JobSpec, folder: Path, rank: int, world_size: int) -> None:
         world_size=world_size,
         folder=folder,
         checkpoint_location=spec.checkpoints,
+        resume_from=spec.resume_from,
         compute=spec.compute,
         stop=EarlyStop.from_spec(spec.stop),
         heartbeat=Heartbeat(folder, rank),

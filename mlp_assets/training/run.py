@@ -86,6 +86,7 @@ class TrainingRun:
     world_size: int
     folder: Path
     checkpoint_location: str
+    resume_from: str = ""
     compute: Mapping[str, Any] = field(default_factory=dict[str, Any])
     classes: tuple[Any, ...] = field(default=(), repr=False)
     heartbeat: Callable[[], None] = lambda: None
@@ -142,6 +143,7 @@ class TrainingRun:
             world_size=self.world_size,
             log=_Log(self.folder / METRICS_LOG),
             fence=Fence.of_job(self.folder),
+            resume_from=self.resume_from,
         )
 
     def best(self, module: Any, *, higher_is_better: bool = False) -> Best:

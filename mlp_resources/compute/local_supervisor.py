@@ -32,10 +32,15 @@ def main(folder: str) -> None:
     if os.fork():
         return
     os.setsid()
-    _supervise(job)
+    supervise(job)
 
 
-def _supervise(job: JobFolder) -> None:
+def supervise(job: JobFolder) -> None:
+    """Starts the training that the orders name, and leaves ``end.json`` when its processes have ended.
+
+    Raises:
+        SystemExit: this process got SIGTERM; the training was ended with it.
+    """
     orders, usage, killed, started = job.orders(), Usage(), KillWatch(), time.monotonic()
     ended_by, detail = TERMINATED, ""
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mlp_resources.environments.cluster import ClusterEnvironment, check_cluster
 from mlp_resources.environments.local import LocalEnvironment
 from mlp_resources.environments.settings import load_settings
 from mlp_resources.ports.environment import Environment
@@ -20,3 +21,6 @@ def configured_environment(home: Path | None = None) -> Environment:
     match settings.environment:
         case "local":
             return LocalEnvironment(settings.home, given=settings)
+        case "cluster":
+            check_cluster(settings)
+            return ClusterEnvironment(settings.home, given=settings)

@@ -44,8 +44,16 @@ class Settings(BaseSettings):
 
     home: Annotated[Path, Expected("a folder", "a path")] = Path(".mlp")
     """The directory of all state, on which every process agrees. Not in the file, which lies in it."""
-    environment: Annotated[Literal["local"], Expected("an environment", "'local'")] = "local"
-    """Which adapters the platform uses: `local` keeps everything on this machine."""
+    environment: Annotated[Literal["local", "cluster"], Expected("an environment", "'local' or 'cluster'")] = "local"
+    """Which adapters the platform uses: `local` keeps everything on this machine, `cluster` trains on Kubernetes."""
+    kubernetes_namespace: Annotated[str | None, Expected("a namespace", "its name")] = None
+    """The namespace in which trainings run."""
+    kubernetes_image: Annotated[str | None, Expected("an image", "registry/name:tag")] = None
+    """The image of trainings: the platform's, with the team's packages. A model's `image` comes first."""
+    kubernetes_secret: Annotated[str | None, Expected("a Secret", "its name")] = None
+    """The Secret whose entries are environment variables of trainings, such as the keys of the object store."""
+    kubernetes_queue: Annotated[str | None, Expected("a queue", "the name of a LocalQueue")] = None
+    """The Kueue queue of trainings, where the cluster has Kueue."""
     lake: Annotated[str | None, Expected("an address", "s3://bucket/folder")] = None
     """Root of all tables: `s3://bucket/folder`, `file:///folder` or an absolute path. Unset: `lake` below the home."""
     online: Annotated[SecretStr | None, Expected("an address", "redis://host:6379/0")] = None

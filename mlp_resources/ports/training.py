@@ -73,7 +73,7 @@ class JobStatus:
 
     Args:
         state: ``queued`` waits for room, ``starting`` has no running process yet, ``stopped`` is an early stop.
-        reason: why it did not succeed.
+        reason: why it did not succeed; of one that has not ended, what it waits for.
         result: of a job that succeeded.
         history: the metrics that a stopped job had logged.
     """
@@ -127,16 +127,19 @@ def run_job(runner: TrainingRunner, spec: JobSpec, log: Callable[[str], None] | 
     """Submits a job, or attaches to it, and waits for its result. An exception in this process cancels the job.
 
     Args:
-        log: called with each line that the training logs for people: metrics, and notes of the runner.
+        log: called with each line that the training logs for people: metrics, notes of the runner, and what it waits
+            for.
 
     Raises:
         TrainingStoppedError: the job was stopped early.
         TrainingFailedError: it failed or was cancelled.
     """
-    handle, offset = runner.submit(spec), 0
+    handle, offset, waits = runner.submit(spec), 0, ""
     try:
         while not (status := runner.poll(handle)).ended:
-            offset = _forward(runner, handle, offset, log)
+            if log is not None and status.reason not in ("", waits):
+                log(f"{status.state}: {status.reason}")
+            waits, offset = status.reason, _forward(runner, handle, offset, log)
             time.sleep(_POLL_SECONDS)
     except BaseException:
         runner.cancel(handle)

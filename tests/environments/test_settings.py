@@ -19,6 +19,7 @@ EXCEPTIONS = {
     "mlp_resources/compute/guard.py": "hands its own variables to the command that it runs",
     "mlp_resources/compute/local_training.py": "the default of what a training inherits, for tests of the runner",
     "mlp_resources/environments/home.py": "MLP_HOME, which says where the file of settings lies",
+    "mlp_resources/kubernetes/pod.py": "what Kubernetes and the Job say to a pod",
     "mlp_resources/environments/variables.py": "the one place that composes the variables of a process",
     "mlp_resources/registry/mlflow_process.py": "hands its own variables to the server that it becomes",
 }

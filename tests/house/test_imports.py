@@ -105,9 +105,10 @@ ALLOWED: dict[str, set[str]] = {
         *PURE, "mlp_assets.artifact", "mlp_assets.jobs", "mlp_resources.leases", "mlp_resources.ports",
         "mlp_resources.registry",
     },
+    "mlp_resources.kubernetes": {*FOUNDATION, "mlp_assets.jobs", "mlp_resources.compute", "mlp_resources.ports"},
     "mlp_resources.serving": {*FOUNDATION, "mlp_resources.compute", "mlp_resources.leases", "mlp_resources.ports"},
     "mlp_resources.environments": {
-        *PURE, "mlp_resources.compute", "mlp_resources.lake", "mlp_resources.leases",
+        *PURE, "mlp_resources.compute", "mlp_resources.kubernetes", "mlp_resources.lake", "mlp_resources.leases",
         "mlp_resources.monitoring", "mlp_resources.online",
         "mlp_resources.ports", "mlp_resources.registry", "mlp_resources.serving",
     },

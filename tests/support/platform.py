@@ -53,10 +53,12 @@ class Platform:
         home: Path,
         now: Callable[[], datetime] | None = None,
         instance: dg.DagsterInstance | None = None,
+        environment: LocalEnvironment | None = None,
     ) -> None:
         self.project = project
         empty_store(home / "mlflow")
-        self.environment = LocalEnvironment(home) if now is None else LocalEnvironment(home, now=now)
+        local = LocalEnvironment(home) if now is None else LocalEnvironment(home, now=now)
+        self.environment = environment or local
         self.instance = instance or dg.DagsterInstance.ephemeral()
         self.definitions = definitions_for(project, environment=self.environment)
         self.job = self.definitions.resolve_implicit_global_asset_job_def()

@@ -1,0 +1,1 @@
+"""Trainings as Jobs of a Kubernetes cluster."""
