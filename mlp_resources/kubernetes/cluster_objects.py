@@ -99,13 +99,14 @@ class ClusterObjects:
 
 def is_outage(error: Exception) -> bool:
     """Whether the cluster or the object store did not answer, or cannot now."""
+    from botocore.exceptions import BotoCoreError
     from kubernetes.client.exceptions import ApiException
     from urllib3.exceptions import HTTPError
 
     if isinstance(error, ApiException):
         return error.status in (None, 0, 429) or error.status >= 500
     refused = isinstance(error, FileNotFoundError | PermissionError)
-    return isinstance(error, HTTPError | OSError) and not refused
+    return isinstance(error, HTTPError | OSError | BotoCoreError) and not refused
 
 
 def _message(error: Any) -> str:

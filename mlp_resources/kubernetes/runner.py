@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from mlp_assets.jobs.job_spec import JobSpec
 from mlp_resources.kubernetes.attempts import CANCELLED, CHECKPOINTS, ENDED, RESULT, SPEC, TAKEN, Attempt, Attempts
@@ -63,6 +64,10 @@ class KubernetesRunner:
     pull_seconds: float = 300.0
     clock: Callable[[], float] = time.monotonic
     _followed: dict[str, _Followed] = field(default_factory=dict[str, _Followed])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A trial in another process follows its own trainings, with connections of its own."""
+        return type(self), (self.root, self.folder, self.place, self.start_seconds, self.pull_seconds)
 
     def submit(self, spec: JobSpec) -> JobHandle:
         name = spec.job_name or f"{spec.name}-{uuid.uuid4().hex[:12]}"
@@ -152,10 +157,10 @@ class KubernetesRunner:
         if attempt.folder.read(CANCELLED) is not None:
             return JobStatus("cancelled", f"Training {followed.spec.name} was cancelled.")
         match state.stage:
-            case "gone":
+            case "gone" if not attempt.ends(followed.spec.machines):
                 self._create(followed, attempt, name)  # somebody deleted it
                 return JobStatus("starting", "its Job is made again")
-            case "ending" | "complete":
+            case "ending" | "complete" | "gone":
                 return self._ending(followed, attempt, name, state)
             case "queued":
                 followed.starting = followed.pulling = None
