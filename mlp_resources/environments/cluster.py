@@ -2,17 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
 
-from mlp_resources.environments.local import LocalEnvironment
+from mlp_resources.environments.local import LocalEnvironment, on_first_use
 from mlp_resources.environments.settings import Settings, SettingsError
 from mlp_resources.kubernetes.training_job import Place
 from mlp_resources.ports.training import TrainingRunner
-
-if TYPE_CHECKING:
-    on_first_use = property
-else:
-    from functools import cached_property as on_first_use
 
 _TRAININGS = ".trainings"  # no project has such a name
 
@@ -44,6 +39,8 @@ def check_cluster(settings: Settings) -> None:
 
 
 def _problems(settings: Settings) -> Iterator[str]:
+    if find_spec("boto3") is None:
+        yield "MLP_ENVIRONMENT=cluster needs packages that are not there: pip install 'mlp-assets[cluster]'."
     if not (settings.lake or "").startswith("s3://"):
         yield (
             f"MLP_ENVIRONMENT=cluster needs tables that pods can read, and MLP_LAKE is {settings.lake!r}. Write "

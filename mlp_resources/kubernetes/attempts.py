@@ -14,7 +14,7 @@ from mlp_resources.compute.checkpoint_folder import delete_checkpoints
 from mlp_resources.kubernetes.object_folder import ObjectFolder
 
 CLAIM, SPEC, CANCELLED, TAKEN, ENDED = "claim.json", "spec.json", "cancelled.json", "taken.json", "ended.json"
-CHECKPOINTS, ARTIFACT, RESULT, BEGUN = "checkpoints", "artifact", "result.json", "begun"
+CHECKPOINTS, ARTIFACT, RESULT = "checkpoints", "artifact", "result.json"
 _MANIFEST = "manifest.json"
 
 

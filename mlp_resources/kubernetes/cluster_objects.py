@@ -1,6 +1,7 @@
 """Reads and writes the Jobs of trainings, by Kubernetes' API."""
 
 import contextlib
+import json
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -110,8 +111,6 @@ def is_outage(error: Exception) -> bool:
 
 
 def _message(error: Any) -> str:
-    import json
-
     with contextlib.suppress(ValueError, TypeError, KeyError):
         return json.loads(error.body)["message"]
     return str(error.reason)

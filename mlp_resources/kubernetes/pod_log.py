@@ -6,10 +6,9 @@ import sys
 import threading
 from types import TracebackType
 
-from mlp_assets.jobs.heartbeat import has_begun
 from mlp_assets.jobs.metrics_log import METRICS_LOG
 from mlp_resources.compute.job_folder import JobFolder
-from mlp_resources.kubernetes.attempts import BEGUN, log_folder
+from mlp_resources.kubernetes.attempts import log_folder
 from mlp_resources.kubernetes.object_folder import ObjectFolder
 
 _SECONDS = 1.0
@@ -24,7 +23,7 @@ class PodLog:
     def __init__(self, job: JobFolder, folder: ObjectFolder, index: int) -> None:
         self._job, self._folder, self._index = job, folder, index
         before = folder.names(log_folder(index))  # of pods of this attempt that were suspended
-        self._pieces, self._sent, self._metrics, self._begun = int(before[-1]) if before else 0, 0, 0, False
+        self._pieces, self._sent, self._metrics = int(before[-1]) if before else 0, 0, 0
         self._done, self._thread = threading.Event(), threading.Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> None:
@@ -64,9 +63,6 @@ class PodLog:
             self._folder.write(f"{log_folder(self._index)}/{self._pieces + 1:06}", part)
             self._pieces, self._sent = self._pieces + 1, self._sent + len(part)
             os.write(self._before[0], part)
-        if not self._begun and has_begun(self._job.path):
-            self._folder.write(f"{BEGUN}-{self._index}", b"")
-            self._begun = True
         metrics = self._job.path / METRICS_LOG
         if self._index == 0 and metrics.exists() and metrics.stat().st_size != self._metrics:
             content = metrics.read_bytes()

@@ -39,9 +39,9 @@ class _Followed:
     attempts: Attempts
     waiting: Waiting
     log: LogReader
+    answered: float
     status: JobStatus = field(default_factory=lambda: JobStatus("queued"))
     looked: float = float("-inf")
-    answered: float = field(default_factory=time.monotonic)
     starting: float | None = None
     pulling: float | None = None
 
@@ -75,6 +75,8 @@ class KubernetesRunner:
         followed = self._followed[name] = self._follow(spec, handle)
         attempt = followed.attempts.newest()
         while attempt is None or self._is_over(attempt, name, spec):
+            if attempt is not None:
+                self._objects.delete(object_name(name, attempt.number))  # nobody saw it fail
             claimed = followed.attempts.claim((attempt.number if attempt else 0) + 1, {"time": time.time()})
             attempt = claimed or followed.attempts.newest()
         followed.waiting.renew()
@@ -93,6 +95,8 @@ class KubernetesRunner:
         except Exception as error:
             if not is_outage(error) or now - followed.answered > _PATIENCE_SECONDS:
                 raise
+        if followed.status.ended:
+            followed.waiting.end()
         return followed.status
 
     def cancel(self, handle: JobHandle) -> None:
@@ -118,7 +122,7 @@ class KubernetesRunner:
 
     def _follow(self, spec: JobSpec, handle: JobHandle) -> _Followed:
         attempts = Attempts(ObjectFolder(handle.address))
-        return _Followed(spec, attempts, Waiting(attempts.root), LogReader(attempts, self.clock))
+        return _Followed(spec, attempts, Waiting(attempts.root), LogReader(attempts, self.clock), self.clock())
 
     def _is_over(self, attempt: Attempt, name: str, spec: JobSpec) -> bool:
         """Whether a new attempt has to begin: this one was taken or ended, or its Job has failed."""
@@ -151,13 +155,16 @@ class KubernetesRunner:
     def _look(self, followed: _Followed, name: str) -> JobStatus:
         attempt = followed.attempts.newest()
         assert attempt is not None
-        state = self._state(attempt, name, followed.spec)
-        if state.stage in ("complete", "gone") and attempt.folder.read(RESULT) is not None:
+        state, marks = self._state(attempt, name, followed.spec), set(attempt.folder.names())
+        if state.stage in ("complete", "gone") and RESULT in marks:
             return self._succeeded(followed, attempt, name)
-        if attempt.folder.read(CANCELLED) is not None:
+        if CANCELLED in marks:
             return JobStatus("cancelled", f"Training {followed.spec.name} was cancelled.")
+        ended = attempt.folder.read_json(ENDED) if ENDED in marks else None  # another run that waits has seen it
+        if ended is not None and ended["kind"] == "failed":
+            return JobStatus("failed", ended["reason"])
         match state.stage:
-            case "gone" if not attempt.ends(followed.spec.machines):
+            case "gone" if ended is None and not attempt.ends(followed.spec.machines):
                 self._create(followed, attempt, name)  # somebody deleted it
                 return JobStatus("starting", "its Job is made again")
             case "ending" | "complete" | "gone":

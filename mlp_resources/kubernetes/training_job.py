@@ -30,7 +30,6 @@ class Place:
     image: str
     secret: str | None = None
     queue: str | None = None
-    service_account: str = "default"
 
 
 def object_name(name: str, number: int) -> str:
@@ -83,7 +82,6 @@ def _pod(spec: JobSpec, job_name: str, address: str, place: Place) -> dict[str, 
     return {
         "restartPolicy": "Never",
         "subdomain": job_name,
-        "serviceAccountName": place.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "shareProcessNamespace": True,  # the first process of a container would not heed SIGTERM while it starts

@@ -231,7 +231,6 @@ class DeltaLake:
                 set_retention(handle)
                 known = file_paths(handle)
                 write(handle)
-                checkpoint_early(handle)
             except CommitFailedError as error:
                 if attempt == _ATTEMPTS - 1:
                     raise LakeError(
@@ -240,6 +239,7 @@ class DeltaLake:
                     ) from error
                 time.sleep(random.uniform(0.01, 0.1) * (attempt + 1))
                 continue
+            checkpoint_early(handle)
             return WriteResult(handle.version(), changed=True, bytes=added_bytes(handle, known))
         raise AssertionError("unreachable")
 

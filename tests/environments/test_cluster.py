@@ -22,4 +22,4 @@ def test_trainings_lie_beside_the_tables(home: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("MLP_KUBERNETES_NAMESPACE", "team-shop")
     monkeypatch.setenv("MLP_KUBERNETES_IMAGE", "shop:1")
     runner = configured_environment().runner
-    assert (runner.root, runner.place.namespace) == ("s3://bucket/lake/.trainings", "team-shop")  # type: ignore[attr-defined]
+    assert (runner.root, runner.place.namespace) == ("s3://bucket/lake/.trainings", "team-shop")

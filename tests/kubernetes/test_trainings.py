@@ -8,9 +8,9 @@ import pytest
 
 from mlp_resources.kubernetes.attempts import Attempts
 from mlp_resources.kubernetes.object_folder import ObjectFolder
-from mlp_resources.ports.training import TrainingResult
+from mlp_resources.ports.training import TrainingResult, run_job
 from tests.support import resumable_training, training_jobs
-from tests.support.cluster import Cluster, finish, follow, log_of, wait_for
+from tests.support.cluster import Cluster, finish, follow, wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -23,13 +23,12 @@ def weights(result: TrainingResult) -> bytes:
 def test_two_pods_train_one_model(cluster: Cluster, tmp_path: Path) -> None:
     spec = cluster.job(training_jobs.job(tmp_path, training_jobs.half_precision, processes=2), machines=2)
     spec = replace(spec, compute={"mixed_precision": "bf16", "strategy": "ddp"})
-    runner = cluster.runner()
-    handle = runner.submit(spec)
-    status = finish(runner, handle)
-    assert status.result is not None, status.reason
-    assert {name: value for _, name, value in status.result.history}["ranks"] == 3.0
-    assert any(line.startswith("step 1:") for line in log_of(runner, handle))
-    assert status.result.peak_memory_bytes > 10**8
+    lines = list[str]()
+    result = run_job(cluster.runner(), spec, lines.append)
+    assert {name: value for _, name, value in result.history}["ranks"] == 3.0
+    assert lines[0].startswith(("queued: ", "starting: "))
+    assert [line for line in lines if line.startswith("step ")] == [lines[-1]]
+    assert result.peak_memory_bytes > 10**8
     wait_for(lambda: not cluster.objects(), "objects of a finished training are left")
 
 
@@ -70,6 +69,9 @@ def test_another_process_finds_the_training_and_takes_its_result(cluster: Cluste
     third = cluster.runner()
     assert finish(third, third.submit(spec)).result is not None  # a result that was taken is made again
     assert cluster.attempts(handle) == ["0001", "0002"]
+    third.submit(spec)
+    third.cancel(handle)  # those who had waited do so no more
+    assert not cluster.objects()
 
 
 def test_a_users_error_ends_the_training_at_once_with_its_reason(cluster: Cluster, tmp_path: Path) -> None:
@@ -81,10 +83,16 @@ def test_a_users_error_ends_the_training_at_once_with_its_reason(cluster: Cluste
     assert "loss is nan at step 7" in status.reason
     assert cluster.attempts(handle) == ["0001"]
     wait_for(lambda: not cluster.objects(), "objects of a failed training are left")
-    again = cluster.runner()
-    again.submit(spec)
+    unseen, again = cluster.runner(), cluster.runner()
+    unseen.submit(spec)
     assert cluster.attempts(handle) == ["0001", "0002"]  # a failed Job is never adopted
+    words = ObjectFolder(handle.address).below("0002")
+    wait_for(lambda: words.read("end-0.json") is not None and len(cluster.pods()) < 2, "its end", 120)
+    again.submit(spec)
+    assert cluster.attempts(handle) == ["0001", "0002", "0003"]
+    unseen.cancel(handle)
     again.cancel(handle)
+    wait_for(lambda: not cluster.objects(), "objects of an attempt that nobody saw fail are left")
 
 
 def test_a_cancelled_training_leaves_nothing_and_resumes(cluster: Cluster, tmp_path: Path) -> None:
@@ -118,11 +126,14 @@ def test_a_training_that_waits_says_for_what(cluster: Cluster, tmp_path: Path) -
 
 
 def test_a_wrong_image_is_named(cluster: Cluster, tmp_path: Path) -> None:
-    spec = cluster.job(training_jobs.job(tmp_path, training_jobs.constant), image="no-such-image:7")
-    runner = cluster.runner(pull_seconds=5)
-    status = finish(runner, runner.submit(spec), 90)
+    spec = cluster.job(training_jobs.job(tmp_path, training_jobs.constant, resume_key="one"), image="no-such-image:7")
+    runner, other = cluster.runner(pull_seconds=5), cluster.runner()
+    handle = runner.submit(spec)
+    assert other.submit(spec) == handle
+    status = finish(runner, handle, 90)
     assert status.state == "failed"
     assert "no-such-image:7" in status.reason
+    assert finish(other, handle, 10) == status  # it does not make the Job again
     wait_for(lambda: not cluster.objects(), "objects of a failed training are left")
 
 

@@ -121,14 +121,6 @@ def follow(
     return status
 
 
-def log_of(runner: KubernetesRunner, handle: JobHandle) -> list[str]:
-    """The whole log of a training that has ended."""
-    lines, offset = list[str](), 0
-    while (part := runner.logs(handle, offset)).next_offset > offset:
-        lines, offset = lines + list(part.lines), part.next_offset
-    return lines
-
-
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
