@@ -70,8 +70,10 @@ def test_another_process_finds_the_training_and_takes_its_result(cluster: Cluste
     assert finish(third, third.submit(spec)).result is not None  # a result that was taken is made again
     assert cluster.attempts(handle) == ["0001", "0002"]
     third.submit(spec)
-    third.cancel(handle)  # those who had waited do so no more
-    assert not cluster.objects()
+    third.cancel(handle)
+    assert cluster.objects()  # the first still waits; the second does so no more
+    first.cancel(handle)
+    wait_for(lambda: not cluster.objects(), "objects of a cancelled training are left")
 
 
 def test_a_users_error_ends_the_training_at_once_with_its_reason(cluster: Cluster, tmp_path: Path) -> None:
@@ -86,8 +88,7 @@ def test_a_users_error_ends_the_training_at_once_with_its_reason(cluster: Cluste
     unseen, again = cluster.runner(), cluster.runner()
     unseen.submit(spec)
     assert cluster.attempts(handle) == ["0001", "0002"]  # a failed Job is never adopted
-    words = ObjectFolder(handle.address).below("0002")
-    wait_for(lambda: words.read("end-0.json") is not None and len(cluster.pods()) < 2, "its end", 120)
+    wait_for(cluster.has_failed_job, "the second attempt goes on", 120)
     again.submit(spec)
     assert cluster.attempts(handle) == ["0001", "0002", "0003"]
     unseen.cancel(handle)

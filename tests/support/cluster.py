@@ -102,6 +102,10 @@ class Cluster:
         alive = [pod for pod in found if pod.metadata.deletion_timestamp is None]
         return sorted(alive, key=lambda pod: pod.metadata.name)
 
+    def has_failed_job(self) -> bool:
+        jobs = self.batch.list_namespaced_job(self.place.namespace).items
+        return any(each.type == "Failed" for job in jobs for each in job.status.conditions or [])
+
     def attempts(self, handle: JobHandle) -> list[str]:
         return [name for name in ObjectFolder(handle.address).names() if name.isdecimal()]
 
