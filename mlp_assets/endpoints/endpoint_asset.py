@@ -25,6 +25,7 @@ from mlp_assets.orchestration.facts import drained_version
 from mlp_assets.orchestration.metadata import column_lineage, column_schema, markdown_table, measured, picture
 from mlp_assets.orchestration.scope import Scope
 from mlp_resources.ports.lake import Lake, Table, Transaction
+from mlp_resources.ports.serving import NotServedError
 
 _SKEW = "Logged features equal what the offline path gives for the same rows and versions, and the versions are right."
 _RECENT = 20
@@ -32,7 +33,10 @@ _NOT_JUDGED = "not judged: no predictions were drained yet"
 
 
 def endpoint_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
-    """The asset of a live endpoint. It serves the champion, whatever run materializes it."""
+    """The asset of a live endpoint. It serves the champion, whatever run materializes it.
+
+    Where the environment serves no endpoints, the run says so, and nothing after it runs.
+    """
     model = endpoint.model
     views = [keys.online(scope.home(view), view) for view in model.training_set.features]
 
@@ -42,8 +46,9 @@ def endpoint_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
         spec=endpoint,
         kinds=["ray"],
         what=f"Predictions of {model.name} over HTTP, in the Open Inference Protocol.",
+        output_required=False,
     )
-    def deploy() -> dg.MaterializeResult:
+    def deploy(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         environment = scope.environment
         with measured() as cost:
             live = champion(scope, model)
@@ -52,8 +57,12 @@ def endpoint_asset(scope: Scope, endpoint: Endpoint) -> dg.AssetsDefinition:
                 raise MlpError(f"{name} has no champion yet. Materialize its candidate and champion first.")
             artifact = environment.registry.artifact(live)
             plan = serving_plan(scope, endpoint, live.version, artifact, live.digest)
-            url = environment.serving.apply(plan, {"replicas": list(endpoint.replicas), "cpus": endpoint.cpus})
-        return dg.MaterializeResult(
+            try:
+                url = environment.serving.apply(plan, {"replicas": list(endpoint.replicas), "cpus": endpoint.cpus})
+            except NotServedError as error:
+                context.log.warning(str(error))
+                return
+        yield dg.MaterializeResult(
             metadata={
                 "url": dg.MetadataValue.url(f"{url}/docs"),
                 "infer": dg.MetadataValue.url(f"{url}/v2/models/{endpoint.name}/infer"),

@@ -1,6 +1,7 @@
 """Model -> the candidate: trained, judged by its gates, registered."""
 
 import time
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -28,7 +29,7 @@ from mlp_assets.orchestration.refusals import tag_refusal
 from mlp_assets.orchestration.scope import Scope
 from mlp_assets.training_sets.training_set_asset import require_leak_check
 from mlp_resources.ports.registry import RegisteredVersion
-from mlp_resources.ports.training import run_job
+from mlp_resources.ports.training import TrainingRunner, run_job
 
 _IF_FAILED = "A candidate that fails it does not become the champion."
 
@@ -61,7 +62,8 @@ def candidate_asset(scope: Scope, model: Model, judge_skew: JudgeSkew) -> dg.Ass
             dataset, code = dataset_of(scope, model, version, recorded), code_version(model, model.train)
             job = training_job(model, dataset, code, notes.append)
             search = run_search(scope, model, job, context.log.info) if model.search is not None else NO_SEARCH
-            result = run_job(environment.runner, with_params(job, search.params), context.log.info)
+            left = partial(_left, context, environment.runner)
+            result = run_job(environment.runner, with_params(job, search.params), context.log.info, left)
             trained = time.monotonic()
             record = read_record(scope, model)
             champion = record.champion(environment.registry.versions(record.model))
@@ -133,6 +135,13 @@ def _gate_results(judgement: Judgement) -> list[dg.AssetCheckResult]:
         )
         for gate in judgement.results
     ]
+
+
+def _left(context: dg.AssetExecutionContext, runner: TrainingRunner) -> bool:
+    """Whether the training goes on without this run: its pod is taken away, and nobody has cancelled the run."""
+    run = context.instance.get_run_by_id(context.run_id)
+    cancelled = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
+    return runner.outlives_runs and run is not None and run.status not in cancelled
 
 
 def _tell_refusal(context: dg.AssetExecutionContext, version: RegisteredVersion, judgement: Judgement) -> None:

@@ -62,6 +62,10 @@ class LocalRunner:
     orphan_seconds: float = 60.0
     inherited: Callable[[], Mapping[str, str]] = os.environ.copy
 
+    @property
+    def outlives_runs(self) -> bool:
+        return False
+
     def submit(self, spec: JobSpec) -> JobHandle:
         check_machine(spec)
         name = spec.job_name

@@ -24,6 +24,7 @@ class OptunaTuner:
     Args:
         path: of the journal. Where another process searches with it, this study is kept in memory only.
         leases: the journal is written under a lease of its name, and each write passes the lease's fence.
+        database: the address of a database, as SQLAlchemy writes it, which keeps the study in place of the journal.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class OptunaTuner:
         *,
         higher_is_better: bool,
         leases: Leases | None = None,
+        database: str | None = None,
     ) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._path, self._seed, self._optuna = path, seed, optuna
         self._space = {name: _distribution(optuna, values) for name, values in space.items()}
+        self._database = database
         path.parent.mkdir(parents=True, exist_ok=True)
         self._leases, self._stack = leases or LocalLeases(path.parent / "leases"), contextlib.ExitStack()
         self._lease: Lease | None = None
@@ -47,7 +50,10 @@ class OptunaTuner:
             self._lease = self._stack.enter_context(holding(self._leases, f"search-{path.stem}"))
         direction = "maximize" if higher_is_better else "minimize"
         self._study = optuna.create_study(
-            storage=self._storage(), study_name="search", direction=direction, load_if_exists=True
+            storage=self._storage(),
+            study_name=path.stem if database else "search",
+            direction=direction,
+            load_if_exists=True,
         )
 
     def next(self, at_once: int, trials: int) -> list[Trial]:
@@ -84,8 +90,14 @@ class OptunaTuner:
     def forget(self) -> None:
         if self._lease is not None:
             with contextlib.suppress(LeaseLostError), self._fenced():
-                self._path.unlink(missing_ok=True)
+                self._delete()
         self.close()
+
+    def _delete(self) -> None:
+        if self._database is None:
+            self._path.unlink(missing_ok=True)
+        else:
+            self._optuna.delete_study(study_name=self._path.stem, storage=self._study._storage)
 
     def _fenced(self) -> contextlib.AbstractContextManager[None]:
         """For a write to the journal. Raises LeaseLostError where another process searches with it by now."""
@@ -95,11 +107,13 @@ class OptunaTuner:
         return self._study.get_trials(deepcopy=False, states=states)
 
     def _storage(self) -> Any:
-        from optuna.storages import InMemoryStorage, JournalStorage
+        from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage
         from optuna.storages.journal import JournalFileBackend
 
         if self._lease is None:
             return InMemoryStorage()
+        if self._database is not None:
+            return RDBStorage(self._database)
         return JournalStorage(JournalFileBackend(str(self._path)))
 
 

@@ -79,15 +79,20 @@ class LocalEnvironment:
 
     @on_first_use
     def registry(self) -> Registry:
+        return self.own_registry()
+
+    def own_registry(self) -> Registry:
+        """The registry of this home."""
         from mlp_resources.registry.mlflow import MlflowRegistry
         from mlp_resources.registry.mlflow_server import MlflowServer
 
         prepare_clients(self.settings)
         port = self.settings.port_mlflow
-        server = MlflowServer(port)
+        address = f"http://127.0.0.1:{port}"
+        server = MlflowServer(address)
         return MlflowRegistry(
             self.home / "mlflow",
-            port=port,
+            ui=address,
             leases=self.leases,
             server=lambda: server if serves(self.home, port) else None,
         )
@@ -100,6 +105,10 @@ class LocalEnvironment:
 
     @on_first_use
     def serving(self) -> ServingControl:
+        return self.own_serving()
+
+    def own_serving(self) -> ServingControl:
+        """The endpoints of this machine."""
         from mlp_resources.serving.ray import RayServing
 
         dashboard = f"http://127.0.0.1:{self.settings.port_ray_dashboard}"

@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     """The Secret whose entries are environment variables of trainings, such as the keys of the object store."""
     kubernetes_queue: Annotated[str | None, Expected("a queue", "the name of a LocalQueue")] = None
     """The Kueue queue of trainings, where the cluster has Kueue."""
+    database: Annotated[SecretStr | None, Expected("an address", "postgresql://user@host:5432/name")] = None
+    """The PostgreSQL database of locks and searches, where all of the platform runs on the cluster."""
+    mlflow: Annotated[str | None, Expected("an address", "http://host:5000")] = None
+    """The address of the MLflow server, where all of the platform runs on the cluster."""
+    mlflow_ui: Annotated[str | None, Expected("an address", "https://host")] = None
+    """The address of MLflow's pages in a browser, for links. Unset: that of `MLP_MLFLOW`."""
     lake: Annotated[str | None, Expected("an address", "s3://bucket/folder")] = None
     """Root of all tables: `s3://bucket/folder`, `file:///folder` or an absolute path. Unset: `lake` below the home."""
     online: Annotated[SecretStr | None, Expected("an address", "redis://host:6379/0")] = None

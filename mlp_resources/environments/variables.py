@@ -88,7 +88,8 @@ def own_ray_variables(home: Path) -> dict[str, str]:
 
 
 def _platform_variables(settings: Settings) -> dict[str, str]:
-    store = f"sqlite:///{settings.home}/mlflow/mlflow.db"
+    server = settings.mlflow if settings.environment == "cluster" else None
+    store = server or f"sqlite:///{settings.home}/mlflow/mlflow.db"
     return {
         "MLP_HOME": str(settings.home),
         "DAGSTER_HOME": str(settings.home / "dagster"),

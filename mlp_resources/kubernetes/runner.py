@@ -65,6 +65,10 @@ class KubernetesRunner:
     clock: Callable[[], float] = time.monotonic
     _followed: dict[str, _Followed] = field(default_factory=dict[str, _Followed])
 
+    @property
+    def outlives_runs(self) -> bool:
+        return True
+
     def __reduce__(self) -> tuple[Any, ...]:
         """A trial in another process follows its own trainings, with connections of its own."""
         return type(self), (self.root, self.folder, self.place, self.start_seconds, self.pull_seconds)

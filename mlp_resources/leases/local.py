@@ -59,7 +59,7 @@ class LocalLeases:
 
     @contextlib.contextmanager
     def fenced(self, lease: Lease) -> Generator[None]:
-        with lease.fence.write():
+        with Fence(str(self._record(lease.name)), lease.number).write():
             yield
 
     def _is_held(self, name: str, current: dict[str, Any]) -> bool:
@@ -82,10 +82,9 @@ class LocalLeases:
         return self._write(name, owner, number, time.time() + seconds, durable=True)
 
     def _write(self, name: str, owner: str, number: int, expires: float, *, durable: bool = False) -> Lease:
-        record = self._record(name)
         text = json.dumps({"number": number, "owner": owner, "expires": expires})
-        replace_text(record, text, durable=durable)
-        return Lease(name, owner, number, expires, Fence(str(record), number))
+        replace_text(self._record(name), text, durable=durable)
+        return Lease(name, owner, number, expires)
 
     def _record(self, name: str) -> Path:
         return self._folder / f"{name}.lease"

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlp_assets.errors import MlpError
-from mlp_assets.jobs.fence import Fence
 
 
 class LeaseHeldError(MlpError):
@@ -21,14 +20,12 @@ class Lease:
         owner: who holds it, for messages: host and process.
         number: the fencing number. Each acquisition of a name has a higher one than all before it.
         expires: when others may take it, in seconds since 1970, unless it is renewed.
-        fence: what a child process needs to write under the lease.
     """
 
     name: str
     owner: str
     number: int
     expires: float
-    fence: Fence
 
 
 class Leases(Protocol):

@@ -23,6 +23,10 @@ class ServingUnavailableError(MlpError):
     """The serving cluster does not answer."""
 
 
+class NotServedError(MlpError):
+    """The environment serves no endpoints. What does not need them works."""
+
+
 class DeploymentFailedError(MlpError):
     """An endpoint did not become ready. The version before it still serves."""
 
@@ -173,6 +177,7 @@ class ServingControl(Protocol):
         """Makes the endpoint of the plan live, or moves it to the plan's model. Returns its URL.
 
         Raises:
+            NotServedError: the environment serves no endpoints.
             ServingUnavailableError: the cluster does not answer.
             DeploymentFailedError: the endpoint did not become ready.
         """

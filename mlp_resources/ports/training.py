@@ -99,6 +99,11 @@ class LogPart:
 class TrainingRunner(Protocol):
     """Runs trainings outside of this process."""
 
+    @property
+    def outlives_runs(self) -> bool:
+        """Whether a job goes on when the machine of its run goes away, for the next run to find."""
+        ...
+
     def submit(self, spec: JobSpec) -> JobHandle:
         """Starts the job, or attaches to the one of the same name.
 
@@ -123,10 +128,16 @@ class TrainingRunner(Protocol):
         ...
 
 
-def run_job(runner: TrainingRunner, spec: JobSpec, log: Callable[[str], None] | None = None) -> TrainingResult:
+def run_job(
+    runner: TrainingRunner,
+    spec: JobSpec,
+    log: Callable[[str], None] | None = None,
+    left: Callable[[], bool] = lambda: False,
+) -> TrainingResult:
     """Submits a job, or attaches to it, and waits for its result. An exception in this process cancels the job.
 
     Args:
+        left: asked at an exception: whether the job shall go on, because another process will wait for it.
         log: called with each line that the training logs for people: metrics, notes of the runner, and what it waits
             for.
 
@@ -142,7 +153,8 @@ def run_job(runner: TrainingRunner, spec: JobSpec, log: Callable[[str], None] | 
             waits, offset = status.reason, _forward(runner, handle, offset, log)
             time.sleep(_POLL_SECONDS)
     except BaseException:
-        runner.cancel(handle)
+        if not left():
+            runner.cancel(handle)
         raise
     while log is not None and (after := _forward(runner, handle, offset, log)) > offset:
         offset = after

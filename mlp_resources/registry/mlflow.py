@@ -28,13 +28,15 @@ _KEY = "mlp.key"
 
 
 class MlflowRegistry:
-    """Registered models below ``folder``: ``mlflow.db`` and artifacts. Links name the UI's ``port``.
+    """Registered models below ``folder``: ``mlflow.db`` and artifacts; or those of another store.
 
     A version is created under the lease ``registry`` and its fence. MLflow cannot fence its runs and the alias: a
     late run becomes no version, and the signed record of promotions decides, not the alias.
 
     Args:
-        server: returns the server of this same store, where one runs on this machine now. Versions and the alias are
+        tracking_uri: of the other store, such as the address of a server, which keeps the artifacts as well.
+        ui: the address of MLflow's pages, for links.
+        server: returns the server of this same store, where one runs now. Versions and the alias are
             then read from it; whatever it does not answer, and all else, goes to the store itself.
     """
 
@@ -42,11 +44,11 @@ class MlflowRegistry:
         self,
         folder: Path,
         tracking_uri: str | None = None,
-        port: int = 5000,
+        ui: str = "http://127.0.0.1:5000",
         leases: Leases | None = None,
         server: Callable[[], MlflowServer | None] = lambda: None,
     ) -> None:
-        self.folder, self._port, self._server = folder, port, server
+        self.folder, self._ui, self._server = folder, ui.rstrip("/"), server
         self._leases = leases or LocalLeases(folder / "leases")
         self._own_store = f"sqlite:///{folder / _DATABASE}"
         self.tracking_uri = tracking_uri or self._own_store
@@ -104,7 +106,7 @@ class MlflowRegistry:
             raise
 
     def url(self, version: RegisteredVersion) -> str:
-        return f"http://127.0.0.1:{self._port}/#/models/{version.model}/versions/{version.version}"
+        return f"{self._ui}/#/models/{version.model}/versions/{version.version}"
 
     def document(self, version: RegisteredVersion, name: str) -> str:
         with tempfile.TemporaryDirectory() as scratch:
@@ -188,7 +190,9 @@ class MlflowRegistry:
         experiment = client.get_experiment_by_name(name)
         if experiment is not None:
             return experiment.experiment_id
-        return client.create_experiment(name, artifact_location=(self.folder / "artifacts" / name).as_uri())
+        own = self.tracking_uri == self._own_store
+        location = (self.folder / "artifacts" / name).as_uri() if own else None  # the server chooses
+        return client.create_experiment(name, artifact_location=location)
 
     def _mlflow(self) -> Any:
         with warnings.catch_warnings():

@@ -24,14 +24,17 @@ class NoAnswerError(Exception):
 
 
 class MlflowServer:
-    """The MLflow server of the same store, on this machine.
+    """The MLflow server of the same store.
+
+    Args:
+        address: such as ``http://127.0.0.1:5000``. It is reached without a proxy.
 
     Raises:
         NoAnswerError: from each method, where the server cannot be reached or fails.
     """
 
-    def __init__(self, port: int, page_rows: int = 1000) -> None:
-        self._address, self._page_rows = f"http://127.0.0.1:{port}/api/2.0/mlflow", page_rows
+    def __init__(self, address: str, page_rows: int = 1000) -> None:
+        self._address, self._page_rows = f"{address.rstrip('/')}/api/2.0/mlflow", page_rows
 
     def versions(self, model: str) -> list[RegisteredVersion]:
         """All versions; an unknown model has none."""

@@ -2,7 +2,9 @@
 
 The variables say which: ``KUBECONFIG``; ``TEST_IMAGE``, an image of ``tests/kubernetes/Dockerfile``; the address of an
 object store, ``TEST_STORE`` from this machine and ``TEST_STORE_IN_CLUSTER`` from pods; ``TEST_STORE_KEY`` and
-``TEST_STORE_SECRET``; and ``TEST_BUCKET``.
+``TEST_STORE_SECRET``; and ``TEST_BUCKET``. The chart's tests need helm and kubectl besides, PostgreSQL
+(``TEST_POSTGRES`` with its password, from this machine; ``TEST_POSTGRES_IN_CLUSTER`` without, and
+``TEST_POSTGRES_PASSWORD``), and Redis (``TEST_REDIS_IN_CLUSTER``, ``TEST_REDIS_PASSWORD``).
 """
 
 import os
@@ -35,8 +37,9 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     monkeypatch.setenv("KUBECONFIG", _GIVEN["KUBECONFIG"])
     name = f"mlp-{uuid.uuid4().hex[:8]}"
     place = Place(name, _GIVEN["TEST_IMAGE"], secret="store")
-    made = Cluster(place, f"s3://{_GIVEN['TEST_BUCKET']}/{name}", tmp_path)
-    made.create(keys | {"AWS_ENDPOINT_URL": _GIVEN["TEST_STORE_IN_CLUSTER"]})
+    in_pods = keys | {"AWS_ENDPOINT_URL": _GIVEN["TEST_STORE_IN_CLUSTER"]}
+    made = Cluster(place, f"s3://{_GIVEN['TEST_BUCKET']}/{name}", tmp_path, in_pods)
+    made.create()
     monkeypatch.setenv("KUBECONFIG", str(made.kubeconfig()))
     yield made
     made.delete()

@@ -45,12 +45,12 @@ except LeaseLostError as error:
 SAVE = """
 import sys
 from pathlib import Path
-from mlp_assets.jobs.fence import LeaseLostError
+from mlp_assets.jobs.fence import Fence, LeaseLostError
 from mlp_resources.leases.local import LocalLeases
 from tests.leases.test_late_holders import Counter, checkpoints
 counter = Counter()
 lease = LocalLeases(Path(sys.argv[1])).acquire("attempt", seconds=1)
-saved = checkpoints(sys.argv[2], counter, lease.fence)
+saved = checkpoints(sys.argv[2], counter, Fence(f"{sys.argv[1]}/attempt.lease", lease.number))
 counter.value = 1
 saved.save()
 print("saved", flush=True)
@@ -144,7 +144,7 @@ def test_checkpoints_of_a_late_attempt_are_refused(tmp_path: Path) -> None:
         assert read_line(late) == "saved"
         stop_outside(tmp_path / "attempt.lock", late)
         lease = leases.acquire("attempt", seconds=600, wait_seconds=30)
-        resumed = checkpoints(location, counter, lease.fence)
+        resumed = checkpoints(location, counter, Fence(str(tmp_path / "attempt.lease"), lease.number))
         assert counter.value == 1
         counter.value = 2
         resumed.save()
@@ -154,7 +154,7 @@ def test_checkpoints_of_a_late_attempt_are_refused(tmp_path: Path) -> None:
         late.stdin.flush()
         assert "lease attempt number 1 expired" in read_line(late)
     newest = Counter()
-    checkpoints(location, newest, lease.fence)
+    checkpoints(location, newest, Fence(str(tmp_path / "attempt.lease"), lease.number))
     assert newest.value == 2
     leases.release(lease)
 

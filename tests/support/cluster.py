@@ -31,21 +31,23 @@ class Cluster:
     Args:
         root: the address of that folder.
         folder: on this machine.
+        keys: the variables by which pods reach the object store.
     """
 
     place: Place
     root: str
     folder: Path
+    keys: dict[str, str]
 
     def __post_init__(self) -> None:
         self._admin = config.new_client_from_config()
         self.core, self.batch = client.CoreV1Api(self._admin), client.BatchV1Api(self._admin)
 
-    def create(self, secret: dict[str, str]) -> None:
+    def create(self) -> None:
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         name = self.place.namespace
         self.core.create_namespace({"metadata": {"name": name, "labels": labels}})
-        self.core.create_namespaced_secret(name, {"metadata": {"name": self.place.secret}, "stringData": secret})
+        self.core.create_namespaced_secret(name, {"metadata": {"name": self.place.secret}, "stringData": self.keys})
         wait_for(lambda: self.core.list_namespaced_service_account(name).items, "the service account")
         store = boto3.client("s3")
         bucket = urlsplit(self.root).netloc

@@ -177,7 +177,7 @@ def test_a_long_card_is_shortened_in_the_version_and_complete_in_the_run(tmp_pat
 
 
 def test_a_version_has_a_page(tmp_path: Path) -> None:
-    registry = MlflowRegistry(empty_store(tmp_path / "mlflow"), port=5123)
+    registry = MlflowRegistry(empty_store(tmp_path / "mlflow"), ui="http://127.0.0.1:5123")
     assert registry.url(registry.register(candidate(tmp_path, "one"))) == (
         "http://127.0.0.1:5123/#/models/shop.buys/versions/1"
     )

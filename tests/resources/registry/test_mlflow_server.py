@@ -58,7 +58,7 @@ def test_the_server_answers_as_the_store_does(
     client.create_model_version("retail.repurchase", f"runs:/{first.run_id}/model")
     registry.name_champion("retail.repurchase", "1")  # without a promotion: the sensor reports it
 
-    server = MlflowServer(port, page_rows=5)
+    server = MlflowServer(f"http://127.0.0.1:{port}", page_rows=5)
     for model in ("shop.buys", "retail.repurchase", "shop.unknown"):
         assert server.versions(model) == registry.versions(model)
         assert server.version_by_alias(model, "champion") == registry.champion(model)
@@ -112,7 +112,7 @@ def test_a_server_of_somebody_else_is_not_asked(
 
 def test_what_the_server_does_not_answer_the_store_does(foreign_port: int, home: Path) -> None:
     for port in (foreign_port, *free_ports(1)):
-        server = MlflowServer(port)
+        server = MlflowServer(f"http://127.0.0.1:{port}")
         with pytest.raises(NoAnswerError):
             server.versions("shop.buys")
         registry = MlflowRegistry(empty_store(home / "mlflow"), server=lambda server=server: server)
