@@ -62,6 +62,12 @@ def test_a_project_goes_from_its_first_table_to_batch_scores(chart: Chart) -> No
 
         scores = chart.launch(dagster, ["batch_score/weekly"], {"dagster/partition": "2024-04-22"})
         chart.finish(dagster, scores)
+
+        again = chart.launch(dagster, ["candidate/comes_again_candidate"], {})
+        wait_for(chart.trains, "no training begins", 180)
+        chart.cancel(dagster, again)  # other than a run whose pod is taken away, it ends its training
+        wait_for(lambda: not chart.trains(), "the training of a cancelled run goes on", 90)
+        wait_for(lambda: chart.status(dagster, again) == "CANCELED", "the run is not cancelled", 60)
     with chart.forwarded("mlp-mlflow", 5000) as mlflow:
         query = {"filter": "name='shop.comes_again'"}
         found = httpx.get(f"{mlflow}/api/2.0/mlflow/model-versions/search", params=query, timeout=60).json()

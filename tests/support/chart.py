@@ -26,6 +26,7 @@ _LAUNCH = """mutation($params: ExecutionParams!) {
   launchRun(executionParams: $params) { __typename ... on LaunchRunSuccess { run { runId } } ... on Error { message } }
 }"""
 _RUNS = """{ runsOrError(limit: 100) { ... on Runs { results { runId status rootRunId tags { key value } } } } }"""
+_TERMINATE = "mutation($run: String!) { terminateRun(runId: $run) { __typename ... on Error { message } } }"
 _LOG = """query($run: ID!) {
   logsForRun(runId: $run) {
     ... on EventConnection {
@@ -143,6 +144,15 @@ class Chart:
                 return
             time.sleep(1)
         raise AssertionError(f"The run is still {status}.\n{self._states()}")
+
+    def cancel(self, address: str, run: str) -> None:
+        """Ends a run, as the web UI does."""
+        answer = _asked(address, _TERMINATE, {"run": run})["terminateRun"]
+        assert answer["__typename"] == "TerminateRunSuccess", answer
+
+    def status(self, address: str, run: str) -> str:
+        (found,) = [each for each in _asked(address, _RUNS)["runsOrError"]["results"] if each["runId"] == run]
+        return str(found["status"])
 
     def materializations(self, address: str, key: str) -> int:
         """How often an asset was materialized."""

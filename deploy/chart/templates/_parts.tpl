@@ -49,7 +49,8 @@ while places and time.monotonic() < begun + 120:
 
 {{/* A Deployment of one pod, and its Service where it has a port. Takes top, name, component, image, command and resources;
      and where they are needed account, port, probe, environment, after (places to wait for), configuration (its files, so
-     that a change starts it again), and signs (whether it has the key of promotions). */}}
+     that a change starts it again), secrets (whether it has all entries of the Secret; else the database's password), and signs
+     (whether it has the key of promotions). */}}
 {{- define "mlp.server" -}}
 {{- $top := .top -}}
 {{- $name := printf "%s-%s" $top.Release.Name .name -}}
@@ -91,9 +92,15 @@ spec:
         command: {{ .command | toJson }}
         envFrom:
         - configMapRef: {name: {{ $top.Release.Name }}-settings}
+        {{- if .secrets }}
         - secretRef: {name: {{ $top.Values.secret }}}
-        {{- with .environment }}
-        env: {{ . | toJson }}
+        {{- end }}
+        env:
+        {{- if not .secrets }}
+        - {name: PGPASSWORD, valueFrom: {secretKeyRef: {name: {{ $top.Values.secret }}, key: PGPASSWORD, optional: true}}}
+        {{- end }}
+        {{- range .environment }}
+        - {{ . | toJson }}
         {{- end }}
         resources: {{ .resources | toJson }}
         securityContext: {{ include "mlp.container-security" $top }}
