@@ -31,6 +31,8 @@ class JobSpec:
         params: the settings of the training function, as ``run.params``.
         resume_key: hash of everything that determines the result. An interrupted job with the same key resumes; empty
             starts afresh.
+        asked_by: who needs the result: a run and its retries are one. A result that was taken is given to the same one
+            again; for anybody else, and where it is empty, the job is made anew.
         compute: the arguments of ``run.accelerator()``.
         processes: in all, spread evenly over ``machines``.
         gpus: in all; 0 for none, None to take them where there are enough.
@@ -59,6 +61,7 @@ class JobSpec:
     processes: int = 1
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     resume_key: str = ""
+    asked_by: str = ""
     compute: Mapping[str, Any] = field(default_factory=dict[str, Any])
     machines: int = 1
     gpus: int | None = None

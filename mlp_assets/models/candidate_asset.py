@@ -1,6 +1,7 @@
 """Model -> the candidate: trained, judged by its gates, registered."""
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -60,7 +61,8 @@ def candidate_asset(scope: Scope, model: Model, judge_skew: JudgeSkew) -> dg.Ass
             parts = describe_parts(model, rows)
             check_parts(model, parts)
             dataset, code = dataset_of(scope, model, version, recorded), code_version(model, model.train)
-            job = training_job(model, dataset, code, notes.append)
+            origin = context.run.root_run_id or context.run_id
+            job = replace(training_job(model, dataset, code, notes.append), asked_by=origin)
             search = run_search(scope, model, job, context.log.info) if model.search is not None else NO_SEARCH
             left = partial(_left, context, environment.runner)
             result = run_job(environment.runner, with_params(job, search.params), context.log.info, left)
@@ -79,9 +81,8 @@ def candidate_asset(scope: Scope, model: Model, judge_skew: JudgeSkew) -> dg.Ass
                 dataset, result, judgement, card, champion, trained_on(model, parts), search,
                 validation.rows.select(model.inputs).head(5).collect(engine="streaming"), tags,
             )  # fmt: skip
-            described, run = time.monotonic(), context.run
-            origin = run.root_run_id or run.run_id
-            registered = environment.registry.register(candidate_of(scope, model, judged, run.run_id, origin))
+            described = time.monotonic()
+            registered = environment.registry.register(candidate_of(scope, model, judged, context.run_id, origin))
             search.forget()
             if not judgement.passed:
                 _tell_refusal(context, registered, judgement)

@@ -32,17 +32,22 @@ def succeeded(job: JobFolder) -> bool:
     return end is not None and end["exit_code"] == 0 and not end["ended_by"] and _result_file(job).exists()
 
 
+def is_free(job: JobFolder, asked_by: str) -> bool:
+    """Whether the result is to be had: nobody took it, or the same one did, who may have been killed with it."""
+    return not job.taken.exists() or (asked_by != "" and job.taken.read_text() == asked_by)
+
+
 def outcome(job: JobFolder) -> JobStatus:
     """The final status of a job without a supervisor.
 
-    A result is marked as taken, so that the next submit trains again, and its checkpoints are deleted.
+    A result is marked as taken, so that the next submit of somebody else trains again, and its checkpoints are deleted.
 
     Raises:
         ArtifactError: the artifact was changed.
     """
     spec, end = JobSpec.from_json(job.spec.read_text()), job.end()
     if succeeded(job) and end is not None:
-        job.taken.touch()
+        job.taken.write_text(spec.asked_by)
         result = _result(job, end)
         _delete_checkpoints(job, spec.checkpoints)
         return JobStatus("succeeded", result=result)

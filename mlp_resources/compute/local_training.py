@@ -34,7 +34,7 @@ from mlp_assets.jobs.local_folder import local_folder
 from mlp_resources.compute.checkpoint_folder import checkpoint_address
 from mlp_resources.compute.job_folder import JobFolder
 from mlp_resources.compute.local_machine import check_machine, notes, training_environment
-from mlp_resources.compute.local_outcome import outcome, succeeded
+from mlp_resources.compute.local_outcome import is_free, outcome, succeeded
 from mlp_resources.compute.processes import end, kill
 from mlp_resources.ports.training import NOTE_LINE, JobHandle, JobStatus, LogPart, TrainingFailedError
 
@@ -75,7 +75,7 @@ class LocalRunner:
             number, newest = self._newest(name)
             if newest is not None and newest.is_stalled():
                 kill(newest.processes())
-            if newest is not None and (_renew(newest) or (succeeded(newest) and not newest.taken.exists())):
+            if newest is not None and (_renew(newest) or (succeeded(newest) and is_free(newest, spec.asked_by))):
                 return JobHandle(name, newest.path.as_uri())
             if newest is not None:
                 end(newest.processes())  # ranks that outlived a killed supervisor

@@ -6,16 +6,17 @@ writes that was given up and comes back is in the folder of an attempt that nobo
 checkpoint is refused (``jobs/fence.py``).
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from mlp_resources.compute.checkpoint_folder import delete_checkpoints
 from mlp_resources.kubernetes.object_folder import ObjectFolder
 
-CLAIM, SPEC, CANCELLED, TAKEN, ENDED = "claim.json", "spec.json", "cancelled.json", "taken.json", "ended.json"
+CLAIM, SPEC, CANCELLED, ENDED = "claim.json", "spec.json", "cancelled.json", "ended.json"
 CHECKPOINTS, ARTIFACT, RESULT = "checkpoints", "artifact", "result.json"
-_MANIFEST = "manifest.json"
+_MANIFEST, _TAKEN = "manifest.json", "taken-"
 
 
 def end_file(index: int) -> str:
@@ -26,6 +27,17 @@ def end_file(index: int) -> str:
 def log_folder(index: int) -> str:
     """The pieces of a pod's log, numbered from 1."""
     return f"log-{index}"
+
+
+def taken_file(asked_by: str) -> str:
+    """That its result was taken for somebody."""
+    return f"{_TAKEN}{hashlib.sha256(asked_by.encode()).hexdigest()[:16] if asked_by else 'unnamed'}.json"
+
+
+def is_free(marks: Collection[str], asked_by: str) -> bool:
+    """Whether the result is to be had: nobody took it, or the same one did, who may have been killed with it."""
+    taken = any(mark.startswith(_TAKEN) for mark in marks)
+    return not taken or (asked_by != "" and taken_file(asked_by) in marks)
 
 
 @dataclass(frozen=True)

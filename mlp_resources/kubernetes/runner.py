@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from mlp_assets.jobs.job_spec import JobSpec
-from mlp_resources.kubernetes.attempts import CANCELLED, CHECKPOINTS, ENDED, RESULT, SPEC, TAKEN, Attempt, Attempts
+from mlp_resources.kubernetes.attempts import (
+    CANCELLED,
+    CHECKPOINTS,
+    ENDED,
+    RESULT,
+    SPEC,
+    Attempt,
+    Attempts,
+    is_free,
+    taken_file,
+)
 from mlp_resources.kubernetes.cluster_objects import ClusterObjects, is_outage
 from mlp_resources.kubernetes.endings import why_it_ended
 from mlp_resources.kubernetes.job_states import JobState, job_state
@@ -131,7 +141,7 @@ class KubernetesRunner:
     def _is_over(self, attempt: Attempt, name: str, spec: JobSpec) -> bool:
         """Whether a new attempt has to begin: this one was taken or ended, or its Job has failed."""
         marks = set(attempt.folder.names())
-        if marks & {TAKEN, CANCELLED, ENDED}:
+        if marks & {CANCELLED, ENDED} or not is_free(marks, spec.asked_by):
             return True
         if RESULT in marks:
             return False
@@ -194,7 +204,7 @@ class KubernetesRunner:
     def _succeeded(self, followed: _Followed, attempt: Attempt, name: str) -> JobStatus:
         ends = attempt.ends(followed.spec.machines)
         status = final_status(attempt, self.folder / f"{name}.{attempt.number}", ends, min(ends))
-        attempt.folder.create(TAKEN, {"time": time.time()})
+        attempt.folder.create(taken_file(followed.spec.asked_by), {"time": time.time()})
         followed.attempts.delete_checkpoints(attempt.number)
         self._objects.delete(object_name(name, attempt.number))
         return status

@@ -107,8 +107,9 @@ class TrainingRunner(Protocol):
     def submit(self, spec: JobSpec) -> JobHandle:
         """Starts the job, or attaches to the one of the same name.
 
-        It attaches to a job that is running, and to one that succeeded but whose result nobody has polled. Otherwise a
-        new attempt starts, from the newest checkpoint of an interrupted one.
+        It attaches to a job that is running, and to one that succeeded but whose result nobody has polled, or that was
+        polled for the same ``asked_by``. Otherwise a new attempt starts, from the newest checkpoint of an interrupted
+        one.
 
         Raises:
             TrainingFailedError: this environment cannot run the job.

@@ -60,13 +60,17 @@ def test_a_training_whose_pod_is_lost_resumes_to_the_same_weights(
 
 def test_another_process_finds_the_training_and_takes_its_result(cluster: Cluster, tmp_path: Path) -> None:
     spec = cluster.job(resumable_training.job(tmp_path, "shared", processes=1, pause=0.02))
+    spec = replace(spec, asked_by="a run")
     first, second = cluster.runner(), cluster.runner()
     handle = first.submit(spec)
     assert second.submit(spec) == handle
     assert len(cluster.batch.list_namespaced_job(cluster.place.namespace).items) == 1
     assert finish(second, handle).result is not None
     assert cluster.attempts(handle) == ["0001"]
-    third = cluster.runner()
+    retried = cluster.runner()  # the run that took it was killed before it had made a version of it
+    assert finish(retried, retried.submit(spec)).result is not None
+    assert cluster.attempts(handle) == ["0001"]
+    spec, third = replace(spec, asked_by="another run"), cluster.runner()
     assert finish(third, third.submit(spec)).result is not None  # a result that was taken is made again
     assert cluster.attempts(handle) == ["0001", "0002"]
     third.submit(spec)

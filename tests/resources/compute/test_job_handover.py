@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def test_a_result_that_nobody_took_is_found(tmp_path: Path, start_python: StartP
     wait_until(lambda: processes_of(tmp_path / "runs") == [])
     result = run_job(LocalRunner(tmp_path / "runs"), job(tmp_path, hanging, resume_key="key"))
     assert result.folder.parent.name == "sample-key.1"
+
+
+def test_a_result_is_given_again_to_the_run_that_took_it(tmp_path: Path) -> None:
+    (tmp_path / "go").touch()
+    runner, spec = LocalRunner(tmp_path / "runs"), replace(job(tmp_path, gated, resume_key="key"), asked_by="a run")
+    first = run_job(runner, spec)
+    again = run_job(LocalRunner(tmp_path / "runs"), spec)  # its retry, after it was killed with the result
+    assert (again.folder, again.history) == (first.folder, first.history)
+    assert run_job(runner, replace(spec, asked_by="another run")).folder != first.folder
 
 
 def test_a_training_that_nobody_waits_for_ends(tmp_path: Path, start_python: StartPython) -> None:
