@@ -68,6 +68,17 @@ def job_state(job: Any | None, pods: Sequence[Any], machines: int, refusals: Seq
     return JobState("running")
 
 
+def still_speaking(pods: Sequence[Any]) -> set[int]:
+    """Indexes of the pods that may yet say how they ended: those that have not ended, on nodes that answer."""
+    return {_index(pod) for pod in pods if pod.status.phase not in ("Failed", "Succeeded") and not _is_lost(pod)}
+
+
+def _is_lost(pod: Any) -> bool:
+    """Whether its node does not answer. Such a pod stays as it was, and says nothing more."""
+    conditions = pod.status.conditions or []
+    return any(each.type == "DisruptionTarget" and each.reason == "DeletionByTaintManager" for each in conditions)
+
+
 def _index(pod: Any) -> int:
     return int(pod.metadata.annotations["batch.kubernetes.io/job-completion-index"])
 

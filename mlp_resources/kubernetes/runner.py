@@ -28,7 +28,7 @@ from mlp_resources.kubernetes.attempts import (
 )
 from mlp_resources.kubernetes.cluster_objects import ClusterObjects, is_outage
 from mlp_resources.kubernetes.endings import why_it_ended
-from mlp_resources.kubernetes.job_states import JobState, job_state
+from mlp_resources.kubernetes.job_states import JobState, job_state, still_speaking
 from mlp_resources.kubernetes.log_reader import LogReader
 from mlp_resources.kubernetes.object_folder import ObjectFolder
 from mlp_resources.kubernetes.outcomes import final_status, killed_for_memory
@@ -211,9 +211,10 @@ class KubernetesRunner:
 
     def _ending(self, followed: _Followed, attempt: Attempt, name: str, state: JobState) -> JobStatus:
         """Waits for the word of the pods that are still ending, then decides."""
-        spec, ends = followed.spec, attempt.ends(followed.spec.machines)
+        spec, pods = followed.spec, self._objects.pods(object_name(name, attempt.number))
+        ends = attempt.ends(spec.machines)  # after the pods: one that has ended has left its word
         late = state.since is not None and time.time() - state.since.timestamp() > _WORD_SECONDS
-        if len(ends) < spec.machines and not late and self._objects.pods(object_name(name, attempt.number)):
+        if not late and still_speaking(pods) - ends.keys():
             return JobStatus("running", "its pods end")
         ending = why_it_ended(ends, spec.machines, state.memory)
         if ending.kind == "disrupted" and attempt.number <= _MOST_DISRUPTIONS:
