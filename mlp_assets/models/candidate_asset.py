@@ -61,7 +61,8 @@ def candidate_asset(scope: Scope, model: Model, judge_skew: JudgeSkew) -> dg.Ass
             parts = describe_parts(model, rows)
             check_parts(model, parts)
             dataset, code = dataset_of(scope, model, version, recorded), code_version(model, model.train)
-            origin = context.run.root_run_id or context.run_id
+            run = context.run
+            origin = run.root_run_id or run.run_id
             job = replace(training_job(model, dataset, code, notes.append), asked_by=origin)
             search = run_search(scope, model, job, context.log.info) if model.search is not None else NO_SEARCH
             left = partial(_left, context, environment.runner)
@@ -82,7 +83,7 @@ def candidate_asset(scope: Scope, model: Model, judge_skew: JudgeSkew) -> dg.Ass
                 validation.rows.select(model.inputs).head(5).collect(engine="streaming"), tags,
             )  # fmt: skip
             described = time.monotonic()
-            registered = environment.registry.register(candidate_of(scope, model, judged, context.run_id, origin))
+            registered = environment.registry.register(candidate_of(scope, model, judged, run.run_id, origin))
             search.forget()
             if not judgement.passed:
                 _tell_refusal(context, registered, judgement)
@@ -140,7 +141,7 @@ def _gate_results(judgement: Judgement) -> list[dg.AssetCheckResult]:
 
 def _left(context: dg.AssetExecutionContext, runner: TrainingRunner) -> bool:
     """Whether the training goes on without this run: its pod is taken away, and nobody has cancelled the run."""
-    run = context.instance.get_run_by_id(context.run_id)
+    run = context.instance.get_run_by_id(context.run.run_id)
     cancelled = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
     return runner.outlives_runs and run is not None and run.status not in cancelled
 
