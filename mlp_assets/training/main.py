@@ -1,12 +1,15 @@
 """The training process: ``python -m torch.distributed.run ... -m mlp_assets.training.main SPEC.json``."""
 
+import atexit
 import importlib
 import json
+import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mlp_assets.artifact.encoding import Encoding
 from mlp_assets.errors import MlpError
@@ -92,5 +95,18 @@ def _import_function(path: str) -> Callable[[TrainingRun], Any]:
     return getattr(importlib.import_module(module), name)
 
 
+def leave(status: int) -> NoReturn:
+    """Ends the process as Python does, but for the destructors of C++ libraries.
+
+    They end while threads of other libraries still run, and now and then abort a process whose work is done ("terminate
+    called without an active exception"). A training would fail by it.
+    """
+    threading._shutdown()  # waits for threads that are no daemons  # pyrefly: ignore[missing-attribute]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    leave(main(sys.argv[1]))

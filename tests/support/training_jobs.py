@@ -1,6 +1,9 @@
 """Small training jobs on a table of fifty rows."""
 
+import atexit
+import ctypes
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -124,3 +127,22 @@ def classifier(run: mlp.TrainingRun) -> object:
     import lightgbm
 
     return lightgbm.LGBMClassifier(n_estimators=5, min_child_samples=2, verbose=-1).fit(run.train.x, run.train.y > 1)
+
+
+def with_unclean_libraries(run: mlp.TrainingRun) -> object:
+    """Ends as some libraries let a process end: what C runs at its exit aborts it. A thread and a handler of Python's
+    still have a line to write."""
+    aborting = ctypes.CFUNCTYPE(None)(os.abort)
+    _KEPT.append(aborting)
+    ctypes.CDLL(None).__cxa_atexit(aborting, None, None)
+    threading.Thread(target=_write_late, args=[run.folder / "thread"]).start()
+    atexit.register((run.folder / "handler").write_text, "done")
+    return Constant(1.0)
+
+
+_KEPT = list[Any]()
+
+
+def _write_late(path: Path) -> None:
+    time.sleep(0.5)
+    path.write_text("done")
