@@ -33,7 +33,7 @@ from mlp_resources.kubernetes.log_reader import LogReader
 from mlp_resources.kubernetes.object_folder import ObjectFolder
 from mlp_resources.kubernetes.outcomes import final_status, killed_for_memory
 from mlp_resources.kubernetes.training_job import Place, job_objects, object_name
-from mlp_resources.kubernetes.waiting import Waiting
+from mlp_resources.kubernetes.waiting import Waiting, waiter
 from mlp_resources.ports.training import JobHandle, JobStatus, LogPart
 
 _LOOK_SECONDS, _WORD_SECONDS, _GONE_SECONDS = 2.0, 40.0, 90.0
@@ -136,7 +136,8 @@ class KubernetesRunner:
 
     def _follow(self, spec: JobSpec, handle: JobHandle) -> _Followed:
         attempts = Attempts(ObjectFolder(handle.address))
-        return _Followed(spec, attempts, Waiting(attempts.root), LogReader(attempts, self.clock), self.clock())
+        waiting = Waiting(attempts.root, waiter(spec.asked_by))
+        return _Followed(spec, attempts, waiting, LogReader(attempts, self.clock), self.clock())
 
     def _is_over(self, attempt: Attempt, name: str, spec: JobSpec) -> bool:
         """Whether a new attempt has to begin: this one was taken or ended, or its Job has failed."""

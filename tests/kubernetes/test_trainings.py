@@ -73,10 +73,12 @@ def test_another_process_finds_the_training_and_takes_its_result(cluster: Cluste
     spec, third = replace(spec, asked_by="another run"), cluster.runner()
     assert finish(third, third.submit(spec)).result is not None  # a result that was taken is made again
     assert cluster.attempts(handle) == ["0001", "0002"]
+    fourth = cluster.runner()
     third.submit(spec)
+    fourth.submit(replace(spec, asked_by="a third run"))
     third.cancel(handle)
-    assert cluster.objects()  # the first still waits; the second does so no more
-    first.cancel(handle)
+    assert cluster.objects()  # the fourth still waits; the others do so no more, though one of them never polled
+    fourth.cancel(handle)
     wait_for(lambda: not cluster.objects(), "objects of a cancelled training are left")
 
 
