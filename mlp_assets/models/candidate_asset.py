@@ -65,8 +65,8 @@ def candidate_asset(scope: Scope, model: Model, judge_skew: JudgeSkew) -> dg.Ass
             origin = run.root_run_id or run.run_id
             job = replace(training_job(model, dataset, code, notes.append), asked_by=origin)
             search = run_search(scope, model, job, context.log.info) if model.search is not None else NO_SEARCH
-            left = partial(_left, context, environment.runner)
-            result = run_job(environment.runner, with_params(job, search.params), context.log.info, left)
+            goes_on = partial(_goes_on, context, environment.runner)
+            result = run_job(environment.runner, with_params(job, search.params), context.log.info, goes_on)
             trained = time.monotonic()
             record = read_record(scope, model)
             champion = record.champion(environment.registry.versions(record.model))
@@ -139,7 +139,7 @@ def _gate_results(judgement: Judgement) -> list[dg.AssetCheckResult]:
     ]
 
 
-def _left(context: dg.AssetExecutionContext, runner: TrainingRunner) -> bool:
+def _goes_on(context: dg.AssetExecutionContext, runner: TrainingRunner) -> bool:
     """Whether the training goes on without this run: its pod is taken away, and nobody has cancelled the run."""
     run = context.instance.get_run_by_id(context.run.run_id)
     cancelled = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)

@@ -47,7 +47,7 @@ class ClusterEnvironment(LocalEnvironment):
     def registry(self) -> Registry:
         address = self.settings.mlflow
         if address is None:
-            return self.own_registry()
+            return super().registry
         from mlp_resources.registry.mlflow import MlflowRegistry
         from mlp_resources.registry.mlflow_server import MlflowServer
 
@@ -67,7 +67,7 @@ class ClusterEnvironment(LocalEnvironment):
 
     @on_first_use
     def serving(self) -> ServingControl:
-        return self.own_serving() if self.settings.database is None else NoServing(_NOT_SERVED)
+        return super().serving if self.settings.database is None else NoServing(_NOT_SERVED)
 
     @on_first_use
     def runner(self) -> TrainingRunner:

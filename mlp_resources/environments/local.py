@@ -79,10 +79,6 @@ class LocalEnvironment:
 
     @on_first_use
     def registry(self) -> Registry:
-        return self.own_registry()
-
-    def own_registry(self) -> Registry:
-        """The registry of this home."""
         from mlp_resources.registry.mlflow import MlflowRegistry
         from mlp_resources.registry.mlflow_server import MlflowServer
 
@@ -105,10 +101,6 @@ class LocalEnvironment:
 
     @on_first_use
     def serving(self) -> ServingControl:
-        return self.own_serving()
-
-    def own_serving(self) -> ServingControl:
-        """The endpoints of this machine."""
         from mlp_resources.serving.ray import RayServing
 
         dashboard = f"http://127.0.0.1:{self.settings.port_ray_dashboard}"

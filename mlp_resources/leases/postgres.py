@@ -73,32 +73,38 @@ class PostgresLeases:
 
     @contextlib.contextmanager
     def fenced(self, lease: Lease) -> Generator[None]:
-        with contextlib.closing(self._connected()) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(_LOCK, {"name": lease.name})
-            row = cursor.fetchone()
+        connection, row = self._asked(_LOCK, {"name": lease.name}, commit=False)
+        with contextlib.closing(connection), connection:
             if row is None or row[0] != lease.number:
                 raise self._lost(lease, row[1] if row else "somebody")
             yield
 
     def _row(self, statement: str, values: dict[str, Any]) -> Any:
         """The row that the statement returns, in a transaction of its own; None where it returns none."""
-        with contextlib.closing(self._connected()) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(statement, values)
-            return cursor.fetchone()
+        return self._asked(statement, values, commit=True)[1]
 
-    def _connected(self) -> Any:
-        """A connection to a database that has the table."""
+    def _asked(self, statement: str, values: dict[str, Any], *, commit: bool) -> tuple[Any, Any]:
+        """The connection that executed the statement, and the row that it returned.
+
+        Its transaction is still open unless it is committed. What a lost connection cuts off is sent again.
+        """
         import psycopg2
 
         begun = time.monotonic()
         while True:
             try:
-                connection = psycopg2.connect(self._address, **_CONNECT)
-                with connection, connection.cursor() as cursor:
-                    cursor.execute(_TABLE)
-                return connection
-            except psycopg2.errors.UniqueViolation:
-                continue  # another process made the table at the same moment
+                with contextlib.ExitStack() as opened:
+                    connection = opened.enter_context(contextlib.closing(psycopg2.connect(self._address, **_CONNECT)))
+                    with connection.cursor() as cursor:
+                        cursor.execute(statement, values)
+                        row = cursor.fetchone()
+                    if commit:
+                        connection.commit()
+                    else:
+                        opened.pop_all()
+                    return connection, row
+            except psycopg2.errors.UndefinedTable:
+                self._make_table()
             except psycopg2.OperationalError as error:
                 if time.monotonic() - begun > self._patience:
                     raise MlpError(
@@ -106,6 +112,17 @@ class PostgresLeases:
                         "whether MLP_DATABASE is right."
                     ) from error
                 time.sleep(_RETRY_SECONDS)
+
+    def _make_table(self) -> None:
+        import psycopg2
+
+        with (
+            contextlib.suppress(psycopg2.errors.UniqueViolation),  # another process made it at the same moment
+            contextlib.closing(psycopg2.connect(self._address, **_CONNECT)) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(_TABLE)
 
     def _lost(self, lease: Lease, owner: str) -> LeaseLostError:
         return LeaseLostError(

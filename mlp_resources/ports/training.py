@@ -133,12 +133,12 @@ def run_job(
     runner: TrainingRunner,
     spec: JobSpec,
     log: Callable[[str], None] | None = None,
-    left: Callable[[], bool] = lambda: False,
+    goes_on: Callable[[], bool] = lambda: False,
 ) -> TrainingResult:
     """Submits a job, or attaches to it, and waits for its result. An exception in this process cancels the job.
 
     Args:
-        left: asked at an exception: whether the job shall go on, because another process will wait for it.
+        goes_on: asked at an exception: whether the job shall go on, because another process will wait for it.
         log: called with each line that the training logs for people: metrics, notes of the runner, and what it waits
             for.
 
@@ -154,7 +154,7 @@ def run_job(
             waits, offset = status.reason, _forward(runner, handle, offset, log)
             time.sleep(_POLL_SECONDS)
     except BaseException:
-        if not left():
+        if not goes_on():
             runner.cancel(handle)
         raise
     while log is not None and (after := _forward(runner, handle, offset, log)) > offset:

@@ -17,14 +17,12 @@ import psycopg2
 
 from mlp_resources.kubernetes.object_folder import ObjectFolder
 from tests.support.cluster import Cluster, wait_for
+from tests.support.installed import LAUNCH
 
 CHART = Path(__file__).parents[2] / "deploy" / "chart"
 PROGRAMS = ("helm", "kubectl")
 NEEDED = ("TEST_POSTGRES", "TEST_POSTGRES_IN_CLUSTER", "TEST_POSTGRES_PASSWORD", "TEST_REDIS_IN_CLUSTER",
           "TEST_REDIS_PASSWORD")  # fmt: skip
-_LAUNCH = """mutation($params: ExecutionParams!) {
-  launchRun(executionParams: $params) { __typename ... on LaunchRunSuccess { run { runId } } ... on Error { message } }
-}"""
 _RUNS = """{ runsOrError(limit: 100) { ... on Runs { results { runId status rootRunId tags { key value } } } } }"""
 _TERMINATE = "mutation($run: String!) { terminateRun(runId: $run) { __typename ... on Error { message } } }"
 _LOG = """query($run: ID!) {
@@ -60,7 +58,7 @@ class Chart:
         self.namespace = cluster.place.namespace
 
     def values(self) -> dict[str, Any]:
-        databases = f"{os.environ['TEST_POSTGRES_IN_CLUSTER']}/{self._database}"
+        dagster, mlflow = (f"{os.environ['TEST_POSTGRES_IN_CLUSTER']}/{name}" for name in self._databases())
         image, root = self._cluster.place.image, self._cluster.root
         return {
             "image": image,
@@ -70,20 +68,20 @@ class Chart:
             "trainingSecret": self._cluster.place.secret,
             "promotionKey": {"secret": "promotion"},
             "lake": f"{root}/lake",
-            "database": f"{databases}_dagster",
+            "database": dagster,
             "online": os.environ["TEST_REDIS_IN_CLUSTER"],
-            "mlflow": {"database": f"{databases}_mlflow", "artifacts": f"{root}/mlflow"},
+            "mlflow": {"database": mlflow, "artifacts": f"{root}/mlflow"},
             "settings": {"MLP_SENSOR_SECONDS": "30"},
         }
 
-    @property
-    def _database(self) -> str:
-        return self.namespace.replace("-", "_")
+    def _databases(self) -> tuple[str, str]:
+        name = self.namespace.replace("-", "_")
+        return f"{name}_dagster", f"{name}_mlflow"
 
     def install(self, folder: Path) -> None:
         """Makes databases and Secrets, installs the chart, and waits until all of it is ready."""
-        for name in ("dagster", "mlflow"):
-            _create_database(f"{self._database}_{name}")
+        for name in self._databases():
+            _in_postgres(f'CREATE DATABASE "{name}"')
         passwords = {
             "PGPASSWORD": os.environ["TEST_POSTGRES_PASSWORD"],
             "MLP_REDIS_PASSWORD": os.environ["TEST_REDIS_PASSWORD"],
@@ -97,6 +95,11 @@ class Chart:
         file = folder / "values.json"
         file.write_text(json.dumps(self.values()))
         self.run("helm", "install", "mlp", str(CHART), "-f", str(file), "--wait", "--timeout", "5m")
+
+    def remove(self) -> None:
+        self.run("helm", "uninstall", "mlp", "--wait", "--ignore-not-found")
+        for name in self._databases():
+            _in_postgres(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def run(self, program: str, *words: str) -> str:
         command = [program, "-n", self.namespace, *words]
@@ -127,7 +130,7 @@ class Chart:
         }  # fmt: skip
         metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
         params = {"selector": selector, "mode": "default", "executionMetadata": metadata, "runConfigData": {}}
-        answer = _asked(address, _LAUNCH, {"params": params})["launchRun"]
+        answer = _asked(address, LAUNCH, {"params": params})["launchRun"]
         assert "run" in answer, answer
         return str(answer["run"]["runId"])
 
@@ -160,10 +163,10 @@ class Chart:
         return len(_asked(address, _MATERIALIZATIONS, variables)["assetOrError"].get("assetMaterializations", []))
 
     def trains(self) -> bool:
-        return bool(self._trainings())
+        return bool(self._pods("mlp.training"))
 
     def kill_run(self, run: str) -> bool:
-        """Ends the pod of a run at once, as a lost node does. Says whether there was one."""
+        """Takes the pod of a run away, as an eviction does. Says whether there was one."""
         pods = self._pods(f"dagster/run-id={run}")
         self.run("kubectl", "delete", "pod", "-l", f"dagster/run-id={run}", "--grace-period=0", "--force")
         return bool(pods)
@@ -194,9 +197,6 @@ class Chart:
         listed = self.run("kubectl", "auth", "can-i", "--list", f"--as={user}").splitlines()[1:]
         return {f"{line.split()[0]} {line[line.rindex('[') :]}" for line in listed if not line.startswith(" ")}
 
-    def _trainings(self) -> list[Any]:
-        return self._pods("mlp.training")
-
     def _pods(self, selector: str) -> list[Any]:
         return self._cluster.core.list_namespaced_pod(self.namespace, label_selector=selector).items
 
@@ -211,11 +211,11 @@ class Chart:
         return "\n".join(lines)
 
 
-def _create_database(name: str) -> None:
+def _in_postgres(statement: str) -> None:
     with contextlib.closing(psycopg2.connect(os.environ["TEST_POSTGRES"])) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(f'CREATE DATABASE "{name}"')
+            cursor.execute(statement)
 
 
 def _asked(address: str, query: str, variables: dict[str, Any] | None = None) -> Any:

@@ -23,7 +23,7 @@ def _programs() -> Path | None:
     return Path(on_path).parent if on_path else found[0].parent if found else None
 
 
-NEEDED = pytest.mark.skipif(  # CI installs it; one machine does without
+NEEDED = pytest.mark.skipif(  # CI installs it; a user's machine may do without, as its locks are files
     _programs() is None,
     reason="locks of several machines are optional, and their tests need a server: apt-get install postgresql",
 )

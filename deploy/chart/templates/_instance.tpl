@@ -28,7 +28,7 @@ dagster.yaml: |
       instance_config_map: {{ .Release.Name }}-instance
       dagster_home: {{ $home }}/dagster
       image_pull_policy: {{ .Values.imagePullPolicy }}
-      image_pull_secrets: [{{ range $i, $each := .Values.imagePullSecrets }}{{ if $i }}, {{ end }}{name: {{ $each }}}{{ end }}]
+      image_pull_secrets: {{ include "mlp.pull-secrets" . }}
       env_config_maps: [{{ .Release.Name }}-settings]
       env_secrets: [{{ .Values.secret }}]
       labels: {mlp/component: run, app.kubernetes.io/instance: {{ .Release.Name }}}

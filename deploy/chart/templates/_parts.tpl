@@ -26,6 +26,10 @@ MLP_KUBERNETES_QUEUE: {{ . }}
 {{- end }}
 {{- end -}}
 
+{{- define "mlp.pull-secrets" -}}
+[{{ range $i, $each := .Values.imagePullSecrets }}{{ if $i }}, {{ end }}{name: {{ $each }}}{{ end }}]
+{{- end -}}
+
 {{- define "mlp.pod-security" -}}
 {runAsNonRoot: true, runAsUser: 1000, fsGroup: 1000, seccompProfile: {type: RuntimeDefault}}
 {{- end -}}
@@ -75,7 +79,7 @@ spec:
       {{- end }}
       enableServiceLinks: false
       securityContext: {{ include "mlp.pod-security" $top }}
-      imagePullSecrets: [{{ range $i, $each := $top.Values.imagePullSecrets }}{{ if $i }}, {{ end }}{name: {{ $each }}}{{ end }}]
+      imagePullSecrets: {{ include "mlp.pull-secrets" $top }}
       {{- with .after }}
       initContainers:  # Dagster does not look again by itself for a code location that it did not find
       - name: locations
